@@ -1,0 +1,100 @@
+"""Enrolment, heartbeats and assignments: what agent and sidecar say to each other besides reports."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from holdfast.volumes import Identity, VolumeStatus
+
+PROTOCOL = 1
+
+
+class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new agent introduces itself, with a one-time enrolment token as its bearer token."""
+
+    name: str
+    host: str
+    version: str
+    protocol: int = PROTOCOL
+    capabilities: list[str] = []
+
+
+class EnrolResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's id, and its token, shown this once."""
+
+    agent: str
+    token: str
+
+
+class BindingState(StrEnum):
+    """What the agent found at an import path."""
+
+    BOUND = "bound"  # it lies on a known volume
+    REFUSED = "refused"  # it cannot be used, see the message
+    PENDING = "pending"  # not looked at yet
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an import path leads. A binding, once made, stays: the path is then a place *inside a volume*,
+    wherever that is mounted.
+
+    ``directory`` is the path inside the volume. ``message`` is the sentence for people when it is refused.
+    """
+
+    import_path: str
+    state: BindingState
+    volume: str | None = None
+    directory: str | None = None
+    message: str | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All volumes with their states; sent at every change at once, and otherwise every ``heartbeat_s``."""
+
+    volumes: list[VolumeStatus]
+    bindings: list[Binding] = []
+    version: str
+    protocol: int = PROTOCOL
+
+
+class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """``catalog`` is the catalog's incarnation; it changes when the catalog was restored from a backup."""
+
+    catalog: str
+    revision: int
+    server_time: float
+    heartbeat_s: float
+
+
+class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """An import path that this agent serves. ``path`` is the host path it was created with; ``server_path`` is
+    what the photo server calls it, which exclusion patterns are matched against. ``volume`` and ``directory``
+    are None until the agent has bound it."""
+
+    id: str
+    library: str
+    path: str
+    server_path: str
+    exclusion_patterns: list[str]
+    volume: str | None = None
+    directory: str | None = None
+
+
+class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume that the catalog has assets of, so that an agent that lost its registry can recognise it."""
+
+    id: str
+    label: str
+    identity: Identity
+    last_mounted_at: str | None = None
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a sidecar asks of an agent. ``revision`` is its ETag and grows with every change."""
+
+    revision: int
+    catalog: str
+    volumes: list[KnownVolume]
+    import_paths: list[AssignedPath]

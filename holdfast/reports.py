@@ -1,0 +1,243 @@
+"""Reports: what an agent may say about the files of a volume, and the receipt it gets.
+
+A report is a list of *observations*, facts that the agent saw, all made in one epoch of one volume. The agent
+decides nothing about assets. Observations are grouped by directory and applied in the order they stand.
+
+Reports form one *stream* per volume and journal: numbered from 1 without holes. A report is immutable once its
+number was used; sending it again is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeVar
+
+import msgspec
+
+from holdfast import paths
+from holdfast.volumes import Epoch
+
+FORMAT = 1
+# Bounds of one report. Five thousand rows are past the point where larger batches make any database faster, and
+# the sizes bound what a sidecar must hold in memory: a body larger than this is refused, before or while inflating.
+FILES_MAX = 5_000
+BODY_BYTES_MAX = 4 * 1024 * 1024
+INFLATED_BYTES_MAX = 32 * 1024 * 1024
+# A directory with more files than this is told in pieces, so that any report can hold an observation.
+PIECE_FILES_MAX = 2_000
+
+T = TypeVar("T")
+
+
+class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A media file as it was seen: its name in the directory (wire text), bytes, and modification time."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class Listed(msgspec.Struct, frozen=True, tag="listed", gc=False):
+    """These files are in ``directory``; they are new or changed since they were last reported."""
+
+    directory: str
+    files: list[FileFacts]
+
+
+class MovedFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One file that was at ``old_name`` and is now ``file.name``."""
+
+    old_name: str
+    file: FileFacts
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """Files that were in ``origin`` are now in ``directory``: the same inode, born at the same nanosecond, and
+    the old name was looked for and not found.
+
+    Moves that stand next to each other in a report happened at once: their old names are those before the first of
+    them, so that two files can trade places."""
+
+    origin: str
+    directory: str
+    files: list[MovedFile]
+
+
+class Look(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One complete listing of a directory, read to its end without an error.
+
+    ``at`` is Unix time and ``boot_s`` the monotonic clock that counts suspended time. ``mount_id`` was taken from
+    the very descriptor that was listed. ``mtime_ns`` and ``ctime_ns`` are the directory's; ``entries`` counts
+    every name it had, photos or not.
+    """
+
+    at: float
+    boot_s: float
+    mount_id: int
+    mtime_ns: int
+    ctime_ns: int
+    entries: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """Why a name is known to be gone: two complete listings, apart in time, in one epoch, that lack it.
+
+    ``listed`` is the directory that was listed: the one that held the name, or the nearest ancestor left of it.
+    ``before`` are mtime and ctime of that directory when it still had the name, or None when the file system
+    does not keep them (the root of a FAT). ``gate`` names the checks that were passed after the second look.
+    """
+
+    listed: str
+    before: tuple[int, int] | None
+    first: Look
+    second: Look
+    gate: list[str]
+
+
+class Absent(msgspec.Struct, frozen=True, tag="absent"):
+    """These names are gone from ``directory``, and this is the proof."""
+
+    directory: str
+    names: list[str]
+    proof: Proof
+
+
+class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
+    """``directory`` and everything below it cannot be read. ``error`` is the errno's name, such as ``EACCES``."""
+
+    directory: str
+    error: str
+
+
+class Gap(msgspec.Struct, frozen=True, tag="gap"):
+    """Change events below ``directory`` were lost; a scan of it follows."""
+
+    directory: str
+    reason: str
+
+
+class ScanStarted(msgspec.Struct, frozen=True, tag="scan-started"):
+    """A scan of ``directory`` began. ``mode`` is how closely known files are looked at."""
+
+    scan: str
+    directory: str
+    mode: Literal["new", "changed", "full"]
+
+
+class ScanFinished(msgspec.Struct, frozen=True, tag="scan-finished", kw_only=True):
+    """A scan ended. ``complete``: every directory was read to its end, without error, in one epoch."""
+
+    scan: str
+    directory: str
+    complete: bool
+    directories: int
+    files: int
+    errors: int
+    duration_s: float
+
+
+Observation = Listed | Moved | Absent | Unreadable | Gap | ScanStarted | ScanFinished
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One numbered message of a stream. ``journal`` is the incarnation of the journal the numbers belong to."""
+
+    format: int = FORMAT
+    volume: str
+    journal: str
+    sequence: int
+    epoch: Epoch
+    made_at: float
+    observations: list[Observation]
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The sidecar's answer. ``applied`` is False for a repeat. ``expected`` is the next number of the stream."""
+
+    sequence: int
+    applied: bool
+    expected: int
+
+
+class BadReport(ValueError):
+    """A report that cannot be true. ``pointer`` is a JSON pointer (RFC 6901) to the place."""
+
+    def __init__(self, pointer: str, problem: str) -> None:
+        super().__init__(f"{pointer}: {problem}")
+        self.pointer = pointer
+        self.problem = problem
+
+
+def pieces(items: Sequence[T]) -> Iterator[list[T]]:
+    """Cut what an observation lists into pieces of a size that any report can hold."""
+    return (list(items[start : start + PIECE_FILES_MAX]) for start in range(0, len(items), PIECE_FILES_MAX))
+
+
+def check(report: Report) -> None:
+    """Refuse a report that no honest agent makes; decoding has already checked its types.
+
+    Raises :class:`BadReport` for an unknown format, bad paths, too many files, or an absence without its proof.
+    """
+    if report.format != FORMAT:
+        raise BadReport("/format", f"format {report.format} is not known here")
+    if report.sequence < 1:
+        raise BadReport("/sequence", "a stream is numbered from 1")
+    files = 0
+    for index, observation in enumerate(report.observations):
+        pointer = f"/observations/{index}"
+        try:
+            files += _check_observation(observation)
+        except paths.BadPath as error:
+            raise BadReport(pointer, str(error)) from error
+        if files > FILES_MAX:
+            raise BadReport(pointer, f"a report holds at most {FILES_MAX} files")
+        if isinstance(observation, Absent) and (doubt := why_not_proven(observation, report.epoch)):
+            raise BadReport(f"{pointer}/proof", doubt)
+
+
+def why_not_proven(absent: Absent, epoch: Epoch) -> str | None:
+    """What is lacking in the proof of an absence (rules R1 and R21), or None when it stands."""
+    proof = absent.proof
+    if not paths.contains(proof.listed, absent.directory):
+        return "the listing is of another directory"
+    for look in (proof.first, proof.second):
+        if look.mount_id != epoch.mount_id:
+            return "a listing was made on another mount"
+        if proof.before is not None and (look.mtime_ns, look.ctime_ns) == proof.before:
+            return "the directory has not changed since it had the name"
+    if proof.second.boot_s <= proof.first.boot_s:
+        return "there was no second look"
+    if not proof.gate:
+        return "the mount was not checked after the listing"
+    return None
+
+
+def _check_observation(observation: Observation) -> int:
+    """Check the paths of an observation; returns how many files it speaks of."""
+    paths.check_relative(observation.directory)
+    match observation:
+        case Listed(files=files):
+            for file in files:
+                _check_file(file)
+            return len(files)
+        case Moved(origin=origin, files=moved):
+            paths.check_relative(origin)
+            for one in moved:
+                paths.check_name(one.old_name)
+                _check_file(one.file)
+            return len(moved)
+        case Absent(names=names, proof=proof):
+            paths.check_relative(proof.listed)
+            for name in names:
+                paths.check_name(name)
+            return len(names)
+        case _:
+            return 0
+
+
+def _check_file(file: FileFacts) -> None:
+    paths.check_name(file.name)
+    if not 0 <= file.size < 1 << 63:
+        raise paths.BadPath(f"{file.name!r} has an impossible size")
+    if not -(1 << 63) <= file.mtime_ns < 1 << 63:
+        raise paths.BadPath(f"{file.name!r} has an impossible modification time")

@@ -1,0 +1,47 @@
+"""What an agent tells about itself on its local status socket: one JSON document per connection, then the end.
+
+The socket answers at once whatever storage does, because the supervisor that serves it never touches storage.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.assignments import Binding
+from holdfast.volumes import VolumeStatus
+
+
+class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan that is running. ``fraction`` (0 to 1) weighs each directory as an equal share of its parent, so it
+    is known without counting first, and never goes back."""
+
+    scan: str
+    directory: str
+    fraction: float
+    directories: int
+    files: int
+    errors: int
+    elapsed_s: float
+
+
+class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen."""
+
+    status: VolumeStatus
+    scan: ScanProgress | None = None
+    scans_finished: int = 0
+    watching: str = "nothing"
+    watched_directories: int = 0
+    worker_pid: int | None = None
+
+
+class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole agent. ``sidecar`` says how the session stands: "connected", or why it is not."""
+
+    version: str
+    agent: str
+    pid: int
+    sidecar: str
+    revision: int
+    volumes: list[VolumeReading]
+    bindings: list[Binding]
