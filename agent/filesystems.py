@@ -1,0 +1,64 @@
+"""What can be relied on, by type of file system. Facts measured on Linux 6.1 to 6.18."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """``stable_inodes``: an inode number with its birth names a file for as long as it lives, across mounts (R39).
+    ``directory_times``: a name cannot leave a directory without moving its times. ``tick_ns``: how far apart two
+    changes must be to have different times. ``local``: all changes are made through this kernel, so that a watch
+    sees them."""
+
+    stable_inodes: bool = False
+    directory_times: bool = False
+    tick_ns: int = 20_000_000  # the coarse clock of a kernel with HZ=100, twice
+    local: bool = False
+
+
+_NATIVE = Traits(stable_inodes=True, directory_times=True, local=True)
+_FAT = Traits(directory_times=False, tick_ns=2_000_000_000, local=True)  # its root has no times, its files even seconds
+
+_TRAITS = {
+    "ext2": _NATIVE,
+    "ext3": _NATIVE,
+    "ext4": _NATIVE,
+    "xfs": _NATIVE,
+    "btrfs": _NATIVE,
+    "f2fs": _NATIVE,
+    "zfs": _NATIVE,
+    "tmpfs": _NATIVE,
+    # Overlay inodes may change when a file is copied up; times are those of the upper layer.
+    "overlay": Traits(directory_times=True, local=True),
+    "vfat": _FAT,
+    "exfat": Traits(directory_times=True, tick_ns=2_000_000_000, local=True),
+    "ntfs3": Traits(directory_times=True, local=True),
+    "fuseblk": Traits(directory_times=True, local=True),
+}
+_UNTRUSTED = Traits()
+
+# Mounts of these types never hold photos; they are not looked at.
+PSEUDO = frozenset(
+    {
+        *(
+            "autofs",
+            "bpf",
+            "binfmt_misc",
+            "cgroup",
+            "cgroup2",
+            "configfs",
+            "debugfs",
+            "devpts",
+            "devtmpfs",
+            "efivarfs",
+        ),
+        *("fusectl", "fuse.gvfsd-fuse", "fuse.portal", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "ramfs"),
+        *("rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs"),
+    }
+)
+
+
+def traits(fs_type: str) -> Traits:
+    """What to rely on; for an unknown type, nothing."""
+    return _TRAITS.get(fs_type, _UNTRUSTED)

@@ -1,0 +1,235 @@
+"""Reading the files of one mounted volume, so that what is read can be proof.
+
+A listing counts only when it was read to its end through a descriptor on the right mount, from a directory that
+did not change meanwhile. Nothing is held open between two calls, so that people can unmount (rule R40).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import NamedTuple
+
+from agent.linux import blockdev, kernel
+from agent.linux.attachment import Attachment, trouble
+from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
+from agent.ports import Birth, FileEntry, Listing, Trouble
+from holdfast import paths
+from holdfast.media import kind
+
+# How often a directory that changes while it is read is read again. Writers pause; a directory that changes
+# during each of these readings is told as EAGAIN and is looked at later.
+READINGS_MAX = 4
+# A total size may drift by what others write, where storage is a share of a pool. A lost branch of a union or a
+# lost disk behind a share moves it by more than one part in this many.
+SIZE_DRIFT = 32
+# Names of a listing that could not be looked at for these reasons are unclear. Any other reason casts doubt on
+# the whole directory.
+UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
+_DEAD_OPTIONS = {"shutdown": errno.ESHUTDOWN, "emergency_ro": errno.EROFS, "abort": errno.EROFS}
+
+# The checks of the commit gate, in the order they are made.
+CHECK_TABLE = "mount-table"  # nothing was mounted or unmounted anywhere since the pass began
+CHECK_MOUNT = "mount-id"  # the root, opened anew, is on the same mount
+CHECK_SUPER_BLOCK = "super-block"  # the kernel has neither shut the file system down nor made it read-only
+CHECK_ROOT = "root-listing"  # the root directory can be read, and did not turn empty during the pass
+CHECK_SIZE = "size"  # the total size is what it was
+CHECK_DEVICE = "device"  # the block device is the one that was adopted, and it is running
+CHECK_ERRORS = "errors"  # the kernel counted no new error of disk or file system
+
+_name = itemgetter(0)
+_entry = partial(tuple.__new__, FileEntry)  # NamedTuple's own constructor costs as much as the system call
+
+
+class MountedFiles:
+    """Implements :class:`agent.ports.Files` for the mount with this unique id at this path.
+
+    ``device`` is its block device ("major:minor", see :func:`agent.linux.blockdev.device_of`); without one, or
+    with an anonymous one, the checks of the device are left out. The disk found now is the one adopted.
+    """
+
+    def __init__(
+        self,
+        mount_point: str,
+        mount_id: int,
+        *,
+        device: str | None = None,
+        mountinfo: str = MOUNTINFO,
+        sys: str = blockdev.SYS,
+    ) -> None:
+        self.mount_id = mount_id
+        self._attachment = Attachment(mount_point, mount_id)
+        self._mountinfo = mountinfo
+        self._table_events = TableEvents(mountinfo)
+        self._device = device or ""
+        self._sys = sys
+        self._adopted = self._health()
+        self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
+
+    def begin(self) -> None:
+        """Start of a pass: note what :meth:`gate` looks back to."""
+        self._table_events.happened()
+        health = self._health()
+        try:
+            with self._attachment.directory("") as root:
+                self._baseline = _Baseline(health.errors if health else 0, _total_bytes(root), _has_entries(root))
+        except OSError as error:
+            self._baseline = trouble(error, CHECK_MOUNT)
+
+    def list(self, directory: str) -> Listing | Trouble:
+        """Read a directory to its end."""
+        for _ in range(READINGS_MAX):
+            try:
+                with self._attachment.directory(directory) as descriptor:
+                    listing = self._read(directory, descriptor)
+            except OSError as error:
+                return trouble(error, directory)
+            if listing is not None:
+                return listing
+        return Trouble(errno.EAGAIN, directory)
+
+    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
+        """Inode and birth of each of these files; a name that is not there any more is left out."""
+        found: dict[str, Birth] = {}
+        mask = kernel.STATX_INO | kernel.STATX_BTIME
+        try:
+            with self._attachment.directory(directory) as descriptor:
+                for name in names:
+                    try:
+                        look = kernel.statx(descriptor, paths.to_bytes(name), kernel.AT_SYMLINK_NOFOLLOW, mask)
+                    except FileNotFoundError:
+                        continue
+                    found[name] = Birth(look.inode, look.birth_ns)
+        except OSError as error:
+            return trouble(error, directory)
+        return found
+
+    def gate(self) -> Sequence[str] | Trouble:
+        """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the
+        trouble's ``where`` is its name. Where the kernel's mount ids are unique, ``mount-table`` may be missing
+        from the answer: mounts elsewhere are then no reason for doubt."""
+        if isinstance(self._baseline, Trouble):
+            return self._baseline
+        quiet = not self._table_events.happened()
+        root = self._gate_root(self._baseline, quiet)
+        if isinstance(root, Trouble):
+            return root
+        device = self._gate_device(self._baseline)
+        return device if isinstance(device, Trouble) else [*root, *device]
+
+    def close(self) -> None:
+        """Give the descriptor of the mount table back."""
+        self._table_events.close()
+
+    def _read(self, directory: str, descriptor: int) -> Listing | None:
+        """One reading; None when the directory changed meanwhile."""
+        before = kernel.stat_descriptor(descriptor)
+        if before.mount_id != self.mount_id:
+            raise OSError(errno.EXDEV, "another mount stands at this path")
+        with os.scandir(descriptor) as names:
+            sorted_out = _sort_out(names)
+        after = os.fstat(descriptor)
+        if (after.st_mtime_ns, after.st_ctime_ns) != (before.mtime_ns, before.ctime_ns):
+            return None
+        return Listing(directory, before.mount_id, before.mtime_ns, before.ctime_ns, *sorted_out)
+
+    def _gate_root(self, baseline: _Baseline, quiet: bool) -> Sequence[str] | Trouble:
+        check = CHECK_MOUNT
+        try:
+            with self._attachment.directory("") as root:
+                if not quiet and not kernel.mount_of(root).has_unique_mount_id:
+                    # The id may belong to a mount that was made since; only quiet proves that it does not.
+                    return Trouble(errno.EAGAIN, CHECK_TABLE)
+                check = CHECK_SUPER_BLOCK
+                if dead := self._dead(kernel.table_id_of(root)):
+                    return Trouble(dead, check)
+                check = CHECK_ROOT
+                if baseline.had_entries and not _has_entries(root):
+                    return Trouble(errno.EAGAIN, check)
+                check = CHECK_SIZE
+                if abs(_total_bytes(root) - baseline.total_bytes) > baseline.total_bytes // SIZE_DRIFT:
+                    return Trouble(errno.EAGAIN, check)
+        except OSError as error:
+            return trouble(error, check)
+        passed = (CHECK_MOUNT, CHECK_SUPER_BLOCK, CHECK_ROOT, CHECK_SIZE)
+        return (CHECK_TABLE, *passed) if quiet else passed
+
+    def _gate_device(self, baseline: _Baseline) -> Sequence[str] | Trouble:
+        if self._adopted is None:
+            return ()
+        health = self._health()
+        if health is None or health.disks != self._adopted.disks or health.stopped:
+            return Trouble(errno.ENODEV, CHECK_DEVICE)
+        if health.errors != baseline.errors:
+            return Trouble(errno.EIO, CHECK_ERRORS)
+        return (CHECK_DEVICE, CHECK_ERRORS)
+
+    def _dead(self, table_id: int) -> int:
+        """The errno for a file system that the mount table shows as given up by the kernel, or 0."""
+        with open(self._mountinfo, "rb", buffering=0) as file:
+            table = parse(file.readall())
+        mount = next((m for m in table if m.mount_id == table_id), None)
+        if mount is None:
+            return errno.EXDEV
+        return next((code for option, code in _DEAD_OPTIONS.items() if option in mount.super_options), 0)
+
+    def _health(self) -> blockdev.Health | None:
+        return blockdev.read_health(self._device, self._sys) if self._device else None
+
+
+class _Baseline(NamedTuple):
+    """What held at the start of a pass."""
+
+    errors: int
+    total_bytes: int
+    had_entries: bool
+
+
+def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], list[str], list[str]]:
+    """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones.
+
+    The innermost loop of the agent: a photo costs one system call, and any other name none.
+    """
+    files: list[FileEntry] = []
+    directories: list[str] = []
+    unclear: list[str] = []
+    entries = 0
+    for entry in names:
+        entries += 1
+        name = entry.name
+        if not name.isascii():
+            name = paths.from_os(name)
+        wanted = kind(name) is not None
+        try:
+            if not wanted:
+                if entry.is_dir(follow_symlinks=False):
+                    directories.append(name)
+                    continue
+                if entry.is_file(follow_symlinks=False):
+                    continue
+            # A photo by its name; or a link, a device, or a name whose type had to be asked for and is gone.
+            found = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in UNCLEAR:
+                raise
+            unclear.append(name)
+            continue
+        if wanted and stat.S_ISREG(found.st_mode):
+            files.append(_entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+        elif stat.S_ISDIR(found.st_mode):
+            directories.append(name)
+    return entries, sorted(files, key=_name), sorted(directories), sorted(unclear)
+
+
+def _has_entries(descriptor: int) -> bool:
+    with os.scandir(descriptor) as names:
+        return next(names, None) is not None
+
+
+def _total_bytes(descriptor: int) -> int:
+    found = os.fstatvfs(descriptor)
+    return found.f_frsize * found.f_blocks

@@ -1,0 +1,197 @@
+"""The system calls that Python's ``os`` lacks: statx with mount ids and births, openat2, and identity ioctls.
+
+Everything raises :class:`OSError` with its errno. Only calls that read are in here, by design: neither this
+module nor any other of the agent can write to storage.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_NO_AUTOMOUNT = 0x800
+AT_EMPTY_PATH = 0x1000
+AT_STATX_DONT_SYNC = 0x4000
+
+STATX_INO = 0x100
+STATX_BASIC_STATS = 0x7FF
+STATX_BTIME = 0x800
+STATX_MNT_ID = 0x1000
+STATX_MNT_ID_UNIQUE = 0x4000  # Linux 6.8; older kernels ignore it and answer with the table's recycled id
+
+RESOLVE_NO_XDEV = 0x01
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
+
+_SYS_OPENAT2 = 437  # the same number on every architecture
+_FS_IOC_GETFSUUID = 0x80111500  # Linux 6.9: one byte of length, 16 of UUID
+_FS_IOC_GETFSLABEL = 0x81009431
+_FS_LABEL_BYTES = 256
+_EXT4_IOC_GETFSUUID = 0x8008662C
+_XFS_IOC_FSGEOMETRY_V1 = 0x80705864
+_BTRFS_IOC_FS_INFO = 0x8400941F
+
+_STATX = struct.Struct("=IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIIIQ")  # struct statx up to stx_mnt_id
+_StatxBuffer = ctypes.c_char * 256
+_OPEN_HOW = struct.Struct("=QQQ")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.statx.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
+_libc.statx.restype = ctypes.c_int
+# The only system call made by number is openat2.
+_libc.syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
+_libc.syscall.restype = ctypes.c_long
+
+
+class Statx(NamedTuple):
+    """What statx told. ``mask`` says which of it is real; ``birth_ns`` is None where births are not kept."""
+
+    mask: int
+    mode: int
+    inode: int
+    mtime_ns: int
+    ctime_ns: int
+    birth_ns: int | None
+    mount_id: int
+
+    @property
+    def has_unique_mount_id(self) -> bool:
+        """Whether ``mount_id`` is one that is never used again (Linux 6.8)."""
+        return bool(self.mask & STATX_MNT_ID_UNIQUE)
+
+
+def statx(descriptor: int, path: bytes, flags: int, mask: int) -> Statx:
+    """Look at ``path`` below ``descriptor``; with ``AT_EMPTY_PATH`` and ``b""``, at the descriptor itself."""
+    buffer = _StatxBuffer()
+    _call(_libc.statx, descriptor, path, flags, mask, buffer)
+    found = _STATX.unpack_from(buffer)
+    given, mode, inode = found[0], found[6], found[7]
+    birth_s, birth_frac_ns, ctime_s, ctime_frac_ns, mtime_s, mtime_frac_ns = found[13:19]
+    return Statx(
+        mask=given,
+        mode=mode,
+        inode=inode,
+        mtime_ns=mtime_s * 1_000_000_000 + mtime_frac_ns,
+        ctime_ns=ctime_s * 1_000_000_000 + ctime_frac_ns,
+        # Some inodes that mkfs itself made have no birth: it is zero.
+        birth_ns=birth_s * 1_000_000_000 + birth_frac_ns or None if given & STATX_BTIME else None,
+        mount_id=found[23],
+    )
+
+
+def stat_descriptor(descriptor: int) -> Statx:
+    """Times, birth and unique mount id of an open descriptor."""
+    return statx(descriptor, b"", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID_UNIQUE)
+
+
+def mount_of(descriptor: int) -> Statx:
+    """The unique mount id of an open descriptor. Asks for nothing else, so that it cannot block on storage."""
+    return statx(descriptor, b"", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE)
+
+
+def table_id_of(descriptor: int) -> int:
+    """The mount id of an open descriptor as the mount table writes it. Cannot block on storage."""
+    return statx(descriptor, b"", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID).mount_id
+
+
+def mount_at(path: bytes) -> Statx:
+    """The mount on top at a path, without triggering an automount and without waiting for storage."""
+    flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC
+    return statx(AT_FDCWD, path, flags, STATX_MNT_ID_UNIQUE)
+
+
+def openat2(descriptor: int, path: bytes, flags: int, resolve: int) -> int:
+    """Open for reading, with rules for how the path may be resolved (openat2(2), Linux 5.6)."""
+    how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, 0, resolve)
+    return _call(_libc.syscall, _SYS_OPENAT2, descriptor, path, how, len(how))
+
+
+def filesystem_uuid(descriptor: int, fs_type: str) -> bytes | None:
+    """The UUID (16 bytes, or 4 of a FAT) that the file system itself answers with, or None when it has none.
+
+    All zero is no UUID: it occurs on images that nobody gave one.
+    """
+    questions: list[Callable[[int], bytes]] = [_generic_uuid]
+    if fs_type in _OWN_UUID:
+        questions.append(_OWN_UUID[fs_type])
+    for question in questions:
+        try:
+            uuid = question(descriptor)
+        except OSError as error:
+            if error.errno not in _NOT_ASKABLE:
+                raise
+            continue
+        return uuid if any(uuid) else None
+    return None
+
+
+def filesystem_label(descriptor: int) -> str:
+    """The label people gave the file system, or "" when it has none or keeps it from us."""
+    buffer = bytearray(_FS_LABEL_BYTES)
+    try:
+        fcntl.ioctl(descriptor, _FS_IOC_GETFSLABEL, buffer)
+    except OSError as error:
+        if error.errno not in _NOT_ASKABLE:
+            raise
+        return ""
+    return bytes(buffer).partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def boot_id() -> str:
+    """The random id of this boot of the kernel."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _generic_uuid(descriptor: int) -> bytes:
+    buffer = bytearray(17)
+    fcntl.ioctl(descriptor, _FS_IOC_GETFSUUID, buffer)
+    return bytes(buffer[1 : 1 + buffer[0]])
+
+
+def _ext4_uuid(descriptor: int) -> bytes:
+    buffer = bytearray(struct.pack("=II16x", 16, 0))
+    fcntl.ioctl(descriptor, _EXT4_IOC_GETFSUUID, buffer)
+    return bytes(buffer[8:24])
+
+
+def _xfs_uuid(descriptor: int) -> bytes:
+    buffer = bytearray(112)
+    fcntl.ioctl(descriptor, _XFS_IOC_FSGEOMETRY_V1, buffer)
+    return bytes(buffer[64:80])
+
+
+def _btrfs_uuid(descriptor: int) -> bytes:
+    buffer = bytearray(1024)
+    fcntl.ioctl(descriptor, _BTRFS_IOC_FS_INFO, buffer)
+    return bytes(buffer[16:32])
+
+
+# For kernels that lack the generic question, and for btrfs, which does not answer it.
+_OWN_UUID: dict[str, Callable[[int], bytes]] = {
+    "ext2": _ext4_uuid,
+    "ext3": _ext4_uuid,
+    "ext4": _ext4_uuid,
+    "xfs": _xfs_uuid,
+    "btrfs": _btrfs_uuid,
+}
+# How file systems say that they do not know an ioctl. FUSE says ENOSYS, network file systems EINVAL or ENOTTY.
+_NOT_ASKABLE = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM})
+
+
+def _call(function: Callable[..., int], *arguments: Any) -> int:
+    while True:
+        result = function(*arguments)
+        if result >= 0:
+            return result
+        code = ctypes.get_errno()
+        if code != errno.EINTR:  # FUSE and network file systems can be interrupted
+            raise OSError(code, os.strerror(code))

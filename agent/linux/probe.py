@@ -1,0 +1,119 @@
+"""What stands at the root of a mount: the identity that a volume is recognised by (rule R6).
+
+It may block for as long as the storage does, so it runs where blocking does no harm.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+
+from agent.linux import kernel
+from agent.linux.attachment import Attachment, trouble
+from agent.linux.blockdev import device_of
+from agent.ports import Mount, Probe, Trouble
+from holdfast.volumes import Capacity, Identity
+
+UDEV = "/run/udev/data"
+BY_LABEL = "/dev/disk/by-label"
+
+# Storage that is named rather than plugged in: there the source is part of what it is. A FUSE file system is
+# "fuse.something", but "fuseblk" has a block device.
+_NAMED = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "virtiofs", "zfs"}
+)
+# An overlay draws a new UUID at every mount, which would make it a new volume each time.
+_WITHOUT_UUID = frozenset({"overlay"})
+_UDEV_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
+
+
+def probe(mount: Mount) -> Probe | Trouble:
+    """Look at the root of a mount of the table, through one descriptor that was checked to be on that mount."""
+    try:
+        found = kernel.mount_at(os.fsencode(mount.mount_point))
+        with Attachment(mount.mount_point, found.mount_id).directory("") as root:
+            # Both ids are of this descriptor, so the line of the table and the unique id are of one mount.
+            if kernel.table_id_of(root) != mount.mount_id:
+                return Trouble(errno.EXDEV, mount.mount_point)
+            return _look(mount, found.mount_id, root)
+    except OSError as error:
+        return trouble(error, mount.mount_point)
+
+
+def _look(mount: Mount, mount_id: int, root: int) -> Probe:
+    facts = kernel.stat_descriptor(root)
+    size = os.fstatvfs(root)
+    udev = _udev_properties(device_of(mount))
+    identity = Identity(
+        fs_type=mount.fs_type,
+        uuid=_uuid(mount, root, udev),
+        root=mount.root,
+        root_inode=facts.inode,
+        root_birth_ns=facts.birth_ns,
+        source=mount.source if is_named(mount.fs_type) else None,
+    )
+    return Probe(
+        mount_id=mount_id,
+        identity=identity,
+        capacity=Capacity(size.f_frsize * size.f_blocks, size.f_frsize * size.f_bavail),
+        label=kernel.filesystem_label(root) or _udev_label(udev) or _linked_label(mount) or _last_segment(mount),
+    )
+
+
+def is_named(fs_type: str) -> bool:
+    """Whether storage of this type is recognised by its source: a share, a FUSE file system, a ZFS dataset."""
+    return fs_type in _NAMED or fs_type.startswith("fuse.")
+
+
+def format_uuid(raw: bytes) -> str:
+    """A UUID as 32 hexadecimal digits; the four bytes of a FAT's serial as everybody writes them, ``22AF-093F``."""
+    if len(raw) != 4:
+        return raw.hex()
+    digits = raw[::-1].hex().upper()
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def _uuid(mount: Mount, root: int, udev: dict[str, str]) -> str | None:
+    if mount.fs_type in _WITHOUT_UUID:
+        return None
+    raw = kernel.filesystem_uuid(root, mount.fs_type)
+    if raw is not None:
+        return format_uuid(raw)
+    text = udev.get("ID_FS_UUID", "")
+    plain = text.replace("-", "").lower()
+    return plain if len(plain) == 32 else text or None
+
+
+def _udev_properties(device: str) -> dict[str, str]:
+    """What udev found out about a block device; nothing where there is no udev, or no device."""
+    try:
+        with open(f"{UDEV}/b{device}", encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except (FileNotFoundError, PermissionError):
+        return {}
+    return dict(line[2:].split("=", 1) for line in lines if line.startswith("E:") and "=" in line)
+
+
+def _udev_label(udev: dict[str, str]) -> str:
+    return _unescape(udev.get("ID_FS_LABEL_ENC", ""))
+
+
+def _linked_label(mount: Mount) -> str:
+    """The label under which the device stands in /dev, which containers often see while they do not see udev."""
+    if not mount.source.startswith("/dev/"):
+        return ""
+    device = os.path.realpath(mount.source)
+    links = (link for link in glob.glob(f"{BY_LABEL}/*") if os.path.realpath(link) == device)
+    return _unescape(os.path.basename(next(links, "")))
+
+
+def _unescape(text: str) -> str:
+    # udev writes bytes that are unsafe in a file name as \xNN; what they spell together is UTF-8.
+    raw = _UDEV_ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
+    return raw.decode("utf-8", "replace")
+
+
+def _last_segment(mount: Mount) -> str:
+    return os.path.basename(mount.mount_point) or mount.mount_point

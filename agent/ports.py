@@ -1,0 +1,220 @@
+"""The seams of the agent: everything it asks of the world, as protocols.
+
+``agent.linux`` implements them on the kernel, ``agent.testing`` as fakes with scripted faults; both pass the same
+conformance tests. Expected outcomes are return values: storage that cannot be read answers with a
+:class:`Trouble`, not with an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.reports import Receipt
+from holdfast.volumes import Capacity, Identity
+
+
+class Moment(NamedTuple):
+    """A reading of both clocks: Unix time, which people may set, and seconds since boot, which only grow."""
+
+    wall: float
+    boot: float
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> Moment:
+        """Both clocks, read together."""
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """One line of the mount table. ``mount_id`` and ``parent_id`` are the table's own, recycled numbers.
+
+    ``root`` is the part of the file system that is mounted. Paths are as Python's ``os`` spells them.
+    """
+
+    mount_id: int
+    parent_id: int
+    device: str  # "major:minor"
+    root: str
+    mount_point: str
+    fs_type: str
+    source: str
+    options: frozenset[str] = frozenset()
+    super_options: frozenset[str] = frozenset()
+
+
+class Mounts(Protocol):
+    """The mount table of this mount namespace. No call here can block on storage, or touches a disk."""
+
+    def table(self) -> list[Mount]:
+        """Every mount, in the kernel's order."""
+
+    def unique_id(self, mount_point: str) -> int | None:
+        """The id of the mount on top at this path, never reused since boot (before Linux 6.8: the table's own).
+        None when the path leads nowhere."""
+
+    @property
+    def recycles_ids(self) -> bool:
+        """Whether the ids of :meth:`unique_id` may be used again for another mount (before Linux 6.8)."""
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable (POLLPRI) when the table has changed."""
+
+    def changed(self) -> bool:
+        """Whether the table has changed since the last call. Exact: no change is ever missed."""
+
+
+class Trouble(NamedTuple):
+    """Why storage gave no answer: an errno, and where."""
+
+    errno: int
+    where: str
+
+
+class FileEntry(NamedTuple):
+    """A media file in a listing. ``name`` is wire text."""
+
+    name: str
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Listing(NamedTuple):
+    """A directory, read to its end through one descriptor whose mount was checked.
+
+    ``files`` (media only) and ``directories`` are sorted by name; symbolic links are in neither. ``unclear`` are
+    names that were listed and then could not be looked at: nothing may be concluded about them. ``entries``
+    counts all names.
+    """
+
+    directory: str
+    mount_id: int
+    mtime_ns: int
+    ctime_ns: int
+    entries: int
+    files: list[FileEntry]
+    directories: list[str]
+    unclear: list[str]
+
+
+class Birth(NamedTuple):
+    """Which file an inode number stands for: inode numbers are reused, births are not. None: not kept here."""
+
+    inode: int
+    birth_ns: int | None
+
+
+class Files(Protocol):
+    """Read access to one attachment of one volume. It goes blind, with EXDEV or ENOENT, when that ends.
+
+    Every call opens what it needs, checks on that descriptor that it is on the attached mount, and closes it
+    again. Paths are wire text, relative to the root of the volume. Every call may block for ever.
+    """
+
+    mount_id: int
+
+    def begin(self) -> None:
+        """Start of a pass: what :meth:`gate` looks back to."""
+
+    def list(self, directory: str) -> Listing | Trouble:
+        """Read a directory to its end. Symbolic links are not followed, mounts are not crossed (EXDEV)."""
+
+    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
+        """Inode and birth of each of these files; a name that is not there any more is left out."""
+
+    def gate(self) -> Sequence[str] | Trouble:
+        """The commit gate (R1): check that nothing happened to the storage since :meth:`begin`.
+
+        Answers with the names of the checks that were passed, or the trouble that forbids any absence.
+        """
+
+
+class Hint(NamedTuple):
+    """Something may have changed: ``name`` in ``directory``, or the directory itself when it is empty.
+
+    ``written``: bytes may still be coming. ``whole``: the file was closed, or came by a rename. Both are False
+    for everything else (gone, attributes).
+    """
+
+    directory: str
+    name: str
+    written: bool = False
+    whole: bool = False
+
+
+class Lost(NamedTuple):
+    """Hints were lost for this directory and all below it. ``ended``: the watch itself ended (unmount)."""
+
+    directory: str
+    reason: str
+    ended: bool = False
+
+
+class Watch(Protocol):
+    """Hints about changes in directories. They only ever schedule a look."""
+
+    def add(self, directory: str) -> Trouble | None:
+        """Watch a directory, not what is below it. Harmless when it is already watched."""
+
+    def remove(self, directory: str) -> None:
+        """Stop watching this directory and everything below it."""
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable when hints wait."""
+
+    def read(self) -> list[Hint | Lost]:
+        """The hints that wait, without blocking."""
+
+    def close(self) -> None:
+        """Give all watches back."""
+
+    def __len__(self) -> int:
+        """How many directories are watched."""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found at the root of a mount, read through one descriptor of it."""
+
+    mount_id: int
+    identity: Identity
+    capacity: Capacity | None
+    label: str
+
+
+class Refused(Exception):
+    """The sidecar refuses; sending the same again is useless. ``code`` is the problem's, see the API."""
+
+    def __init__(self, status: int, code: str, detail: str, expected: int | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.expected = expected
+
+
+class Unreachable(Exception):
+    """No answer, or one that says to come back later. ``retry_after_s`` is the sidecar's wish, if it had one."""
+
+    def __init__(self, why: str, retry_after_s: float | None = None) -> None:
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
+
+
+class Uplink(Protocol):
+    """The sidecar. Every call raises :class:`Unreachable` or :class:`Refused`."""
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatResponse:
+        """Tell all volume states."""
+
+    def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
+        """The assignment, when it is newer than ``revision``; waits up to ``wait_s`` for one. None: no news."""
+
+    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+        """Deliver one report, gzip-compressed JSON."""
