@@ -1,0 +1,116 @@
+"""Where import paths lead: from a host path that somebody named to a place inside a volume.
+
+A binding is made once. From then on the import path is that place, wherever the volume is mounted; it is made anew
+only when the sidecar asks for a path it has not seen bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agent import mounts
+from agent.messages import Inspected
+from agent.ports import Mount, Probe, Trouble
+from agent.registry import Registry
+from agent.scopes import Scope
+from agent.volume import Recognition, Volume, recognise
+from holdfast import paths
+from holdfast.assignments import AssignedPath, Assignment, Binding, BindingState
+
+
+def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> None:
+    """Take what the sidecar knows into the registry: bindings made before, and the volumes they need."""
+    registry.assignment = assignment
+    wanted = {path.id for path in assignment.import_paths}
+    registry.bindings = {key: value for key, value in registry.bindings.items() if key in wanted}
+    for path in assignment.import_paths:
+        if path.volume is not None:
+            registry.bindings[path.id] = Binding(
+                import_path=path.id, state=BindingState.BOUND, volume=path.volume, directory=path.directory
+            )
+    needed = {path.volume for path in assignment.import_paths}
+    for known in assignment.volumes:
+        if known.id in needed and known.id not in registry.volumes:
+            registry.volumes[known.id] = Volume(
+                id=known.id,
+                label=known.label,
+                identity=known.identity,
+                since=now,
+                last_mounted_at=known.last_mounted_at,
+            )
+
+
+def unbound(registry: Registry) -> list[AssignedPath]:
+    """The import paths that lead nowhere yet."""
+    if registry.assignment is None:
+        return []
+    return [
+        path
+        for path in registry.assignment.import_paths
+        if (binding := registry.bindings.get(path.id)) is None or binding.state is not BindingState.BOUND
+    ]
+
+
+def bind(
+    registry: Registry,
+    found: Inspected,
+    mount: Mount | None,
+    probe: Probe | Trouble | None,
+    new_volume: Callable[[], str],
+    now: float,
+) -> Binding:
+    """Bind an inspected import path to the volume that is mounted there, enrolling that if it is new."""
+    if found.refusal is None and (mount is None or probe is None or isinstance(probe, Trouble)):
+        refusal: str | None = "The storage there cannot be identified at the moment."
+    else:
+        refusal = found.refusal
+    if refusal is not None or mount is None or not isinstance(probe, Probe):
+        binding = Binding(import_path=found.import_path, state=BindingState.REFUSED, message=refusal)
+    else:
+        volume = _enrol(registry, mount, probe, new_volume, now)
+        directory = paths.from_os(mounts.inside(mount, paths.to_os(found.canonical)))
+        binding = Binding(
+            import_path=found.import_path, state=BindingState.BOUND, volume=volume.id, directory=directory
+        )
+    registry.bindings[found.import_path] = binding
+    return binding
+
+
+def scopes(registry: Registry, volume: str) -> list[Scope]:
+    """The import paths on one volume."""
+    if registry.assignment is None:
+        return []
+    found = []
+    for path in registry.assignment.import_paths:
+        binding = registry.bindings.get(path.id)
+        if binding is not None and binding.volume == volume and binding.directory is not None:
+            found.append(Scope(binding.directory, path.server_path, tuple(path.exclusion_patterns)))
+    return sorted(found)
+
+
+def in_use(registry: Registry) -> list[Volume]:
+    """The volumes that an import path leads to."""
+    needed = {binding.volume for binding in registry.bindings.values()}
+    return [volume for volume in registry.volumes.values() if volume.id in needed]
+
+
+def mount_of(table: Sequence[Mount], found: Inspected) -> Mount | None:
+    """The mount that an inspected path lies on."""
+    return None if found.refusal is not None else mounts.resolve(table, paths.to_os(found.canonical))
+
+
+def _enrol(registry: Registry, mount: Mount, probe: Probe, new_volume: Callable[[], str], now: float) -> Volume:
+    for volume in registry.volumes.values():
+        if recognise(volume.identity, probe.identity) is Recognition.SAME:
+            return volume
+    if registry.assignment is not None:
+        for known in registry.assignment.volumes:
+            if recognise(known.identity, probe.identity) is Recognition.SAME:
+                return _add(registry, known.id, known.label, probe, mount, now)
+    return _add(registry, new_volume(), probe.label, probe, mount, now)
+
+
+def _add(registry: Registry, volume_id: str, label: str, probe: Probe, mount: Mount, now: float) -> Volume:
+    volume = Volume(id=volume_id, label=label, identity=probe.identity, since=now, last_mounted_at=mount.mount_point)
+    registry.volumes[volume_id] = volume
+    return volume

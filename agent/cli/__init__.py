@@ -1,0 +1,24 @@
+"""The command line of the agent: one module a verb.
+
+Exit codes are those of sysexits.h: 0 done, 64 wrong usage, 69 the agent is not running, 75 try again, 78 wrong
+configuration.
+"""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli import check_config, run, scan, status
+from holdfast import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="holdfast-agent")
+def main() -> None:
+    """The part of Holdfast that runs beside the disks."""
+
+
+main.add_command(run.run)
+main.add_command(status.status)
+main.add_command(scan.scan)
+main.add_command(check_config.check_config)

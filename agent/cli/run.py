@@ -1,0 +1,90 @@
+"""``holdfast-agent run``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from types import FrameType
+
+import click
+import structlog
+
+from agent import config as configuration_file
+from agent import registry
+from agent.cli.common import BAD_CONFIG, TRY_AGAIN, config_option, configuration, end
+from agent.config import AgentConfig
+from agent.enrolment import EnrolmentFailed, enrol_once
+from agent.linux import kernel
+from agent.linux.clock import SystemClock
+from agent.linux.mountinfo import MountTable
+from agent.linux.systemd import notify
+from agent.logs import configure
+from agent.registry import Registry, RegistryUnusable
+from agent.session import Session
+from agent.supervisor import Supervisor
+from agent.uplink import HttpUplink
+
+_log = structlog.get_logger("agent")
+
+
+@click.command()
+@config_option
+def run(config_path: str) -> None:
+    """Run the agent in the foreground until SIGTERM. SIGHUP reads the configuration's roots again."""
+    configure()
+    config = configuration(config_path)
+    os.makedirs(os.path.join(config.state_dir, "journals"), mode=0o700, exist_ok=True)
+    lock = _lock(config)
+    book, token = _prepare(config)
+    clock = SystemClock()
+    supervisor = Supervisor(
+        config,
+        book,
+        MountTable(),
+        clock,
+        lambda on_assignment: Session(
+            HttpUplink(config.sidecar, token, allow_plain_http=config.allow_plain_http),
+            clock,
+            on_assignment,
+            None,
+        ),
+        kernel.boot_id(),
+    )
+    _handle_signals(supervisor, config_path)
+    _log.info("agent.started", name=config.display_name, agent=book.agent, sidecar=config.sidecar)
+    supervisor.run(ready=lambda: notify("READY=1"))
+    _log.info("agent.stopped")
+    os.close(lock)
+
+
+def _lock(config: AgentConfig) -> int:
+    """Only one agent may use a state directory."""
+    descriptor = os.open(os.path.join(config.state_dir, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        end(f"another agent uses {config.state_dir}. Stop it, or give this one a state_dir of its own.", TRY_AGAIN)
+    return descriptor
+
+
+def _prepare(config: AgentConfig) -> tuple[Registry, str]:
+    """The registry and the token; enrols with the sidecar when there is no token yet."""
+    try:
+        book = registry.load(os.path.join(config.state_dir, "registry.json"))
+        return book, enrol_once(config, book)
+    except (RegistryUnusable, EnrolmentFailed) as error:
+        end(str(error), BAD_CONFIG)
+
+
+def _handle_signals(supervisor: Supervisor, config_path: str) -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        notify("STOPPING=1")
+        supervisor.stop()
+
+    def reload(_signal: int, _frame: FrameType | None) -> None:
+        supervisor.reload(lambda: configuration_file.load(config_path))
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)

@@ -1,0 +1,90 @@
+"""agent.toml: what an administrator decides, with every default and its reason."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import socket
+import tomllib
+
+import msgspec
+
+from holdfast import paths
+
+
+class ConfigInvalid(Exception):
+    """The configuration cannot work. The text names file, key and reason."""
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``state_dir``: registry, token and journals; never on a watched disk.
+    ``sidecar``: its URL; plain http is for loopback only, unless ``allow_plain_http``.
+    ``name``: what people call this agent; the host's name by default.
+    ``roots``: the only host paths it will ever expose, whatever a sidecar asks for.
+    ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
+    ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here.
+    ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.engine.EngineSettings`.
+    """
+
+    state_dir: str = "/var/lib/holdfast"
+    sidecar: str = "http://127.0.0.1:8765"
+    name: str = ""
+    roots: list[str] = []
+    status_socket: str = ""
+    token_file: str = ""
+    enrolment_token_file: str = ""
+    allow_plain_http: bool = False
+    settle_s: float = 5.0
+    confirm_delay_s: float = 2.0
+    rescan_s: float = 900.0
+
+    @property
+    def display_name(self) -> str:
+        """The agent's name."""
+        return self.name or socket.gethostname()
+
+    @property
+    def socket_path(self) -> str:
+        """Where the status socket is."""
+        return self.status_socket or os.path.join(self.state_dir, "agent.sock")
+
+    @property
+    def token_path(self) -> str:
+        """Where the agent's token is kept."""
+        return self.token_file or os.path.join(self.state_dir, "agent.token")
+
+
+def load(path: str) -> AgentConfig:
+    """Read and check a configuration file. Raises :class:`ConfigInvalid`, before anything was touched."""
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise ConfigInvalid(f"{path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigInvalid(f"{path}: {error}") from error
+    known = [field.name for field in msgspec.structs.fields(AgentConfig)]
+    for key in document:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ConfigInvalid(f"{path}: unknown key {key!r}{hint}")
+    try:
+        config = msgspec.convert(document, AgentConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigInvalid(f"{path}: {error}") from error
+    _check(path, config)
+    return config
+
+
+def _check(path: str, config: AgentConfig) -> None:
+    for root in config.roots:
+        try:
+            paths.check_absolute(paths.from_os(root))
+        except paths.BadPath as error:
+            raise ConfigInvalid(f"{path}: roots: {error}") from error
+    for key in ("settle_s", "confirm_delay_s", "rescan_s"):
+        if getattr(config, key) <= 0:
+            raise ConfigInvalid(f"{path}: {key} must be more than 0 seconds")
+    if not config.sidecar.startswith(("http://", "https://")):
+        raise ConfigInvalid(f"{path}: sidecar: {config.sidecar!r} is not an http or https URL")

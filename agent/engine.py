@@ -1,0 +1,321 @@
+"""One volume, step by step: hints and scans in, observations in the outbox out.
+
+The engine owns the order of things and no I/O of its own: storage, watch, journal and clock are ports, so that the
+worker drives it on the kernel and the simulator on fakes. Every call of :meth:`Engine.work` is one bounded step.
+Anything wrong with the storage ends the attachment and comes back as a :class:`~agent.passes.Doubt`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from agent.journal import Journal
+from agent.outbox import Outbox
+from agent.passes import Attachment, Doubt, Outcome, Pass, Wish
+from agent.ports import Clock, Hint, Lost, Watch
+from agent.scans import Walk
+from agent.scopes import Scope, Scopes
+from agent.settle import Settle
+from agent.store import Store
+from holdfast import ids, paths
+from holdfast.reports import Gap, Observation, ScanFinished, ScanStarted
+from holdfast.status import ScanProgress
+from holdfast.volumes import Reason
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Waits of one engine, in seconds.
+
+    ``settle_s``: a file that was written, and not seen to be closed, must be quiet this long.
+    ``confirm_delay_s``: the time between the two looks that prove an absence.
+    ``rescan_s``: a volume that cannot be watched completely is scanned this often.
+    ``spool_bytes_max``: with more than this waiting to be told, looking waits: the disk stays as it is.
+    """
+
+    settle_s: float = 5.0
+    confirm_delay_s: float = 2.0
+    rescan_s: float = 900.0
+    spool_bytes_max: int = 64 * 1024 * 1024
+
+
+# The watch limit, and the limit of watching instances.
+_LIMITS = frozenset({errno.ENOSPC, errno.EMFILE})
+# Candidates that cannot be confirmed are looked at again and again, less and less often.
+_CONFIRM_BACKOFF_MAX_S = 600.0
+# More directories than this waiting for files to settle: a scan is cheaper than remembering them.
+_REVISITS_MAX = 4_096
+_SPOOL_CHECK_S = 0.5
+
+
+class Engine:
+    """Everything that happens to one volume's files. Not thread-safe; nothing in it waits, storage aside."""
+
+    def __init__(self, store: Store, clock: Clock, settings: EngineSettings, entropy: Callable[[int], bytes]) -> None:
+        self._store = store
+        self._journal = Journal(store)
+        self._outbox = Outbox(store)
+        self._clock = clock
+        self._settings = settings
+        self._entropy = entropy
+        self._settle = Settle(settings.settle_s)
+        self._scopes = Scopes(())
+        self._at: Attachment | None = None
+        self._watch: Watch | None = None
+        self._watch_limit: str | None = None
+        self._walks: list[Walk] = []
+        self._revisits: dict[str, float] = {}
+        self._confirm_at: float | None = None
+        self._confirm_wait_s = settings.confirm_delay_s
+        self._rescan_at: float | None = None
+        self._spool_full_until: float | None = None
+        self._spool_checked = 0.0
+        self._spooled = True  # what an earlier run left behind
+        self.scans_finished = 0
+
+    # What the outside asks for
+
+    def assign(self, scopes: Scopes) -> None:
+        """Take the import paths of this volume. What an import path newly covers is told from the beginning."""
+        self._scopes = scopes
+        text = msgspec.json.encode(scopes.scopes).decode()
+        before = self._journal.scopes()
+        if text == before:
+            return
+        old = set(msgspec.json.decode(before, type=list[Scope])) if before else set()
+        with self._store.transaction():
+            for scope in set(scopes.scopes) - old:
+                self._journal.retell(scope.directory)
+            self._journal.set_scopes(text)
+        if self._watch is not None:
+            for scope in old:
+                if not scopes.enters(scope.directory):
+                    self._watch.remove(scope.directory)
+        if self._at is not None:
+            self.scan()
+
+    def attach(self, attachment: Attachment, watch: Watch | None, look_first: Iterable[str] = ()) -> Doubt | None:
+        """The volume is there and verified: adopt it with a first look at every import path, then scan.
+
+        ``look_first`` are directories that cast doubt on it before; they must be in order now.
+
+        Returns the doubt when that look is not what it should be; the engine is then detached, as before.
+        """
+        self.detach()
+        self._at, self._watch = attachment, watch
+        outcome = self._pass(Wish(directory) for directory in (*self._scopes.roots(), *look_first))
+        if outcome.doubt is not None:
+            self.detach()
+            return outcome.doubt
+        self._spooled = True
+        if self._journal.has_candidates():
+            self._confirm_soon()
+        self.scan()
+        return None
+
+    def detach(self) -> None:
+        """The volume is gone, or not to be touched: drop everything that belongs to this attachment."""
+        if self._watch is not None:
+            self._watch.close()
+        self._at = self._watch = None
+        self._watch_limit = None
+        self._settle.clear()
+        self._walks.clear()
+        self._revisits.clear()
+        self._confirm_at = self._rescan_at = None
+
+    def scan(self) -> None:
+        """Scan every import path from the beginning. A scan that was running is overtaken by this one."""
+        now = self._clock.now()
+        self._walks = [walk for walk in self._walks if walk.scan is None]
+        for directory in self._scopes.roots():
+            scan = ids.to_text("scan", ids.new(int(now.wall * 1000), self._entropy(10)))
+            self._walks.append(Walk(directory, now.boot, scan))
+            self._tell([ScanStarted(scan, directory, "changed")])
+        self._rescan_at = None
+
+    def hint(self, hints: Iterable[Hint | Lost]) -> Doubt | None:
+        """Take in what the watch saw. A watch that ended means that the storage went away under it."""
+        if self._at is None:
+            return None
+        for hint in (found := list(hints)):
+            if isinstance(hint, Lost) and hint.ended:
+                # R3: the events that are still queued were caused by the unmount, and say nothing about files.
+                doubt = Doubt(Reason.NOT_MOUNTED, hint.reason, hint.directory)
+                self.detach()
+                return doubt
+        self._settle.hint((h for h in found if isinstance(h, Lost) or self._scopes.enters(h.directory)), self._boot())
+        return None
+
+    # What it is doing
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is storage to work on."""
+        return self._at is not None
+
+    def watching(self) -> tuple[str, int]:
+        """How changes are seen, in words, and how many directories are watched."""
+        if self._watch is None:
+            return "scans only" if self._at is not None else "nothing", 0
+        return (self._watch_limit or "inotify"), len(self._watch)
+
+    def progress(self) -> ScanProgress | None:
+        """The scan that is running."""
+        readings = (walk.progress(self._boot()) for walk in self._walks)
+        return next((reading for reading in readings if reading is not None), None)
+
+    def take_spooled(self) -> bool:
+        """Whether the outbox was added to since the last call."""
+        spooled, self._spooled = self._spooled, False
+        return spooled
+
+    def due(self) -> float | None:
+        """When :meth:`work` has something to do, on the boot clock; None: not before something comes in."""
+        if self._at is None:
+            return None
+        if self._spool_full_until is not None and self._spool_full_until > self._boot():
+            return self._spool_full_until
+        if self._walks:
+            return 0.0
+        times = (self._settle.due(), self._confirm_at, self._rescan_at, *self._revisits.values())
+        return min((time for time in times if time is not None), default=None)
+
+    # Work
+
+    def work(self) -> Doubt | None:
+        """One step: a look at what is most urgent. Returns the doubt that ended the attachment, if one did."""
+        if self._at is None or self._is_spool_full():
+            return None
+        now = self._boot()
+        self._take_up_losses(now)
+        if wishes := self._wishes(now):
+            return self._after(self._pass(wishes), now)
+        if self._walks:
+            return self._walk_on(now)
+        if self._rescan_at is not None and self._rescan_at <= now:
+            self.scan()
+        return None
+
+    def _wishes(self, now: float) -> list[Wish]:
+        """Directories to look at because of hints, files that should have settled, and absences to confirm."""
+        wishes = {
+            ready.directory: Wish(ready.directory, ready.whole, ready.writing) for ready in self._settle.ready(now)
+        }
+        for directory in [directory for directory, at in self._revisits.items() if at <= now]:
+            del self._revisits[directory]
+            wishes.setdefault(directory, Wish(directory))
+        if self._confirm_at is not None and self._confirm_at <= now:
+            for directory in self._journal.suspected_listings():
+                wishes.setdefault(directory, Wish(directory))
+            self._confirm_wait_s = min(2 * self._confirm_wait_s, _CONFIRM_BACKOFF_MAX_S)
+            self._confirm_at = now + self._confirm_wait_s
+        return [wish for wish in wishes.values() if self._scopes.enters(wish.directory)]
+
+    def _walk_on(self, now: float) -> Doubt | None:
+        walk = self._walks[0]
+        taken = walk.take()
+        for directory in taken:
+            self._watch_directory(directory)
+        outcome = self._pass(map(Wish, taken))
+        walk.visited(outcome.inside, outcome.files, outcome.later)
+        walk.failed(len(outcome.unreadable))
+        if outcome.doubt is None and not walk:
+            self._walks.remove(walk)
+            self._finish(walk)
+        return self._after(outcome._replace(new_directories=[], later=[]), now)
+
+    def _finish(self, walk: Walk) -> None:
+        """A walk has been everywhere."""
+        if walk.scan is None:
+            return
+        self.scans_finished += 1
+        self._tell(
+            [
+                ScanFinished(
+                    scan=walk.scan,
+                    directory=walk.directory,
+                    complete=walk.complete,
+                    directories=walk.directories,
+                    files=walk.files,
+                    errors=walk.errors,
+                    duration_s=round(self._boot() - walk.started, 3),
+                )
+            ]
+        )
+        if self._watch is None or self._watch_limit is not None:
+            self._rescan_at = self._boot() + self._settings.rescan_s
+
+    def _pass(self, wishes: Iterable[Wish]) -> Outcome:
+        if self._at is None:
+            raise AssertionError("bug: a pass without an attachment")
+        settings = self._settings
+        one = Pass(
+            self._store,
+            self._at,
+            self._scopes,
+            self._clock,
+            settle_s=settings.settle_s,
+            confirm_delay_s=settings.confirm_delay_s,
+        )
+        return one.run(wishes)
+
+    def _after(self, outcome: Outcome, now: float) -> Doubt | None:
+        """What follows from a pass, besides what it has written down."""
+        if outcome.doubt is not None:
+            self.detach()
+            return outcome.doubt
+        self._spooled = self._spooled or outcome.told > 0
+        for directory in outcome.new_directories:
+            self._walks.insert(0, Walk(directory, now))
+        for directory in (*outcome.again, *outcome.later):
+            self._revisits[directory] = now + (1.0 if directory in outcome.later else self._settings.settle_s)
+        if len(self._revisits) > _REVISITS_MAX:
+            self._revisits.clear()
+            self.scan()
+        if outcome.suspected:
+            self._confirm_soon()
+        return None
+
+    def _confirm_soon(self) -> None:
+        self._confirm_wait_s = self._settings.confirm_delay_s
+        at = self._boot() + self._confirm_wait_s
+        self._confirm_at = at if self._confirm_at is None else min(at, self._confirm_at)
+
+    def _take_up_losses(self, now: float) -> None:
+        """Lost hints: say so, and look everywhere they could have been about (R31)."""
+        for lost in self._settle.lost():
+            self._tell([Gap(lost.directory, lost.reason)])
+            for walk in self._walks:
+                walk.complete = False
+            roots = [root for root in self._scopes.roots() if paths.contains(lost.directory, root)]
+            for directory in roots or [lost.directory]:
+                self._walks.insert(0, Walk(directory, now))
+
+    def _watch_directory(self, directory: str) -> None:
+        """Watch before listing, so that nothing falls between the two."""
+        if self._watch is None or self._watch_limit is not None:
+            return
+        trouble = self._watch.add(directory)
+        if trouble is not None and trouble.errno in _LIMITS:
+            self._watch_limit = "inotify for some directories, scans for the rest: the watch limit is reached"
+
+    def _tell(self, observations: list[Observation]) -> None:
+        if self._at is None:
+            raise AssertionError("bug: an observation without an attachment")
+        with self._store.transaction():
+            self._outbox.spool(self._at.epoch, observations)
+        self._spooled = True
+
+    def _is_spool_full(self) -> bool:
+        now = self._boot()
+        if now - self._spool_checked >= _SPOOL_CHECK_S:
+            self._spool_checked = now
+            is_full = self._outbox.pending()[1] > self._settings.spool_bytes_max
+            self._spool_full_until = now + _SPOOL_CHECK_S if is_full else None
+        return self._spool_full_until is not None
+
+    def _boot(self) -> float:
+        return self._clock.now().boot

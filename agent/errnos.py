@@ -1,0 +1,61 @@
+"""What an errno says about storage. Pure."""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum
+
+from agent.ports import Trouble
+from holdfast.volumes import Reason
+
+
+class Meaning(Enum):
+    """What an errno says about storage."""
+
+    VANISHED = "vanished"  # not there by this name; only a listing of the parent can tell more
+    CROSSED = "crossed"  # another mount begins here
+    UNREADABLE = "unreadable"  # there, and closed to us
+    LATER = "later"  # the machine is short of something, or the directory will not rest
+    DOUBT = "doubt"  # the storage itself is in trouble
+
+
+_MEANINGS = {
+    errno.ENOENT: Meaning.VANISHED,
+    errno.ENOTDIR: Meaning.VANISHED,
+    errno.ELOOP: Meaning.VANISHED,
+    errno.EXDEV: Meaning.CROSSED,
+    errno.EACCES: Meaning.UNREADABLE,
+    errno.EPERM: Meaning.UNREADABLE,
+    errno.ENAMETOOLONG: Meaning.UNREADABLE,
+    errno.EAGAIN: Meaning.LATER,
+    errno.EINTR: Meaning.LATER,
+    errno.ENOMEM: Meaning.LATER,
+    errno.EMFILE: Meaning.LATER,
+    errno.ENFILE: Meaning.LATER,
+}
+
+
+def meaning(trouble: Trouble) -> Meaning:
+    """What to make of a failed call. Every errno that is not named means doubt about the storage."""
+    return _MEANINGS.get(trouble.errno, Meaning.DOUBT)
+
+
+def doubt_reason(trouble: Trouble) -> Reason:
+    """The reason for the state of a volume whose storage answers with this errno."""
+    return _REASONS.get(trouble.errno, Reason.IO_ERROR)
+
+
+_REASONS = {
+    errno.ENOTCONN: Reason.DISCONNECTED,
+    errno.ECONNABORTED: Reason.DISCONNECTED,
+    errno.ESTALE: Reason.STALE,
+    errno.ETIMEDOUT: Reason.HUNG,
+    errno.EHOSTDOWN: Reason.HUNG,
+    errno.ENODEV: Reason.NO_DEVICE,
+    errno.ENXIO: Reason.NO_DEVICE,
+    errno.ENOENT: Reason.NOT_MOUNTED,
+    errno.EXDEV: Reason.COVERED,
+    errno.EROFS: Reason.READ_ONLY_ERROR,
+    errno.EACCES: Reason.NO_PERMISSION,
+    errno.EPERM: Reason.NO_PERMISSION,
+}

@@ -1,0 +1,262 @@
+"""What is known of one volume: what was last seen there, and what is suspected gone.
+
+What was learned and what must be told (the outbox) are written in *one* transaction of the store they share, so
+that no crash can separate them.
+
+The known listing of a directory is one packed row: equal bytes mean that nothing changed, which is what a scan
+finds nearly everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agent.ports import FileEntry
+from agent.store import Store
+from holdfast import paths, reports
+from holdfast.volumes import Epoch
+
+SCHEMA_VERSION = 1
+_pack = msgspec.msgpack.Encoder().encode
+_unpack_files = msgspec.msgpack.Decoder(list[FileEntry]).decode
+_unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode
+_unpack_names = msgspec.msgpack.Decoder(list[str]).decode
+_json = msgspec.json.Encoder().encode
+
+Stamp = tuple[int, int]
+
+
+class KnownDirectory(NamedTuple):
+    """What was last seen in a directory. ``stamp`` are its mtime and ctime then, None when they prove nothing.
+    ``told`` is False when its files must be told again although they did not change."""
+
+    stamp: Stamp | None
+    files_packed: bytes
+    births_packed: bytes
+    directories_packed: bytes
+    told: bool = True
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """The files, sorted by name."""
+        return _unpack_files(self.files_packed)
+
+    @property
+    def births(self) -> list[int | None]:
+        """When each of the files was born, beside :attr:`files`."""
+        return _unpack_births(self.births_packed)
+
+    @property
+    def directories(self) -> list[str]:
+        """The directories, sorted by name."""
+        return _unpack_names(self.directories_packed)
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A file that was missed once. ``first`` is the look that missed it, None when that look was overtaken; in
+    ``epoch``. See :class:`holdfast.reports.Proof` for the rest."""
+
+    directory: str
+    file: FileEntry
+    birth_ns: int | None
+    listed: str
+    before: Stamp | None
+    first: reports.Look | None
+    epoch: Epoch
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where the file was: directory and name."""
+        return self.directory, self.file.name
+
+
+_unpack_candidate = msgspec.msgpack.Decoder(Candidate).decode
+
+
+def pack_files(files: Sequence[FileEntry]) -> bytes:
+    """The packed form of a listing; two listings are equal when their packed forms are."""
+    return _pack(files)
+
+
+def pack_births(births: Sequence[int | None]) -> bytes:
+    """The packed form of births, beside the files."""
+    return _pack(births)
+
+
+def pack_names(names: Sequence[str]) -> bytes:
+    """The packed form of the directories in a listing."""
+    return _pack(names)
+
+
+class Journal:
+    """The journal in an open :class:`~agent.store.Store`. What writes is to be called in a transaction of it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._db = store.db
+
+    # What is known
+
+    def directory(self, path: str) -> KnownDirectory | None:
+        """What was last seen in a directory, or None when it was never listed."""
+        row = self._db.execute(
+            "SELECT mtime_ns, ctime_ns, files, births, directories, told FROM directory WHERE path = ?",
+            (paths.to_bytes(path),),
+        ).fetchone()
+        return None if row is None else _known(row)
+
+    def below(self, path: str) -> list[tuple[str, KnownDirectory]]:
+        """The directory and every known directory below it."""
+        rows = self._db.execute(
+            f"SELECT path, mtime_ns, ctime_ns, files, births, directories, told FROM directory WHERE {_BELOW}",
+            _below(path),
+        )
+        return [(paths.to_wire(raw), _known(row)) for raw, *row in rows]
+
+    def directories(self, inodes: Iterable[int]) -> set[str]:
+        """The directories in which any of these inodes was last seen."""
+        wanted = _json([_signed(inode) for inode in inodes]).decode()
+        rows = self._db.execute(
+            "SELECT DISTINCT path FROM inode JOIN directory ON directory.id = inode.directory "
+            "WHERE inode IN (SELECT value FROM json_each(?))",
+            (wanted,),
+        )
+        return {paths.to_wire(raw) for (raw,) in rows}
+
+    def is_empty(self) -> bool:
+        """Whether no directory was ever listed: the first scan has nobody to compare with."""
+        return self._db.execute("SELECT 1 FROM directory LIMIT 1").fetchone() is None
+
+    def learn(self, path: str, known: KnownDirectory, came: Iterable[int], went: Iterable[int]) -> None:
+        """Replace what is known of a directory. ``came`` and ``went`` are the inodes that differ."""
+        raw = paths.to_bytes(path)
+        stamp = known.stamp or (None, None)
+        row = self._db.execute(
+            "INSERT INTO directory (path, mtime_ns, ctime_ns, files, births, directories, told) "
+            "VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (path) DO UPDATE SET "
+            "mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, files = excluded.files, "
+            "births = excluded.births, directories = excluded.directories, told = 1 RETURNING id",
+            (raw, *stamp, known.files_packed, known.births_packed, known.directories_packed),
+        ).fetchone()
+        directory = row[0]
+        self._db.executemany(
+            "DELETE FROM inode WHERE inode = ? AND directory = ?", [(_signed(i), directory) for i in went]
+        )
+        self._db.executemany("INSERT OR IGNORE INTO inode VALUES (?, ?)", [(_signed(i), directory) for i in came])
+
+    def forget(self, path: str) -> None:
+        """Drop what is known of a directory and everything below it."""
+        bounds = _below(path)
+        self._db.execute(f"DELETE FROM inode WHERE directory IN (SELECT id FROM directory WHERE {_BELOW})", bounds)
+        self._db.execute(f"DELETE FROM directory WHERE {_BELOW}", bounds)
+
+    def retell(self, path: str) -> None:
+        """All that is known in a directory and below it must be told again when it is next seen."""
+        self._db.execute(f"UPDATE directory SET told = 0 WHERE {_BELOW}", _below(path))
+
+    def note_unreadable(self, path: str) -> bool:
+        """Write down that a directory cannot be read; False when that is known already."""
+        inserted = self._db.execute("INSERT OR IGNORE INTO unreadable VALUES (?)", (paths.to_bytes(path),))
+        if inserted.rowcount:
+            self.retell(path)
+        return bool(inserted.rowcount)
+
+    def note_readable(self, listed: Iterable[str]) -> None:
+        """These directories were read."""
+        self._db.executemany("DELETE FROM unreadable WHERE path = ?", [(paths.to_bytes(path),) for path in listed])
+
+    def has_unreadable(self) -> bool:
+        """Whether any directory is written down as unreadable."""
+        return self._db.execute("SELECT 1 FROM unreadable LIMIT 1").fetchone() is not None
+
+    def scopes(self) -> str:
+        """The scopes that this journal was told to cover, as :meth:`set_scopes` left them."""
+        return str(self._store.meta("scopes"))
+
+    def set_scopes(self, text: str) -> None:
+        """Remember the scopes."""
+        self._store.set_meta("scopes", text)
+
+    # What is suspected gone
+
+    def suspect(self, candidates: Iterable[Candidate]) -> None:
+        """Write candidates down, replacing those of the same place."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO candidate (directory, name, inode, listed, body) VALUES (?, ?, ?, ?, ?)",
+            [
+                (
+                    paths.to_bytes(c.directory),
+                    paths.to_bytes(c.file.name),
+                    _signed(c.file.inode),
+                    paths.to_bytes(c.listed),
+                    _pack(c),
+                )
+                for c in candidates
+            ],
+        )
+
+    def clear(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Strike out candidates, by directory and name."""
+        self._db.executemany(
+            "DELETE FROM candidate WHERE directory = ? AND name = ?",
+            [(paths.to_bytes(directory), paths.to_bytes(name)) for directory, name in keys],
+        )
+
+    def candidates_listed(self, listed: str) -> list[Candidate]:
+        """The candidates whose absence hangs on the listing of this directory."""
+        rows = self._db.execute("SELECT body FROM candidate WHERE listed = ?", (paths.to_bytes(listed),))
+        return [_unpack_candidate(body) for (body,) in rows]
+
+    def candidates_like(self, inodes: Iterable[int], places: Iterable[tuple[str, str]]) -> list[Candidate]:
+        """The candidates that had one of these inodes, or were at one of these places."""
+        found: dict[tuple[str, str], Candidate] = {}
+        wanted = _json([_signed(inode) for inode in inodes]).decode()
+        for (body,) in self._db.execute(
+            "SELECT body FROM candidate WHERE inode IN (SELECT value FROM json_each(?))", (wanted,)
+        ):
+            candidate = _unpack_candidate(body)
+            found[candidate.key] = candidate
+        for directory, name in places:
+            for (body,) in self._db.execute(
+                "SELECT body FROM candidate WHERE directory = ? AND name = ?",
+                (paths.to_bytes(directory), paths.to_bytes(name)),
+            ):
+                candidate = _unpack_candidate(body)
+                found[candidate.key] = candidate
+        return list(found.values())
+
+    def suspected_listings(self) -> list[str]:
+        """The directories whose listings candidates hang on."""
+        rows = self._db.execute("SELECT DISTINCT listed FROM candidate ORDER BY listed")
+        return [paths.to_wire(raw) for (raw,) in rows]
+
+    def has_candidates(self) -> bool:
+        """Whether any file is suspected gone."""
+        return self._db.execute("SELECT 1 FROM candidate LIMIT 1").fetchone() is not None
+
+    def candidate_count(self) -> int:
+        """How many files are suspected gone."""
+        return int(self._db.execute("SELECT COUNT(*) FROM candidate").fetchone()[0])
+
+
+_BELOW = "(path = ? OR (path >= ? AND path < ?))"
+
+
+def _below(path: str) -> tuple[bytes, bytes, bytes]:
+    """Bounds of the keys of a directory and all below it: ``0`` is the byte after ``/``."""
+    raw = paths.to_bytes(path)
+    return (raw, raw + b"/", raw + b"0") if raw else (b"", b"", b"\xff" * 2)
+
+
+def _known(row: Sequence[Any]) -> KnownDirectory:
+    mtime_ns, ctime_ns, files, births, directories, told = row
+    stamp = None if mtime_ns is None else (mtime_ns, ctime_ns)
+    return KnownDirectory(stamp, files, births, directories, bool(told))
+
+
+def _signed(inode: int) -> int:
+    """Inode numbers have 64 bits without a sign, SQLite's integers have one."""
+    return inode - (1 << 64) if inode >= 1 << 63 else inode

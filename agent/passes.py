@@ -1,0 +1,366 @@
+"""A pass: one gated look at a few directories, from listing to a single commit.
+
+    list  ->  compare  ->  look where arrivals came from  ->  gate  ->  resolve  ->  commit
+
+Nothing is written before the commit gate; after it, what was learned and what must be told become true in one
+transaction of the journal. A pass that fails its gate leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from agent import absences, identity, survey
+from agent.errnos import Meaning, doubt_reason, meaning
+from agent.filesystems import Traits
+from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_files, pack_names
+from agent.outbox import Outbox
+from agent.ports import Clock, FileEntry, Files, Trouble
+from agent.scopes import Scopes
+from agent.store import Store
+from agent.survey import Departure, Refused, Survey
+from holdfast import paths, reports
+from holdfast.reports import FileFacts, Listed, Moved, MovedFile, Observation, Unreadable
+from holdfast.volumes import Epoch, Reason
+
+
+class Doubt(NamedTuple):
+    """The storage is not what it should be: nothing of the pass was kept, and the volume must be verified.
+
+    ``directory`` is where that showed, if it was one directory: it must be in order before the volume is trusted.
+    """
+
+    reason: Reason
+    detail: str
+    directory: str | None = None
+
+
+class Attachment(NamedTuple):
+    """A volume that is online: how to read it, and what to rely on."""
+
+    epoch: Epoch
+    files: Files
+    traits: Traits
+    mount_point: str
+
+
+class Wish(NamedTuple):
+    """A directory to look at. ``whole``: names seen to be closed. ``writing``: names that are still written to."""
+
+    directory: str
+    whole: frozenset[str] = frozenset()
+    writing: frozenset[str] = frozenset()
+
+
+class Outcome(NamedTuple):
+    """What a pass came to.
+
+    ``inside`` are the wanted subdirectories of each directory listed. ``again`` are directories to be looked at once
+    more when their files have settled. ``told`` counts observations spooled.
+    ``suspected``: files were missed.
+    """
+
+    inside: dict[str, list[str]]
+    new_directories: list[str]
+    files: int
+    unreadable: list[str]
+    later: list[str]
+    again: set[str]
+    told: int
+    suspected: bool
+    doubt: Doubt | None
+
+
+class Pass:
+    """Use once: construct, then :meth:`run`."""
+
+    def __init__(
+        self,
+        store: Store,
+        attachment: Attachment,
+        scopes: Scopes,
+        clock: Clock,
+        *,
+        settle_s: float,
+        confirm_delay_s: float,
+    ) -> None:
+        self._store = store
+        self._journal = Journal(store)
+        self._outbox = Outbox(store)
+        self._at = attachment
+        self._scopes = scopes
+        self._clock = clock
+        self._settle_s = settle_s
+        self._confirm_delay_s = confirm_delay_s
+        self._surveys: dict[str, Survey] = {}
+        self._births: dict[tuple[str, str], int | None] = {}
+        self._unreadable: dict[str, int] = {}
+        self._later: list[str] = []
+        self._again: set[str] = set()
+        self._suspected = False
+        self._doubt: Doubt | None = None
+
+    def run(self, wishes: Iterable[Wish]) -> Outcome:
+        """Look, and commit what was found."""
+        self._at.files.begin()
+        self._look(wishes)
+        told = 0
+        if self._doubt is None:
+            passed = self._at.files.gate()
+            if isinstance(passed, Trouble):
+                self._doubt = doubt_of(passed, self._at.mount_point)
+            else:
+                told = self._commit(passed)
+        return self._outcome(told)
+
+    # Looking
+
+    def _look(self, wishes: Iterable[Wish]) -> None:
+        """List every wish, and then every place that an arrival may have come from, until there are none left."""
+        queue = deque(wishes)
+        seen: set[str] = set()
+        while queue and self._doubt is None:
+            wish = queue.popleft()
+            if wish.directory in seen:
+                continue
+            seen.add(wish.directory)
+            queue.extend(Wish(directory) for directory in self._look_at(wish))
+
+    def _look_at(self, wish: Wish) -> Iterable[str]:
+        """List one directory; returns where else to look because of it."""
+        directory = wish.directory
+        listing = self._at.files.list(directory)
+        if isinstance(listing, Trouble):
+            return self._trouble(directory, listing)
+        at = self._clock.now()
+        held = survey.unsettled(listing.files, at, self._settle_s, wish.whole) | wish.writing
+        if held:
+            self._again.add(directory)
+        compared = survey.compare(
+            listing,
+            at,
+            self._journal.directory(directory),
+            excluded=self._scopes.excluded(directory),
+            held=held,
+            traits=self._at.traits,
+            is_root=self._scopes.is_root(directory),
+        )
+        if isinstance(compared, Refused):
+            reason = Reason.EMPTY if compared.empty else Reason.PARTIAL
+            self._doubt = Doubt(reason, self._host_path(directory), directory)
+            return ()
+        self._surveys[directory] = compared
+        return self._origins(directory, compared) if compared.arrivals else ()
+
+    def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
+        """Learn the births of the arrivals; returns the directories where their inodes were last seen."""
+        if not self._at.traits.stable_inodes:
+            self._births.update({(directory, file.name): None for file in compared.arrivals})
+            return ()
+        births = self._at.files.births(directory, [file.name for file in compared.arrivals])
+        if isinstance(births, Trouble):
+            return self._trouble(directory, births)
+        known_here = {file.inode for file in compared.arrivals}
+        for file in compared.arrivals:
+            birth = births.get(file.name)
+            same = birth is not None and birth.inode == file.inode
+            self._births[directory, file.name] = birth.birth_ns if birth is not None and same else None
+        if self._journal.is_empty():
+            return ()
+        return self._journal.directories(known_here) - {directory}
+
+    def _trouble(self, directory: str, trouble: Trouble) -> Iterable[str]:
+        """Sort a failed look; returns where else to look because of it."""
+        self._surveys.pop(directory, None)
+        match meaning(trouble):
+            case Meaning.VANISHED if self._scopes.is_root(directory) or not directory:
+                self._doubt = Doubt(Reason.ROOT_MISSING, self._host_path(directory))
+            case Meaning.VANISHED:
+                return (paths.split(directory)[0],)
+            case Meaning.UNREADABLE if directory == "":
+                self._doubt = Doubt(Reason.NO_PERMISSION, self._at.mount_point)
+            case Meaning.UNREADABLE:
+                self._unreadable[directory] = trouble.errno
+            case Meaning.LATER:
+                self._later.append(directory)
+            case Meaning.DOUBT:
+                self._doubt = doubt_of(trouble, self._at.mount_point)
+            case Meaning.CROSSED:
+                # A volume of its own begins here; what was known below is covered, and keeps its last state.
+                pass
+        return ()
+
+    def _host_path(self, directory: str) -> str:
+        return (
+            paths.join(self._at.mount_point.rstrip("/"), paths.to_os(directory)) if directory else self._at.mount_point
+        )
+
+    # Committing
+
+    def _commit(self, gate: Sequence[str]) -> int:
+        """Write down what the pass found; returns how many observations are to be told."""
+        news = [one for one in self._surveys.values() if not one.unchanged or one.known is None]
+        if not (news or self._unreadable or self._stale_stamps() or self._journal.has_candidates()):
+            return 0
+        arrivals = [
+            identity.Arrival(directory, file, self._births.get((directory, file.name)))
+            for directory, compared in self._surveys.items()
+            for file in compared.arrivals
+        ]
+        with self._store.transaction():
+            departures, forgotten = self._departures()
+            found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
+            self._journal.clear(found.cleared)
+            second = absences.second_looks(self._journal, self._surveys, self._at.epoch, gate, self._confirm_delay_s)
+            self._again |= second.look_at
+            self._journal.suspect(self._candidate(departure) for departure in found.gone)
+            self._suspected = bool(found.gone)
+            for directory in forgotten:
+                self._journal.forget(directory)
+            self._learn()
+            unreadable = self._note_unreadable()
+            observations: list[Observation] = [
+                *_moved(found.moves),
+                *self._listed(found.listed),
+                *second.absent,
+                *unreadable,
+            ]
+            return self._outbox.spool(self._at.epoch, observations) if observations else 0
+
+    def _candidates_like(self, arrivals: list[identity.Arrival]) -> list[Candidate]:
+        if not arrivals or not self._journal.has_candidates():
+            return []
+        inodes = {arrival.file.inode for arrival in arrivals} if self._at.traits.stable_inodes else set()
+        return self._journal.candidates_like(inodes, [(one.directory, one.file.name) for one in arrivals])
+
+    def _departures(self) -> tuple[list[Departure], list[str]]:
+        """Every departure of the pass, those of whole subtrees that are gone included, and these subtrees."""
+        departures: list[Departure] = []
+        forgotten: list[str] = []
+        for directory, compared in self._surveys.items():
+            departures.extend(compared.departures)
+            before = None if compared.known is None else compared.known.stamp
+            for name in compared.gone_directories:
+                for path, lost in self._journal.below(paths.join(directory, name)):
+                    if path in self._surveys:  # listed a moment ago by this very pass, so it is there after all
+                        continue
+                    forgotten.append(path)
+                    departures.extend(
+                        Departure(path, file, birth, directory, before)
+                        for file, birth in zip(lost.files, lost.births, strict=True)
+                    )
+        return departures, forgotten
+
+    def _candidate(self, departure: Departure) -> Candidate:
+        return Candidate(
+            departure.directory,
+            departure.file,
+            departure.birth_ns,
+            departure.listed,
+            departure.before,
+            absences.as_look(self._surveys[departure.listed]),
+            self._at.epoch,
+        )
+
+    def _stale_stamps(self) -> bool:
+        return any(
+            one.known is not None and one.known.stamp != survey.stamp(one.listing, one.at, self._at.traits)
+            for one in self._surveys.values()
+        )
+
+    def _learn(self) -> None:
+        """Remember every listing that differs from what was known, or whose times can now be trusted."""
+        stable = self._at.traits.stable_inodes
+        for directory, compared in self._surveys.items():
+            stamp = survey.stamp(compared.listing, compared.at, self._at.traits)
+            if compared.unchanged and compared.known is not None:
+                if compared.known.stamp != stamp:
+                    self._journal.learn(directory, compared.known._replace(stamp=stamp), (), ())
+                continue
+            births = [
+                compared.kept_births[file.name]
+                if file.name in compared.kept_births
+                else self._births.get((directory, file.name))
+                for file in compared.files
+            ]
+            here = {file.inode for file in compared.files}
+            self._journal.learn(
+                directory,
+                KnownDirectory(
+                    stamp,
+                    pack_files(compared.files),
+                    pack_births(births),
+                    pack_names(compared.listing.directories),
+                ),
+                came=[file.inode for file in compared.arrivals] if stable else (),
+                went={departure.file.inode for departure in compared.departures} - here if stable else (),
+            )
+
+    def _listed(self, arrivals: list[identity.Arrival]) -> list[Listed]:
+        """What is new, what changed in the eyes of others (size, modification time), and what must be retold."""
+        fresh: dict[str, list[FileEntry]] = {}
+        for arrival in arrivals:
+            fresh.setdefault(arrival.directory, []).append(arrival.file)
+        found: list[Listed] = []
+        for directory, compared in self._surveys.items():
+            files = sorted((*fresh.get(directory, ()), *compared.changes, *compared.retold))
+            found.extend(Listed(directory, [_facts(file) for file in piece]) for piece in reports.pieces(files))
+        return found
+
+    def _note_unreadable(self) -> list[Unreadable]:
+        """Directories that cannot be read, told once; those that can be again are looked at whole (R26)."""
+        if self._journal.has_unreadable():
+            self._journal.note_readable(self._surveys)
+        return [
+            Unreadable(directory, errno.errorcode.get(number, str(number)))
+            for directory, number in self._unreadable.items()
+            if self._journal.note_unreadable(directory)
+        ]
+
+    def _outcome(self, told: int) -> Outcome:
+        inside = {}
+        new_directories: list[str] = []
+        for directory, compared in self._surveys.items():
+            below = (paths.join(directory, name) for name in compared.listing.directories)
+            inside[directory] = [path for path in below if self._scopes.enters(path)]
+            if not compared.unchanged:
+                known = compared.known
+                familiar = set(known.directories) if known is not None and known.told else set()
+                new_directories.extend(path for path in inside[directory] if paths.split(path)[1] not in familiar)
+        files = sum(len(compared.listing.files) for compared in self._surveys.values())
+        return Outcome(
+            inside=inside,
+            new_directories=new_directories,
+            files=files,
+            unreadable=list(self._unreadable),
+            later=self._later,
+            again=self._again,
+            told=told,
+            suspected=self._suspected,
+            doubt=self._doubt,
+        )
+
+
+def doubt_of(trouble: Trouble, mount_point: str) -> Doubt:
+    """What a failed call says about the whole volume."""
+    name = errno.errorcode.get(trouble.errno, str(trouble.errno))
+    return Doubt(doubt_reason(trouble), f"{name} at {trouble.where or mount_point}")
+
+
+def _moved(moves: list[identity.Move]) -> list[Moved]:
+    groups: dict[tuple[str, str], list[MovedFile]] = {}
+    for move in moves:
+        one = MovedFile(move.old_name, _facts(move.arrival.file))
+        groups.setdefault((move.origin, move.arrival.directory), []).append(one)
+    return [
+        Moved(origin, directory, piece)
+        for (origin, directory), files in groups.items()
+        for piece in reports.pieces(files)
+    ]
+
+
+def _facts(file: FileEntry) -> FileFacts:
+    return FileFacts(file.name, file.size, file.mtime_ns)

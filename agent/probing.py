@@ -1,0 +1,101 @@
+"""Questions to storage, asked by processes that may hang: what is mounted here, what is at this path?
+
+One question per mount or path is under way at a time, each in a worker of its own. A worker that misses the deadline
+is given up, and the answer is then a :class:`~agent.ports.Trouble` (ETIMEDOUT) like any other.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+
+from agent.messages import FromWorker, Inspect, Inspected, Probed, ProbeMount
+from agent.ports import Mount, Probe, Trouble
+from agent.processes import WorkerProcess, Workers
+
+# A disk that must spin up answers within this; what takes longer is told as hung, and asked again later.
+DEADLINE_S = 15.0
+
+
+class Prober:
+    """Asks, remembers the answers about mounts, and keeps a free worker for the next question."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._asked: dict[int | str, tuple[WorkerProcess, float]] = {}
+        self._free: WorkerProcess | None = None
+        self.probes: dict[int, Probe | Trouble] = {}
+
+    def probe(self, mount: Mount, unique_id: int, now: float) -> None:
+        """Ask what is mounted here, unless that is being asked already."""
+        if unique_id not in self._asked:
+            self._ask(unique_id, ProbeMount(mount, unique_id), now)
+
+    def inspect(self, import_path: str, path: str, roots: list[str], now: float) -> None:
+        """Ask what is at this host path, unless that is being asked already."""
+        if import_path not in self._asked:
+            self._ask(import_path, Inspect(import_path, path, roots), now)
+
+    def forget(self, unique_ids: Iterable[int]) -> None:
+        """What was found at these mounts is not to be relied on any more."""
+        for unique_id in unique_ids:
+            self.probes.pop(unique_id, None)
+
+    def keep_only(self, unique_ids: set[int]) -> None:
+        """Forget mounts that are gone."""
+        self.probes = {key: value for key, value in self.probes.items() if key in unique_ids}
+
+    def lines(self) -> dict[int, int | str]:
+        """The descriptors on which answers arrive, and the questions."""
+        return {worker.fileno(): question for question, (worker, _) in self._asked.items()}
+
+    def answer(self, question: int | str, now: float) -> list[FromWorker]:
+        """Read the answer that has arrived. A worker that died without one has given one too."""
+        worker, _ = self._asked.pop(question)
+        messages = worker.receive(now)
+        if messages is None:
+            self._workers.give_up(worker)
+            return [self._failed(question, errno.EIO)]
+        for message in messages:
+            if isinstance(message, Probed):
+                self.probes[message.unique_id] = message.probe or Trouble(message.errno, "")
+        if self._free is None:
+            self._free = worker
+        else:
+            self._workers.give_up(worker)
+        return messages
+
+    def overdue(self, now: float) -> list[FromWorker]:
+        """Give up the workers that have missed their deadline; what they were asked is answered for them."""
+        late = [question for question, (_, deadline) in self._asked.items() if deadline <= now]
+        for question in late:
+            worker, _ = self._asked.pop(question)
+            self._workers.give_up(worker)
+        return [self._failed(question, errno.ETIMEDOUT) for question in late]
+
+    def due(self) -> float | None:
+        """When the next deadline ends."""
+        return min((deadline for _, deadline in self._asked.values()), default=None)
+
+    def close(self) -> None:
+        """Give up everything that is under way."""
+        for worker, _ in self._asked.values():
+            self._workers.give_up(worker)
+        if self._free is not None:
+            self._workers.give_up(self._free)
+        self._asked.clear()
+        self._free = None
+
+    def _ask(self, key: int | str, question: ProbeMount | Inspect, now: float) -> None:
+        worker, self._free = self._free, None
+        if worker is None or not worker.send(question):
+            worker = self._workers.take(now)
+            worker.send(question)
+        self._asked[key] = (worker, now + DEADLINE_S)
+
+    def _failed(self, question: int | str, number: int) -> FromWorker:
+        if isinstance(question, int):
+            self.probes[question] = Trouble(number, "")
+            return Probed(question, None, number)
+        text = "The path does not answer. Check the network, the server or the cable, then try again."
+        return Inspected(question, "", text)

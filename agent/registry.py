@@ -1,0 +1,82 @@
+"""What an agent remembers between runs besides the journals: its enrolment, its volumes, and where import paths lead.
+
+One JSON file in the state directory, replaced whole at every change, so that a crash leaves the old or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+
+import msgspec
+
+from agent.volume import Volume
+from holdfast.assignments import Assignment, Binding
+
+FORMAT = 1
+
+
+class RegistryUnusable(Exception):
+    """The registry cannot be read. The text says what to do."""
+
+
+class Registry(msgspec.Struct, kw_only=True):
+    """``agent`` is the id that the sidecar gave. ``journals`` names the incarnation of each volume's journal.
+
+    ``assignment`` is the last one received: with it the agent works on while the sidecar is away.
+    """
+
+    format: int = FORMAT
+    agent: str | None = None
+    volumes: dict[str, Volume] = {}
+    journals: dict[str, str] = {}
+    bindings: dict[str, Binding] = {}
+    assignment: Assignment | None = None
+
+
+def load(path: str) -> Registry:
+    """Read the registry, or begin a new one when there is none."""
+    try:
+        with open(path, "rb") as file:
+            registry = msgspec.json.decode(file.read(), type=Registry)
+    except FileNotFoundError:
+        return Registry()
+    except msgspec.DecodeError as error:
+        raise RegistryUnusable(
+            f"{path} cannot be read ({error}). Move it away and restart; volumes are recognised by their identity."
+        ) from error
+    if registry.format > FORMAT:
+        raise RegistryUnusable(f"{path} was written by a newer Holdfast. Install that version again.")
+    return registry
+
+
+def save(path: str, registry: Registry) -> None:
+    """Replace the registry on the disk."""
+    write_private(path, msgspec.json.format(msgspec.json.encode(registry), indent=1))
+
+
+def write_private(path: str, content: bytes) -> None:
+    """Replace a file of the agent's own, readable by its user only, whole or not at all."""
+    directory = os.path.dirname(path)
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+def drop_stale_bindings(registry: Registry, wanted: Iterable[str]) -> None:
+    """Forget bindings of import paths that are not assigned any more."""
+    keep = set(wanted)
+    registry.bindings = {key: value for key, value in registry.bindings.items() if key in keep}

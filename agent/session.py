@@ -1,0 +1,192 @@
+"""The agent's session with its sidecar, in threads of its own: heartbeats, assignments, and one shipper a volume.
+
+The supervisor never waits for the network. It leaves the newest heartbeat here and is woken when there is an
+assignment. Heartbeats do not queue: only the newest matters, and it overtakes every backlog of reports.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from agent.backoff import wait_s
+from agent.outbox import Outbox
+from agent.ports import Clock, Refused, Unreachable, Uplink
+from agent.shipping import Delivery, Shipper
+from agent.store import Store
+from holdfast.assignments import Assignment, Heartbeat
+
+_log = structlog.get_logger("agent.session")
+
+# How long the sidecar may hold the question for a new assignment.
+_ASSIGNMENT_WAIT_S = 25.0
+# Used until the sidecar has said how often it wants to hear from us.
+_HEARTBEAT_S = 10.0
+
+
+class Session:
+    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session."""
+
+    def __init__(
+        self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None], revision: int | None
+    ) -> None:
+        self._uplink = uplink
+        self._clock = clock
+        self._on_assignment = on_assignment
+        self._revision = revision
+        self._stopping = threading.Event()
+        self._news = threading.Condition()
+        self._heartbeat: Heartbeat | None = None
+        self._version = 0
+        self._shippers: dict[str, _ShipperThread] = {}
+        self.problem: str | None = "not connected yet"
+        self._threads = [
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._ask, name="assignment", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to talk."""
+        for thread in self._threads:
+            thread.start()
+
+    def publish(self, heartbeat: Heartbeat) -> None:
+        """This is how things are now: tell it at once."""
+        with self._news:
+            self._heartbeat = heartbeat
+            self._version += 1
+            self._news.notify_all()
+
+    def ship(self, volume: str, store_path: str, journal_id: str) -> None:
+        """There is something in the outbox of this volume."""
+        shipper = self._shippers.get(volume)
+        if shipper is None:
+            shipper = self._shippers[volume] = _ShipperThread(self._uplink, self._clock, volume, store_path, journal_id)
+            shipper.start()
+        shipper.wake()
+
+    def pending(self, volume: str) -> int:
+        """How many files' observations of this volume wait to be delivered, as of the last step."""
+        shipper = self._shippers.get(volume)
+        return 0 if shipper is None else shipper.pending
+
+    def shipping_problem(self, volume: str) -> str | None:
+        """Why nothing of this volume gets through, if nothing does."""
+        shipper = self._shippers.get(volume)
+        return None if shipper is None else shipper.problem
+
+    def close(self, timeout_s: float) -> None:
+        """Stop talking; a request that is under way is left to itself after this long."""
+        self._stopping.set()
+        with self._news:
+            self._news.notify_all()
+        for shipper in self._shippers.values():
+            shipper.stop()
+        for shipper in self._shippers.values():
+            shipper.join(timeout_s)
+
+    def _beat(self) -> None:
+        failures, sent, every_s = 0, 0, _HEARTBEAT_S
+        while not self._stopping.is_set():
+            with self._news:
+                if self._heartbeat is None or (self._version == sent and failures == 0):
+                    self._news.wait(every_s)
+                heartbeat, version = self._heartbeat, self._version
+            if heartbeat is None or self._stopping.is_set():
+                continue
+            try:
+                answer = self._uplink.heartbeat(heartbeat)
+            except (Unreachable, Refused) as error:
+                failures += 1
+                self._lost(str(error), failures)
+                retry = error.retry_after_s if isinstance(error, Unreachable) else None
+                self._wait(wait_s(failures, random.random(), retry), version)
+                continue
+            if failures or self.problem is not None:
+                _log.info("sidecar.connected", catalog=answer.catalog)
+            failures, sent, every_s, self.problem = 0, version, answer.heartbeat_s, None
+
+    def _ask(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                assignment = self._uplink.assignment(self._revision, _ASSIGNMENT_WAIT_S)
+            except (Unreachable, Refused) as error:
+                failures += 1
+                retry = error.retry_after_s if isinstance(error, Unreachable) else None
+                self._stopping.wait(wait_s(failures, random.random(), retry))
+                continue
+            failures = 0
+            if assignment is not None:
+                self._revision = assignment.revision
+                self._on_assignment(assignment)
+
+    def _wait(self, seconds: float, version: int) -> None:
+        """Wait before trying again; something new to say is worth trying at once."""
+        with self._news:
+            self._news.wait_for(lambda: self._version != version or self._stopping.is_set(), seconds)
+
+    def _lost(self, problem: str, failures: int) -> None:
+        if failures == 1:
+            _log.warning("sidecar.lost", problem=problem)
+        self.problem = problem
+
+
+class _ShipperThread(threading.Thread):
+    """Drives one :class:`~agent.shipping.Shipper`."""
+
+    def __init__(self, uplink: Uplink, clock: Clock, volume: str, store_path: str, journal_id: str) -> None:
+        super().__init__(name=f"ship-{volume}", daemon=True)
+        self._uplink = uplink
+        self._clock = clock
+        self._volume = volume
+        self._store_path = store_path
+        self._journal_id = journal_id
+        self._wake = threading.Event()
+        self._stopping = False
+        self.pending = 0
+        self.problem: str | None = None
+
+    def wake(self) -> None:
+        """Look into the outbox."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the step that is under way."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Deliver until stopped."""
+        store = Store(self._store_path, self._volume, self._journal_id, durable=True)
+        try:
+            outbox = Outbox(store)
+            shipper = Shipper(outbox, self._uplink, self._volume, self._clock, random.random)
+            while not self._stopping:
+                self._wake.clear()
+                step = shipper.step()
+                self._note(shipper.problem)
+                self.pending = outbox.pending()[0] if step.delivery is not Delivery.NOTHING else 0
+                if step.delivery is Delivery.NOTHING:
+                    self._wake.wait()
+                elif step.delivery is not Delivery.SENT:
+                    self._rest(step.wait_s)
+        finally:
+            store.close()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait out a refusal or an outage: new observations do not make the sidecar come back sooner."""
+        until = self._clock.now().boot + seconds
+        while not self._stopping and (left := until - self._clock.now().boot) > 0:
+            self._wake.wait(left)
+            self._wake.clear()
+
+    def _note(self, problem: str | None) -> None:
+        if problem is not None and self.problem is None:
+            _log.warning("shipping.stalled", volume=self._volume, problem=problem)
+        elif problem is None and self.problem is not None:
+            _log.info("shipping.resumed", volume=self._volume)
+        self.problem = problem

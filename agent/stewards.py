@@ -1,0 +1,206 @@
+"""The supervisor's side of one volume: its worker, what was asked of it, and how long it may take to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+from msgspec import structs
+
+from agent.backoff import wait_s
+from agent.engine import EngineSettings
+from agent.messages import Adopt, Assign, Doubted, FromWorker, Reading, Ready, Release, Rescan, Stop
+from agent.ports import Mount
+from agent.processes import WorkerProcess, Workers
+from agent.scopes import Scope
+from agent.volume import Adopted, Doubtful, Sighting, Volume
+from holdfast.status import VolumeReading
+from holdfast.volumes import Epoch, Reason, VolumeStatus
+
+_log = structlog.get_logger("agent.stewards")
+
+# A worker that works says so twice a second. One call of it may take long when a disk spins up or a directory has a
+# hundred thousand names; past this, the storage hangs.
+PATIENCE_S = 30.0
+# How long a worker may take to end by itself.
+_FAREWELL_S = 2.0
+
+
+class News(NamedTuple):
+    """What a worker has said: sightings for the state machine, and whether its outbox was added to."""
+
+    sightings: list[Sighting]
+    spooled: bool
+
+
+class Steward:
+    """Keeps one volume's worker. Times are of the boot clock."""
+
+    def __init__(self, volume_id: str, workers: Workers) -> None:
+        self.volume_id = volume_id
+        self.worker: WorkerProcess | None = None
+        self.doubted_mounts: set[int] = set()
+        self._workers = workers
+        self._epoch: Epoch | None = None
+        self._scopes: list[Scope] = []
+        self._reading: Reading | None = None
+        self._doubted: set[str] = set()
+        self._failures = 0
+        self._retry_at: float | None = None
+        self._where = ""
+
+    def fileno(self) -> int:
+        """The descriptor of the worker's line."""
+        return -1 if self.worker is None else self.worker.fileno()
+
+    def adopt(
+        self,
+        volume: Volume,
+        mount: Mount,
+        *,
+        store_path: str,
+        journal_id: str,
+        scopes: list[Scope],
+        settings: EngineSettings,
+        now: float,
+    ) -> None:
+        """Give the volume to a worker."""
+        if volume.epoch is None:
+            raise AssertionError("bug: a volume is adopted without an epoch")
+        order = Adopt(
+            volume=volume.id,
+            store_path=store_path,
+            journal_id=journal_id,
+            mount=mount,
+            epoch=volume.epoch,
+            scopes=scopes,
+            look_first=sorted(self._doubted),
+            settings=settings,
+        )
+        if self.worker is None or not self.worker.send(order):
+            self._give_up()
+            self.worker = self._workers.take(now)
+            self.worker.send(order)
+        self.worker.heard_at = now
+        self.worker.busy = True
+        self._epoch = volume.epoch
+        self._scopes = scopes
+        self._where = mount.mount_point
+
+    def assign(self, scopes: list[Scope]) -> None:
+        """The import paths of the volume may have changed."""
+        if scopes != self._scopes and self.worker is not None and self._epoch is not None:
+            self._scopes = scopes
+            self.worker.send(Assign(scopes))
+
+    def rescan(self) -> None:
+        """Scan everything again."""
+        if self.worker is not None:
+            self.worker.send(Rescan())
+
+    def release(self) -> None:
+        """The worker must let go of the volume; one that does not even take the message is given up."""
+        self._epoch = None
+        self._reading = None
+        if self.worker is not None and not self.worker.send(Release()):
+            self._give_up()
+
+    def read(self, now: float) -> News:
+        """What the worker has said since the last call, or what its silence means."""
+        if self.worker is None:
+            return News([], spooled=False)
+        messages = self.worker.receive(now)
+        if messages is None:
+            return self._ended(now)
+        sightings: list[Sighting] = []
+        spooled = False
+        for message in messages:
+            spooled = spooled or (isinstance(message, Reading) and message.spooled)
+            sightings.extend(self._take(message, now))
+        if self._epoch is not None and self.worker.busy and now - self.worker.heard_at > PATIENCE_S:
+            self._give_up()
+            self._wait(now)
+            sightings.append(Doubtful(Reason.HUNG, self._where, ""))
+        return News(sightings, spooled)
+
+    def due(self) -> float | None:
+        """When :meth:`read` or :meth:`retry_is_due` should be asked again, if nothing comes in."""
+        times = [self._retry_at]
+        if self.worker is not None and self.worker.busy and self._epoch is not None:
+            times.append(self.worker.heard_at + PATIENCE_S + 0.1)
+        return min((time for time in times if time is not None), default=None)
+
+    def must_wait(self, now: float) -> bool:
+        """Whether it is too soon to try this volume again."""
+        return self._retry_at is not None and now < self._retry_at
+
+    def retry_is_due(self, now: float) -> bool:
+        """Whether a volume that was doubted should be tried again now; True once."""
+        if self._retry_at is None or now < self._retry_at:
+            return False
+        self._retry_at = None
+        return True
+
+    def reading(self, status: VolumeStatus, pending: int) -> VolumeReading:
+        """This volume, as the status socket tells it."""
+        said = self._reading
+        return VolumeReading(
+            status=structs.replace(status, pending=pending),
+            scan=None if said is None else said.scan,
+            scans_finished=0 if said is None else said.scans_finished,
+            watching="nothing" if said is None else said.watching,
+            watched_directories=0 if said is None else said.watched_directories,
+            worker_pid=None if self.worker is None else self.worker.pid,
+        )
+
+    def close(self) -> None:
+        """End the worker, by asking it first."""
+        if self.worker is None:
+            return
+        if not (self.worker.send(Stop()) and self.worker.join(_FAREWELL_S)):
+            _log.warning("worker.given_up", volume=self.volume_id, pid=self.worker.pid)
+        self._give_up()
+
+    def _take(self, message: FromWorker, now: float) -> Sequence[Sighting]:
+        match message:
+            case Reading():
+                self._reading = message
+                if self.worker is not None:
+                    self.worker.busy = message.busy
+            case Ready(epoch) if epoch == self._epoch:
+                self._failures = 0
+                self._retry_at = None
+                self._doubted.clear()
+                self.doubted_mounts.clear()
+                return [Adopted(epoch)]
+            case Doubted(epoch, reason, detail, directory) if epoch == self._epoch:
+                self.doubted_mounts.add(epoch.mount_id)
+                if directory is not None:
+                    self._doubted.add(directory)
+                self._epoch = None
+                self._wait(now)
+                return [Doubtful(reason, self._where, detail)]
+            case _:
+                pass
+        return []
+
+    def _ended(self, now: float) -> News:
+        """The worker died, which is no fault of the storage; it is tried again with another one."""
+        _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
+        was_attached = self._epoch is not None
+        self._give_up()
+        self._wait(now)
+        lost = Doubtful(Reason.NOT_YET_VERIFIED, self._where, "its worker process ended and is started again")
+        return News([lost] if was_attached else [], spooled=False)
+
+    def _wait(self, now: float) -> None:
+        self._retry_at = now + wait_s(self._failures, 1.0)
+        self._failures += 1
+
+    def _give_up(self) -> None:
+        if self.worker is not None:
+            self._workers.give_up(self.worker)
+        self.worker = None
+        self._epoch = None
+        self._reading = None

@@ -1,0 +1,118 @@
+"""The SQLite file of one volume, that journal and outbox share: opening, schema, transactions.
+
+Two processes open it: the worker (looks and spools) and the supervisor (ships). It lies on the agent's own disk,
+never on the volume, and nobody holds a transaction open while touching the volume.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE directory (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,
+    mtime_ns INTEGER,           -- NULL: the listing was too fresh for its times to prove anything
+    ctime_ns INTEGER,
+    files BLOB NOT NULL,        -- msgpack [[name, inode, size, mtime_ns, ctime_ns], ...] sorted by name
+    births BLOB NOT NULL,       -- msgpack [birth_ns, ...] beside them
+    directories BLOB NOT NULL,  -- msgpack [name, ...]
+    told INTEGER NOT NULL       -- 0: all of it must be told again when it is next seen
+);
+CREATE TABLE unreadable (path BLOB PRIMARY KEY) WITHOUT ROWID;
+-- Where an inode was seen; a hint to look there, so that a move is found whichever end is listed first.
+CREATE TABLE inode (inode INTEGER, directory INTEGER, PRIMARY KEY (inode, directory)) WITHOUT ROWID;
+CREATE TABLE candidate (
+    directory BLOB NOT NULL,
+    name BLOB NOT NULL,
+    inode INTEGER NOT NULL,
+    listed BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (directory, name)
+) WITHOUT ROWID;
+CREATE INDEX candidate_inode ON candidate (inode);
+CREATE INDEX candidate_listed ON candidate (listed);
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pass INTEGER NOT NULL,      -- observations of one pass travel together where they fit into one report
+    epoch BLOB NOT NULL,
+    files INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE sealed (sequence INTEGER PRIMARY KEY, files INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+
+
+class JournalUnusable(Exception):
+    """The journal cannot be opened or is of a newer version. The text says what to do."""
+
+
+class Store:
+    """An open file. One connection; to be used by one thread at a time."""
+
+    def __init__(self, path: str, volume: str, new_id: str, *, durable: bool = False) -> None:
+        """Open or make the file at ``path``. ``new_id`` names its incarnation if it has to be made.
+
+        ``durable``: a commit is on the disk when it returns. The shipper needs it, since a number that was used
+        must never be used for something else; the worker does not, since what it loses it finds again.
+        """
+        self.volume = volume
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        try:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            with self.transaction():
+                self._prepare(new_id)
+        except sqlite3.DatabaseError as error:
+            self.db.close()
+            raise JournalUnusable(
+                f"The journal {path} cannot be used ({error}). Move it away; the next scan makes a new one."
+            ) from error
+        except JournalUnusable:
+            self.db.close()
+            raise
+        self.id = str(self.meta("id"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside becomes true together, or not at all."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.db.execute("COMMIT")
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+
+    def meta(self, key: str) -> Any:
+        """One of the few single values that a journal keeps."""
+        return self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+
+    def set_meta(self, key: str, value: str | int) -> None:
+        """Change one of the single values."""
+        self.db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+
+    def _prepare(self, new_id: str) -> None:
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise JournalUnusable("The journal was written by a newer Holdfast. Install that version again.")
+        if version == SCHEMA_VERSION:
+            return
+        for statement in _SCHEMA.split(";\n"):
+            if statement.strip():
+                self.db.execute(statement)
+        self.db.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("id", new_id), ("next_sequence", 1), ("volume", self.volume), ("scopes", "")],
+        )
+        self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,165 @@
+"""What a fresh listing of one directory says, against what was known of it. Pure.
+
+A name that is gone from a listing is a *departure*, and no more than that: whether it is an absence is decided
+after the commit gate, a search for the file elsewhere, and a second look (R1, R21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from agent.filesystems import Traits
+from agent.journal import KnownDirectory, Stamp, pack_files, pack_names
+from agent.ports import FileEntry, Listing, Moment
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Departure(NamedTuple):
+    """A known file whose name is not where it was. ``replaced``: the name is still there, for another file."""
+
+    directory: str
+    file: FileEntry
+    birth_ns: int | None
+    listed: str
+    before: Stamp | None
+    replaced: bool = False
+
+
+class Survey(NamedTuple):
+    """One directory, compared. ``files`` is what is to be remembered, with names held back as they were known.
+
+    ``changes`` are those of the same inode with another size or modification time. ``retold`` are known files that
+    must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
+    ``held`` are names that are still being written."""
+
+    listing: Listing
+    at: Moment
+    known: KnownDirectory | None
+    files: list[FileEntry]
+    arrivals: list[FileEntry]
+    changes: list[FileEntry]
+    retold: list[FileEntry]
+    departures: list[Departure]
+    kept_births: dict[str, int | None]
+    gone_directories: list[str]
+    held: frozenset[str]
+    unchanged: bool
+
+
+class Refused(NamedTuple):
+    """A listing that cannot be true. ``empty``: the root of an import path, full before, lists nothing (R2); else
+    names are gone from a directory whose times did not move (R1)."""
+
+    directory: str
+    empty: bool
+
+
+def compare(
+    listing: Listing,
+    at: Moment,
+    known: KnownDirectory | None,
+    *,
+    excluded: Callable[[str], bool] | None,
+    held: frozenset[str],
+    traits: Traits,
+    is_root: bool,
+) -> Survey | Refused:
+    """Compare a listing with what was known.
+
+    ``excluded`` tests names against the exclusion patterns (None: all are wanted). ``held`` names are still being
+    written: they are taken as they were known. ``is_root``: the directory is the root of an import path.
+    """
+    files = listing.files if excluded is None else [file for file in listing.files if not excluded(file.name)]
+    if known is None:
+        fresh = [file for file in files if file.name not in held]
+        return Survey(listing, at, None, fresh, fresh, [], [], [], {}, [], held, False)
+    if (
+        not held
+        and known.told
+        and known.files_packed == pack_files(files)
+        and known.directories_packed == pack_names(listing.directories)
+    ):
+        return Survey(listing, at, known, files, [], [], [], [], {}, [], held, True)
+    survey = _differ(listing, at, known, files, excluded=excluded, held=held)
+    gone = bool(survey.gone_directories) or any(not departure.replaced for departure in survey.departures)
+    if gone and is_root and listing.entries == 0:
+        return Refused(listing.directory, empty=True)
+    if gone and traits.directory_times and known.stamp == (listing.mtime_ns, listing.ctime_ns):
+        # A name cannot leave a directory without moving its times: whatever this is, it is not a deletion.
+        return Refused(listing.directory, empty=False)
+    return survey
+
+
+def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:
+    """The times of a directory, if they can later prove that it changed.
+
+    A change in the same tick as the listing would leave no trace in the times, so that they prove nothing.
+    """
+    if not traits.directory_times:
+        return None
+    age_ns = at.wall * _NANOSECONDS - max(listing.mtime_ns, listing.ctime_ns)
+    # A directory from the future was stamped by another clock; this tick is not its tick.
+    return None if 0 <= age_ns < traits.tick_ns else (listing.mtime_ns, listing.ctime_ns)
+
+
+def unsettled(files: Collection[FileEntry], at: Moment, settle_s: float, whole: Collection[str]) -> frozenset[str]:
+    """Names of files that may still be being written: changed a moment ago, and not seen to be closed since."""
+    edge_ns = int((at.wall - settle_s) * _NANOSECONDS)
+    now_ns = int(at.wall * _NANOSECONDS)
+    return frozenset(f.name for f in files if edge_ns < f.mtime_ns <= now_ns and f.name not in whole)
+
+
+def _differ(
+    listing: Listing,
+    at: Moment,
+    known: KnownDirectory,
+    files: list[FileEntry],
+    *,
+    excluded: Callable[[str], bool] | None,
+    held: frozenset[str],
+) -> Survey:
+    births = dict(zip((file.name for file in known.files), known.births, strict=True))
+    before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}
+    arrivals: list[FileEntry] = []
+    changes: list[FileEntry] = []
+    retold: list[FileEntry] = []
+    departures: list[Departure] = []
+    remembered: list[FileEntry] = []
+    kept: dict[str, int | None] = {}
+
+    def depart(old: FileEntry, *, replaced: bool) -> None:
+        departures.append(Departure(listing.directory, old, births[old.name], listing.directory, known.stamp, replaced))
+
+    for file in files:
+        old = before.pop(file.name, None)
+        if file.name in held:
+            if old is not None:
+                remembered.append(old)
+                kept[old.name] = births[old.name]
+            continue
+        remembered.append(file)
+        if old is None or old.inode != file.inode:
+            arrivals.append(file)
+            if old is not None:
+                depart(old, replaced=True)
+            continue
+        kept[file.name] = births[file.name]
+        if (old.size, old.mtime_ns) != (file.size, file.mtime_ns):
+            changes.append(file)
+        elif not known.told:
+            retold.append(file)
+    unclear = set(listing.unclear)
+    for old in before.values():
+        if old.name in unclear or old.name in held:
+            remembered.append(old)
+            kept[old.name] = births[old.name]
+        else:
+            depart(old, replaced=False)
+    remembered.sort(key=lambda file: file.name)
+    still = {*listing.directories, *unclear}
+    gone_directories = [name for name in known.directories if name not in still]
+    return Survey(
+        listing, at, known, remembered, arrivals, changes, retold, departures, kept, gone_directories, held, False
+    )
