@@ -1,0 +1,161 @@
+"""The files of one mount of a fake host, with the fences of the real port."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from agent.linux import files as real
+from agent.ports import Birth, FileEntry, Listing, Trouble
+from agent.testing.disk import FakeDisk, Node, NodeKind, entry
+from agent.testing.host import FakeHost, Place
+from holdfast import paths
+from holdfast.media import kind
+
+
+class FakeFiles:
+    """Implements :class:`agent.ports.Files` for the mount with this unique id at this path."""
+
+    def __init__(self, host: FakeHost, mount_point: str, mount_id: int) -> None:
+        self.mount_id = mount_id
+        self._host = host
+        self._mount_point = mount_point
+        self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
+
+    def begin(self) -> None:
+        """Start of a pass: note what :meth:`gate` looks back to."""
+        try:
+            self._host.called("files.begin")
+            with self._directory("") as (place, root):
+                disk = place.mounted.disk
+                self._baseline = _Baseline(
+                    self._host.table_events, disk.faults.errors_counted, _total_bytes(disk), _shown(place, root)
+                )
+        except OSError as error:
+            self._baseline = Trouble(error.errno or errno.EIO, real.CHECK_MOUNT)
+
+    def list(self, directory: str) -> Listing | Trouble:
+        """Read a directory to its end, anew as long as it changes meanwhile."""
+        try:
+            self._host.called("files.list")
+            for _ in range(real.READINGS_MAX):
+                with self._directory(directory) as (place, node):
+                    times = place.mounted.disk.times(node)
+                    self._host.called("files.read")
+                    listing = self._read(directory, place, node)
+                    if place.mounted.disk.times(node) == times:
+                        return listing
+        except OSError as error:
+            return Trouble(error.errno or errno.EIO, directory)
+        return Trouble(errno.EAGAIN, directory)
+
+    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
+        """Inode and birth of each of these files; a name that is not there any more is left out."""
+        found: dict[str, Birth] = {}
+        try:
+            self._host.called("files.births")
+            with self._directory(directory) as (place, node):
+                disk = place.mounted.disk
+                for name in names:
+                    if name in node.children and disk.faults.shows(paths.join(place.path, name)):
+                        disk.faults.check(paths.join(place.path, name))
+                        one = node.children[name]
+                        found[name] = Birth(one.inode, None if disk.is_remote else one.birth_ns)
+        except OSError as error:
+            return Trouble(error.errno or errno.EIO, directory)
+        return found
+
+    def gate(self) -> Sequence[str] | Trouble:
+        """The commit gate, with the checks of the real port and their names."""
+        if isinstance(self._baseline, Trouble):
+            return self._baseline
+        try:
+            self._host.called("files.gate")
+            with self._directory("") as (place, root):
+                return _gate(self._baseline, place, root, self._host.table_events)
+        except OSError as error:
+            return Trouble(error.errno or errno.EIO, real.CHECK_MOUNT)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @contextmanager
+    def _directory(self, directory: str) -> Iterator[tuple[Place, Node]]:
+        paths.check_relative(directory)
+        with self._host.open(self._mount_point, self.mount_id, directory) as place:
+            node = place.look()
+            if not node.is_directory:
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
+            if node.denied:
+                raise OSError(node.denied, os.strerror(node.denied), directory)
+            yield place, node
+
+    def _read(self, directory: str, place: Place, node: Node) -> Listing:
+        disk = place.mounted.disk
+        # A fault that came after the opening is met by the reading. An unmount is not: the descriptor holds on.
+        disk.faults.check(place.path)
+        files: list[FileEntry] = []
+        directories: list[str] = []
+        unclear: list[str] = []
+        shown = _shown(place, node)
+        for name in shown:
+            child = node.children[name]
+            if child.is_directory:
+                directories.append(name)
+            elif child.kind is NodeKind.FILE and kind(name) is not None:
+                _file(place, name, child, files, unclear)
+        mtime_ns, ctime_ns = disk.times(node)
+        return Listing(directory, self.mount_id, mtime_ns, ctime_ns, len(shown), files, directories, unclear)
+
+
+class _Baseline(NamedTuple):
+    table_events: int
+    errors: int
+    total_bytes: int
+    shown: Sequence[str]
+
+
+def _gate(baseline: _Baseline, place: Place, root: Node, table_events: int) -> Sequence[str] | Trouble:
+    disk = place.mounted.disk
+    if "shutdown" in disk.faults.super_options:
+        return Trouble(errno.ESHUTDOWN, real.CHECK_SUPER_BLOCK)
+    if "emergency_ro" in disk.faults.super_options:
+        return Trouble(errno.EROFS, real.CHECK_SUPER_BLOCK)
+    if baseline.shown and not _shown(place, root):
+        return Trouble(errno.EAGAIN, real.CHECK_ROOT)
+    if abs(_total_bytes(disk) - baseline.total_bytes) > baseline.total_bytes // real.SIZE_DRIFT:
+        return Trouble(errno.EAGAIN, real.CHECK_SIZE)
+    passed = [real.CHECK_MOUNT, real.CHECK_SUPER_BLOCK, real.CHECK_ROOT, real.CHECK_SIZE]
+    if table_events == baseline.table_events:
+        passed.insert(0, real.CHECK_TABLE)
+    if disk.is_remote:
+        return passed
+    if disk.faults.device_gone:
+        return Trouble(errno.ENODEV, real.CHECK_DEVICE)
+    if disk.faults.errors_counted != baseline.errors:
+        return Trouble(errno.EIO, real.CHECK_ERRORS)
+    return [*passed, real.CHECK_DEVICE, real.CHECK_ERRORS]
+
+
+def _file(place: Place, name: str, node: Node, files: list[FileEntry], unclear: list[str]) -> None:
+    try:
+        place.mounted.disk.faults.check(paths.join(place.path, name))
+    except OSError as error:
+        if error.errno not in real.UNCLEAR:
+            raise
+        unclear.append(name)
+        return
+    files.append(entry(name, node))
+
+
+def _shown(place: Place, node: Node) -> list[str]:
+    """The names that a listing has, sorted."""
+    faults = place.mounted.disk.faults
+    return sorted(name for name in node.children if faults.shows(paths.join(place.path, name)))
+
+
+def _total_bytes(disk: FakeDisk) -> int:
+    return disk.faults.capacity_bytes or disk.capacity_bytes

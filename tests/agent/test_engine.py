@@ -1,0 +1,368 @@
+"""The engine on fake disks: what it tells, and above all what it does not."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from agent.scopes import Scope, Scopes
+from holdfast.reports import Absent, Gap, Listed, Moved, ScanFinished, ScanStarted, Unreadable
+from holdfast.volumes import Reason
+from tests.agent.world import AT, World, known
+
+
+def test_first_scan_tells_every_photo_and_nothing_else() -> None:
+    world = World()
+    world.photos("a.jpg", "trip/b.heic", "trip/day 2/c.mov", "trip/c.mov.xmp")
+    world.disk.write("notes.txt")
+    world.clock.advance(60)
+    world.mount()
+    world.run(10)
+    told = world.told()
+    assert any(isinstance(one, ScanStarted) for one in told)
+    listed = {(one.directory, file.name) for one in told if isinstance(one, Listed) for file in one.files}
+    assert listed == {("", "a.jpg"), ("trip", "b.heic"), ("trip/day 2", "c.mov"), ("trip", "c.mov.xmp")}
+    assert isinstance(told[-1], ScanFinished)
+    assert (told[-1].complete, told[-1].files, told[-1].directories) == (True, 4, 3)
+
+
+def test_second_run_tells_nothing_of_what_did_not_change() -> None:
+    world = known("a.jpg", "trip/b.jpg")
+    world.start()
+    world.attach()
+    world.run(10)
+    assert world.news() == {}
+
+
+def test_new_file_is_told_at_once_when_it_is_closed() -> None:
+    world = known("a.jpg")
+    world.disk.write("b.jpg")
+    world.run(0.2)
+    assert world.news() == {"listed": {"b.jpg"}}
+
+
+def test_file_that_is_not_closed_is_told_when_it_has_rested() -> None:
+    world = known("a.jpg", "b.mov")
+    world.disk.append("b.mov", 10)
+    world.run(3)
+    assert world.news() == {}
+    world.disk.append("b.mov", 10)
+    world.run(3)
+    assert world.news() == {}
+    world.run(3)
+    assert world.news() == {"listed": {"b.mov"}}
+
+
+def test_file_replaced_by_rename_keeps_its_path_and_is_listed_as_changed() -> None:
+    world = known("a.jpg")
+    world.disk.write("a.tmp", size=5000)
+    world.disk.rename("a.tmp", "a.jpg")
+    world.run(10)
+    assert world.news() == {"listed": {"a.jpg"}}
+
+
+def test_change_of_attributes_alone_is_not_told() -> None:
+    world = known("a.jpg")
+    world.disk.touch("a.jpg", world.disk.look("a.jpg").mtime_ns)
+    world.run(10)
+    assert world.news() == {}
+
+
+def test_r1_deletion_is_told_with_two_looks_in_one_epoch() -> None:
+    world = known("trip/a.jpg", "trip/b.jpg")
+    world.disk.unlink("trip/a.jpg")
+    world.run(1)
+    assert world.news() == {}
+    world.run(5)
+    (absent,) = [one for one in world.told() if isinstance(one, Absent)]
+    assert (absent.directory, absent.names) == ("trip", ["a.jpg"])
+    proof = absent.proof
+    assert proof.listed == "trip"
+    assert proof.first.entries == proof.second.entries == 1
+    assert proof.second.boot_s - proof.first.boot_s >= world.settings.confirm_delay_s
+    assert proof.before != (proof.second.mtime_ns, proof.second.ctime_ns)
+    assert "mount-id" in proof.gate
+
+
+def test_r1_name_gone_from_a_directory_that_did_not_change_is_trouble() -> None:
+    world = known("trip/a.jpg", "trip/b.jpg", "c.jpg")
+    world.disk.faults.hidden = lambda path: path == "trip/a.jpg"
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is not None
+    assert (world.doubt.reason, world.doubt.directory) == (Reason.PARTIAL, "trip")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (errno.EIO, Reason.IO_ERROR),
+        (errno.ESTALE, Reason.STALE),
+        (errno.ENOTCONN, Reason.DISCONNECTED),
+        (errno.ETIMEDOUT, Reason.HUNG),
+        (errno.EHOSTDOWN, Reason.HUNG),
+        (errno.ENODEV, Reason.NO_DEVICE),
+        (errno.ENXIO, Reason.NO_DEVICE),
+        (errno.EUCLEAN, Reason.IO_ERROR),
+    ],
+)
+def test_r1_errors_are_never_absences(code: int, reason: Reason) -> None:
+    world = known("trip/a.jpg", "c.jpg")
+    world.disk.unlink("trip/a.jpg")
+    world.disk.faults.path_errnos["trip"] = code
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is not None
+    assert world.doubt.reason is reason
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_r1_closed_directory_is_unreadable_and_comes_back_whole(code: int) -> None:
+    world = known("trip/a.jpg", "trip/day/b.jpg", "c.jpg")
+    world.disk.deny("trip", code)
+    world.engine.scan()
+    world.run(30)
+    told = world.told()
+    assert [one for one in told if isinstance(one, Unreadable)] == [Unreadable("trip", errno.errorcode[code])]
+    assert not [one for one in told if isinstance(one, Absent | Listed)]
+    (finished,) = [one for one in told if isinstance(one, ScanFinished)]
+    assert (finished.complete, finished.errors) == (False, 1)
+    world.engine.scan()
+    world.run(30)
+    assert not [one for one in world.told() if isinstance(one, Unreadable)]
+    world.disk.deny("trip", 0)
+    world.engine.scan()
+    world.run(30)
+    assert world.news() == {"listed": {"trip/a.jpg", "trip/day/b.jpg"}}
+
+
+def test_r2_root_that_turns_empty_is_suspect() -> None:
+    world = known("a.jpg", "trip/b.jpg")
+    world.disk.faults.empty = True
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is not None
+    assert world.doubt.reason is Reason.EMPTY
+    world.disk.faults.clear()
+    assert world.attach() is None
+    world.run(60)
+    assert world.news() == {}
+
+
+def test_r3_unmount_burst_is_not_deletion() -> None:
+    world = known("a.jpg", "trip/b.jpg")
+    world.disk.unlink("a.jpg")  # an event that is still queued when the unmount comes
+    world.host.umount(AT)
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is not None
+    assert not world.engine.attached
+
+
+def test_r21_file_that_comes_back_before_the_second_look_was_never_gone() -> None:
+    world = known("a.jpg", "trip/b.jpg")
+    world.disk.rename("a.jpg", "a.jpg.hidden")
+    world.run(1)
+    world.disk.rename("a.jpg.hidden", "a.jpg")
+    world.run(60)
+    assert world.news() == {}
+
+
+def test_r21_candidate_of_an_epoch_that_ended_needs_two_new_looks() -> None:
+    world = known("a.jpg", "b.jpg")
+    world.disk.unlink("a.jpg")
+    world.run(1)
+    world.host.umount(AT)
+    world.run(1)
+    world.clock.advance(3600)
+    world.mount()
+    world.run(1)
+    assert world.news() == {}
+    world.run(10)
+    assert world.news() == {"absent": {"a.jpg"}}
+    assert world.reports[-1].epoch.attach == 2
+
+
+def test_whole_tree_removed_is_told_by_directory_with_the_listing_that_lacks_it() -> None:
+    world = known("trip/a.jpg", "trip/day/b.jpg", "c.jpg")
+    world.disk.rmtree("trip")
+    world.run(30)
+    absences = [one for one in world.told() if isinstance(one, Absent)]
+    assert {(one.directory, *one.names) for one in absences} == {("trip", "a.jpg"), ("trip/day", "b.jpg")}
+    # The files went one by one before their directories did; what counts is the last look, at what was left.
+    assert {one.proof.listed for one in absences} <= {"", "trip", "trip/day"}
+
+
+def test_r39_rename_and_move_keep_the_file() -> None:
+    world = known("a.jpg", "trip/b.jpg", "other/c.jpg")
+    world.disk.rename("a.jpg", "a2.jpg")
+    world.disk.rename("trip/b.jpg", "other/b2.jpg")
+    world.run(30)
+    assert world.news() == {"moved": {"a.jpg > a2.jpg", "trip/b.jpg > other/b2.jpg"}}
+
+
+def test_r39_directory_rename_moves_everything_in_it() -> None:
+    world = known("trip/a.jpg", "trip/day/b.jpg", "c.jpg")
+    world.disk.rename("trip", "holiday")
+    world.run(30)
+    assert world.news() == {"moved": {"trip/a.jpg > holiday/a.jpg", "trip/day/b.jpg > holiday/day/b.jpg"}}
+
+
+def test_move_made_while_the_agent_was_away_is_found_by_the_scan() -> None:
+    world = known("z/a.jpg", "a/b.jpg")
+    world.disk.rename("z/a.jpg", "a/a.jpg")  # the arrival is listed before the departure
+    world.disk.rename("a/b.jpg", "z/b.jpg")  # and the other way round
+    world.start()
+    world.attach()
+    world.run(30)
+    assert world.news() == {"moved": {"z/a.jpg > a/a.jpg", "a/b.jpg > z/b.jpg"}}
+
+
+def test_two_files_that_trade_places_are_moves_told_at_once() -> None:
+    world = known("a.jpg", "b.jpg")
+    world.disk.rename("a.jpg", "x")
+    world.disk.rename("b.jpg", "a.jpg")
+    world.disk.rename("x", "b.jpg")
+    world.run(30)
+    told = world.told()
+    moved = [one for one in told if isinstance(one, Moved)]
+    assert {(m.old_name, m.file.name) for one in moved for m in one.files} == {("a.jpg", "b.jpg"), ("b.jpg", "a.jpg")}
+    assert len(world.reports) == len({report.sequence for report in world.reports})
+
+
+def test_r38_hard_link_is_a_new_file_and_never_a_move() -> None:
+    world = known("a.jpg")
+    world.disk.link("a.jpg", "b.jpg")
+    world.run(30)
+    assert world.news() == {"listed": {"b.jpg"}}
+    world.disk.unlink("a.jpg")
+    world.run(30)
+    assert world.news() == {"absent": {"a.jpg"}}
+
+
+def test_r39_inode_used_again_by_another_file_is_not_a_move() -> None:
+    world = known("a.jpg", "b.jpg")
+    world.disk.unlink("a.jpg")
+    world.clock.advance(1)
+    world.disk.write("c.jpg")  # gets the inode number of a.jpg, and a birth of its own
+    world.run(30)
+    assert world.news() == {"listed": {"c.jpg"}, "absent": {"a.jpg"}}
+
+
+def test_r39_inodes_that_do_not_last_are_not_trusted() -> None:
+    world = known("trip/a.jpg", fs_type="fuse.sshfs", watch=False)
+    world.disk.rename("trip/a.jpg", "trip/b.jpg")
+    world.engine.scan()
+    world.run(30)
+    assert world.news() == {"listed": {"trip/b.jpg"}, "absent": {"trip/a.jpg"}}
+
+
+def test_r13_mount_below_an_import_path_is_neither_entered_nor_taken_for_a_deletion() -> None:
+    world = known("trip/a.jpg", "b.jpg")
+    other = world.host.disk("other")
+    other.write("foreign.jpg")
+    world.host.mount(other, f"{AT}/trip")
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is None
+
+
+def test_r31_overflow_is_a_gap_and_a_scan_of_everything() -> None:
+    world = known("a.jpg")
+    world.watch._queue_limit = 4  # type: ignore[union-attr]
+    for number in range(20):
+        world.disk.write(f"{number}.jpg")
+    world.run(10)
+    told = world.told()
+    assert any(isinstance(one, Gap) for one in told)
+    listed = {file.name for one in told if isinstance(one, Listed) for file in one.files}
+    assert listed == {f"{number}.jpg" for number in range(20)}
+
+
+def test_r31_watch_limit_is_said_and_scans_take_over() -> None:
+    world = World()
+    world.host.watch_limit = 2
+    world.photos("a/1.jpg", "b/1.jpg", "c/1.jpg")
+    world.clock.advance(60)
+    world.mount()
+    world.run(10)
+    world.told()
+    assert "limit" in world.engine.watching()[0]
+    for directory in "abc":
+        world.disk.write(f"{directory}/2.jpg")
+    world.run(world.settings.rescan_s + 10)
+    assert world.news() == {"listed": {"a/2.jpg", "b/2.jpg", "c/2.jpg"}}
+
+
+def test_new_directories_are_entered_and_watched() -> None:
+    world = known("a.jpg")
+    world.disk.mkdir("new/deep")
+    world.run(0.2)
+    world.disk.write("new/deep/b.jpg")
+    world.run(0.2)
+    assert world.news() == {"listed": {"new/deep/b.jpg"}}
+
+
+def test_excluded_files_and_trees_are_not_told_and_not_watched() -> None:
+    world = World(patterns=("**/@eaDir/**", "**/._*"))
+    world.photos("a.jpg", "._a.jpg", "@eaDir/thumb.jpg", "trip/@eaDir/x/thumb.jpg", "trip/b.jpg")
+    world.clock.advance(60)
+    world.mount()
+    world.run(10)
+    assert world.news() == {"listed": {"a.jpg", "trip/b.jpg"}}
+    assert world.engine.watching()[1] == 2
+
+
+def test_r29_new_exclusion_pattern_makes_no_absence() -> None:
+    world = known("raw/a.jpg", "b.jpg")
+    world.engine.assign(Scopes([Scope("", AT, ("**/raw/**",))]))
+    world.run(60)
+    assert not world.news().get("absent")
+
+
+def test_import_path_added_later_is_told_from_the_beginning() -> None:
+    world = known("trip/a.jpg", "b.jpg")
+    world.engine.assign(Scopes([Scope("", AT, ()), Scope("trip", "/media/trip", ())]))
+    world.run(10)
+    assert world.news() == {"listed": {"trip/a.jpg"}}
+
+
+def test_root_of_an_import_path_that_vanishes_is_a_doubt() -> None:
+    world = known("trip/a.jpg", "b.jpg")
+    world.engine.assign(Scopes([Scope("trip", "/media/trip", ())]))
+    world.run(10)
+    world.told()
+    world.disk.rename("trip", "elsewhere")
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {}
+    assert world.doubt is not None
+    assert world.doubt.reason is Reason.ROOT_MISSING
+
+
+def test_names_that_are_not_utf8_and_newlines_survive() -> None:
+    name = "tr\0fcip\n/\0ff.jpg"
+    world = known(name)
+    world.disk.rename(name, "ok.jpg")
+    world.run(30)
+    assert world.news() == {"moved": {f"{name} > ok.jpg"}}
+
+
+def test_full_spool_makes_looking_wait_and_loses_nothing() -> None:
+    world = World()
+    world.settings = type(world.settings)(spool_bytes_max=100)
+    world.start()
+    world.photos(*(f"{directory}/{number}.jpg" for directory in range(300) for number in range(10)))
+    world.clock.advance(60)
+    world.mount()
+    found: set[str] = set()
+    for _ in range(40):
+        world.run(1)
+        assert world.outbox.pending()[0] <= 3000
+        found |= world.news().get("listed", set())
+    assert len(found) == 3000

@@ -1,0 +1,191 @@
+"""The outbox and its delivery: numbered, immutable, acknowledged only when the sidecar has committed."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.outbox import Outbox, Sealed
+from agent.ports import Refused, Unreachable
+from agent.shipping import Delivery, Shipper
+from agent.store import JournalUnusable, Store
+from agent.testing.clock import FakeClock
+from holdfast import reports
+from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.reports import FileFacts, Listed, Receipt, Report
+from holdfast.volumes import Epoch
+
+EPOCH = Epoch("boot", 7, 1)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store(":memory:", "vol_1", "jrn_1")
+
+
+def spool(store: Store, *observations: reports.Observation, epoch: Epoch = EPOCH) -> None:
+    with store.transaction():
+        Outbox(store).spool(epoch, observations)
+
+
+def listed(directory: str, count: int = 1) -> Listed:
+    return Listed(directory, [FileFacts(f"{number}.jpg", 1, 2) for number in range(count)])
+
+
+def decode(sealed: Sealed | None) -> Report:
+    assert sealed is not None
+    return msgspec.json.decode(gzip.decompress(sealed.body), type=Report)
+
+
+def test_r32_sealed_report_never_changes_and_keeps_its_number(store: Store) -> None:
+    spool(store, listed("a"))
+    first = Outbox(store).seal(1.0)
+    spool(store, listed("b"))
+    assert Outbox(store).seal(2.0) == first
+    assert decode(first).sequence == 1
+
+
+def test_r32_outbox_is_freed_only_by_the_acknowledgement(store: Store) -> None:
+    spool(store, listed("a", 3))
+    outbox = Outbox(store)
+    outbox.seal(1.0)
+    assert outbox.pending()[0] == 3
+    outbox.acknowledge(1)
+    assert outbox.pending()[0] == 0
+    assert outbox.seal(2.0) is None
+    spool(store, listed("b"))
+    assert decode(outbox.seal(3.0)).sequence == 2
+
+
+def test_reports_stay_within_their_bounds_and_keep_the_order(store: Store) -> None:
+    for number in range(12):
+        spool(store, listed(str(number), 1000))
+    outbox = Outbox(store)
+    directories: list[str] = []
+    while (sealed := outbox.seal(1.0)) is not None:
+        report = decode(sealed)
+        reports.check(report)
+        directories += [one.directory for one in report.observations]
+        outbox.acknowledge(sealed.sequence)
+    assert directories == [str(number) for number in range(12)]
+
+
+def test_observations_of_one_pass_stay_in_one_report(store: Store) -> None:
+    spool(store, listed("a", 3000))
+    spool(store, listed("b", 1500), listed("c", 1500))
+    outbox = Outbox(store)
+    assert [one.directory for one in decode(outbox.seal(1.0)).observations] == ["a"]
+    outbox.acknowledge(1)
+    assert [one.directory for one in decode(outbox.seal(1.0)).observations] == ["b", "c"]
+
+
+def test_report_holds_observations_of_one_epoch_only(store: Store) -> None:
+    spool(store, listed("a"))
+    spool(store, listed("b"), epoch=Epoch("boot", 8, 2))
+    outbox = Outbox(store)
+    assert decode(outbox.seal(1.0)).epoch == EPOCH
+    outbox.acknowledge(1)
+    assert decode(outbox.seal(1.0)).epoch.attach == 2
+
+
+def test_store_survives_being_opened_again_and_by_two(tmp_path: Path) -> None:
+    path = str(tmp_path / "j.sqlite3")
+    first = Store(path, "vol_1", "jrn_1")
+    spool(first, listed("a"))
+    second = Store(path, "vol_1", "jrn_other", durable=True)
+    assert second.id == "jrn_1"
+    assert decode(Outbox(second).seal(1.0)).journal == "jrn_1"
+    first.close()
+    second.close()
+
+
+def test_store_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite3"
+    path.write_bytes(b"something else entirely" * 100)
+    with pytest.raises(JournalUnusable, match="Move it away"):
+        Store(str(path), "vol_1", "jrn_1")
+
+
+def test_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "j.sqlite3")
+    store = Store(path, "vol_1", "jrn_1")
+    store.db.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(JournalUnusable, match="newer"):
+        Store(path, "vol_1", "jrn_1")
+
+
+class ScriptedUplink:
+    """Answers as told, in order."""
+
+    def __init__(self, *answers: Callable[[int], Receipt]) -> None:
+        self.answers = list(answers)
+        self.bodies: list[bytes] = []
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatResponse:
+        raise AssertionError("not asked here")
+
+    def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
+        raise AssertionError("not asked here")
+
+    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+        self.bodies.append(body)
+        return self.answers.pop(0)(sequence)
+
+
+def done(sequence: int) -> Receipt:
+    return Receipt(sequence=sequence, applied=True, expected=sequence + 1)
+
+
+def failing(error: Exception) -> Callable[[int], Receipt]:
+    def fail(_sequence: int) -> Receipt:
+        raise error
+
+    return fail
+
+
+def shipper(store: Store, uplink: ScriptedUplink) -> Shipper:
+    return Shipper(Outbox(store), uplink, "vol_1", FakeClock(), lambda: 0.5)
+
+
+def test_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
+    spool(store, listed("a"))
+    uplink = ScriptedUplink(*[failing(Unreachable("down"))] * 3, done)
+    ship = shipper(store, uplink)
+    waits = [ship.step().wait_s for _ in range(3)]
+    assert waits == sorted(waits)
+    assert waits[0] > 0
+    assert ship.problem == "down"
+    assert ship.step().delivery is Delivery.SENT
+    assert ship.problem is None
+    assert len(set(uplink.bodies)) == 1
+    assert ship.step().delivery is Delivery.NOTHING
+
+
+def test_wish_of_the_sidecar_is_kept(store: Store) -> None:
+    spool(store, listed("a"))
+    step = shipper(store, ScriptedUplink(failing(Unreachable("busy", 20.0)))).step()
+    assert step.delivery is Delivery.LATER
+    assert 20.0 <= step.wait_s <= 25.0
+
+
+def test_lost_answer_is_recognised_by_the_number_expected(store: Store) -> None:
+    spool(store, listed("a"))
+    ship = shipper(store, ScriptedUplink(failing(Refused(409, "sequence-mismatch", "", expected=2))))
+    assert ship.step().delivery is Delivery.SENT
+    assert not Outbox(store).has_pending()
+
+
+def test_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
+    spool(store, listed("a"))
+    uplink = ScriptedUplink(failing(Refused(422, "bad-report", "nonsense")), failing(Refused(422, "bad-report", "")))
+    ship = shipper(store, uplink)
+    step = ship.step()
+    assert step.delivery is Delivery.STOPPED
+    assert "nonsense" in (step.problem or "")
+    assert ship.step().delivery is Delivery.STOPPED
+    assert Outbox(store).has_pending()

@@ -1,0 +1,36 @@
+"""What all tests share: the rules of the markers, a mount namespace of their own, and disks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.linux.disks import Disks, enter_private_namespace
+from tests.needs import needs
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Marked tests run where they can, and say why not where they cannot."""
+    if item.get_closest_marker("root"):
+        needs(os.geteuid() == 0, "needs root, to mount disks in a private namespace")
+    if item.get_closest_marker("mariadb"):
+        needs(shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"), "needs mariadbd")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_namespace() -> None:
+    """Whatever is mounted here, and by processes started from here, nobody else sees, and it ends with us."""
+    if os.geteuid() == 0:
+        enter_private_namespace()
+
+
+@pytest.fixture
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
+    """Makes disks with real file systems; all are gone after the test."""
+    needs(os.geteuid() == 0, "needs root, to mount disks in a private namespace")
+    drawer = Disks(tmp_path_factory.mktemp("disks"))
+    yield drawer
+    drawer.close()

@@ -1,0 +1,121 @@
+"""Real disks for tests: sparse images behind loop devices, with real file systems, in a private mount namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.needs import needs
+
+_CLONE_NEWNS = 0x00020000
+_MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
+# The smallest that each mkfs makes.
+_SMALLEST_MIB = {"ext4": 8, "xfs": 300, "btrfs": 128}
+_MKFS = {
+    "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+}
+
+
+def enter_private_namespace() -> None:
+    """Give this process, and those that it will start, a mount namespace that nobody else sees."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"no private mount namespace: {os.strerror(code)}")
+
+
+def run(*command: str) -> str:
+    """Run a system command; it has to succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+class Disk:
+    """One disk: an image, its loop device, and where it is mounted."""
+
+    def __init__(self, drawer: Disks, image: Path, fs_type: str) -> None:
+        self.fs_type = fs_type
+        self.image = image
+        self.device = run("losetup", "--find", "--show", str(image))
+        self._drawer = drawer
+        self._mounted_at: list[Path] = []
+
+    @property
+    def path(self) -> Path:
+        """Where it is mounted, the last place first."""
+        return self._mounted_at[-1]
+
+    def mount(self, path: str | Path, *options: str) -> Path:
+        """Mount it; the mount point is made when it is missing."""
+        place = Path(path)
+        place.mkdir(parents=True, exist_ok=True)
+        flags = ["-o", ",".join(options)] if options else []
+        run("mount", "-t", self.fs_type, *flags, self.device, str(place))
+        self._mounted_at.append(place)
+        return place
+
+    def umount(self, *, lazy: bool = False) -> None:
+        """Unmount it from the last place. Fails when it is busy, unless ``lazy``."""
+        run("umount", *(["-l"] if lazy else []), str(self.path))
+        self._mounted_at.pop()
+
+    def clone(self) -> Disk:
+        """A second disk with the same content and the same identity. Not while it is mounted."""
+        return self._drawer.copy(self)
+
+    def reformat(self) -> None:
+        """Make a new file system on it."""
+        run(*_MKFS[self.fs_type], self.device)
+
+    def close(self) -> None:
+        """Unmount and detach it, whatever state it is in."""
+        for place in reversed(self._mounted_at):
+            subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
+        self._mounted_at.clear()
+        # A device that is still busy is detached by the kernel when its last user is gone.
+        subprocess.run(["losetup", "-d", self.device], capture_output=True, check=False, env=_environment())
+        self.image.unlink(missing_ok=True)
+
+
+class Disks:
+    """A drawer full of disks."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._disks: list[Disk] = []
+
+    def make(self, fs_type: str = "ext4", size_mib: int = 64, label: str = "") -> Disk:
+        """A new disk with an empty file system."""
+        command = _MKFS[fs_type]
+        needs(shutil.which(command[0], path=_environment()["PATH"]), f"needs {command[0]}")
+        image = self._directory / f"{len(self._disks)}.img"
+        with image.open("wb") as file:
+            file.truncate(max(size_mib, _SMALLEST_MIB[fs_type]) << 20)
+        run(*command, *(["-L", label] if label else []), str(image))
+        return self._add(Disk(self, image, fs_type))
+
+    def copy(self, disk: Disk) -> Disk:
+        """The same bytes on another disk."""
+        image = self._directory / f"{len(self._disks)}.img"
+        run("cp", "--sparse=always", disk.device, str(image))
+        return self._add(Disk(self, image, disk.fs_type))
+
+    def close(self) -> None:
+        """Take everything away."""
+        for disk in reversed(self._disks):
+            disk.close()
+
+    def _add(self, disk: Disk) -> Disk:
+        self._disks.append(disk)
+        return disk
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", "LC_ALL": "C"}

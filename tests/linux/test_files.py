@@ -1,0 +1,348 @@
+"""Reading a mounted volume, and every way in which it can stop being what it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.linux import files as port
+from agent.linux import kernel
+from agent.linux.blockdev import device_of
+from agent.linux.files import MountedFiles
+from agent.linux.mountinfo import MountTable
+from agent.mounts import resolve
+from agent.ports import Listing, Trouble
+from tests.linux.disks import Disk, Disks, run
+from tests.needs import needs
+
+pytestmark = pytest.mark.root
+
+Attach = Callable[[Path], MountedFiles]
+
+
+@pytest.fixture
+def attach() -> Iterator[Attach]:
+    """Files of the mount that is on top at a path now."""
+    made: list[MountedFiles] = []
+    table = MountTable()
+
+    def make(place: Path) -> MountedFiles:
+        mount = resolve(table.table(), str(place))
+        assert mount is not None
+        mount_id = table.unique_id(mount.mount_point)
+        assert mount_id is not None
+        made.append(MountedFiles(mount.mount_point, mount_id, device=device_of(mount)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    table.close()
+
+
+def fill(place: Path, *names: str) -> None:
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(b"photo")
+
+
+def names_in(files: MountedFiles, directory: str = "") -> list[str]:
+    listing = files.list(directory)
+    assert isinstance(listing, Listing)
+    return [file.name for file in listing.files]
+
+
+def code(answer: object) -> int:
+    assert isinstance(answer, Trouble)
+    return answer.errno
+
+
+def photos(disks: Disks, place: Path, fs_type: str = "ext4") -> tuple[Disk, Path]:
+    disk = disks.make(fs_type)
+    where = disk.mount(place)
+    fill(where, "2024/a.jpg", "2024/b.jpg")
+    return disk, where
+
+
+@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs"])
+def test_a_listing_is_what_the_directory_holds(disks: Disks, tmp_path: Path, attach: Attach, fs_type: str) -> None:
+    _, place = photos(disks, tmp_path / "disk", fs_type)
+    fill(place, "2024/notes.txt", "2024/deep/c.jpg", "2024/.jpg")
+    (place / "2024/link.jpg").symlink_to("a.jpg")
+    listing = attach(place).list("2024")
+    assert isinstance(listing, Listing)
+    facts = (place / "2024").stat()
+    photo = (place / "2024/a.jpg").stat()
+    assert listing[2:5] == (facts.st_mtime_ns, facts.st_ctime_ns, 6)
+    assert [f.name for f in listing.files] == ["a.jpg", "b.jpg"]
+    assert listing.files[0][1:] == (photo.st_ino, 5, photo.st_mtime_ns, photo.st_ctime_ns)
+    assert (listing.directories, listing.unclear) == (["deep"], [])
+
+
+def test_r37_names_are_bytes(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    odd = os.fsencode(place) + b"/od\xff d\n"
+    os.mkdir(odd)
+    with open(odd + b"/\xe9t\xc3\xa9.jpg", "wb"):
+        pass
+    files = attach(place)
+    root = files.list("")
+    assert isinstance(root, Listing)
+    assert "od\0ff d\n" in root.directories
+    assert names_in(files, "od\0ff d\n") == ["\0e9té.jpg"]
+    assert list(files.births("od\0ff d\n", ["\0e9té.jpg"])) == ["\0e9té.jpg"]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_r1_an_unmounted_volume_lists_as_trouble_never_as_empty(
+    disks: Disks, tmp_path: Path, attach: Attach, lazy: bool
+) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    files.begin()
+    disk.umount(lazy=lazy)
+    assert os.listdir(place) == []
+    assert code(files.list("")) == errno.EXDEV
+    assert code(files.list("2024")) == errno.EXDEV
+    assert code(files.births("2024", ["a.jpg"])) == errno.EXDEV
+    assert files.gate() == Trouble(errno.EXDEV, port.CHECK_MOUNT)
+
+
+def test_r1_the_same_disk_mounted_again_is_another_attachment(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    disk.umount()
+    disk.mount(place)
+    assert code(files.list("2024")) == errno.EXDEV
+    assert names_in(attach(place), "2024") == ["a.jpg", "b.jpg"]
+
+
+def test_r12_another_disk_at_the_same_place_is_not_taken_for_it(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    disk.umount()
+    disks.make().mount(place)
+    assert code(files.list("")) == errno.EXDEV
+
+
+def test_r14_a_covered_volume_is_blind_until_it_is_uncovered(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    run("mount", "-t", "tmpfs", "none", str(place))
+    assert code(files.list("2024")) == errno.EXDEV
+    run("umount", str(place))
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+
+
+def test_r13_a_mount_inside_the_volume_is_not_entered(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    (place / "inner").mkdir()
+    files = attach(place)
+    # A bind mount has the device number of its volume, so that only the mount id can tell.
+    run("mount", "--bind", str(place / "2024"), str(place / "inner"))
+    assert code(files.list("inner")) == errno.EXDEV
+    run("umount", str(place / "inner"))
+    assert names_in(files, "inner") == []
+
+
+def test_symbolic_links_lead_nowhere(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    (place / "link").symlink_to("2024")
+    (place / "up").symlink_to("..")
+    files = attach(place)
+    assert code(files.list("link")) in (errno.ELOOP, errno.ENOTDIR)
+    assert code(files.list("up/..")) in (errno.ELOOP, errno.EXDEV)
+    assert code(files.list("2024/a.jpg")) == errno.ENOTDIR
+    assert code(files.list("2025")) == errno.ENOENT
+
+
+def test_inode_and_birth_tell_a_new_file_from_an_old_one(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    before = files.births("2024", ["a.jpg", "gone.jpg"])
+    assert not isinstance(before, Trouble)
+    assert list(before) == ["a.jpg"]
+    (place / "2024/a.jpg").rename(place / "2024/moved.jpg")
+    fill(place, "2024/a.jpg")
+    after = files.births("2024", ["a.jpg", "moved.jpg"])
+    assert not isinstance(after, Trouble)
+    assert after["moved.jpg"] == before["a.jpg"]
+    assert after["a.jpg"] != before["a.jpg"]
+    assert after["a.jpg"].birth_ns is not None
+
+
+def test_a_directory_without_permission_is_trouble_and_not_empty(disks: Disks, attach: Attach) -> None:
+    with tempfile.TemporaryDirectory() as everybodys:
+        os.chmod(everybodys, 0o755)
+        disk, place = photos(disks, Path(everybodys))
+        (place / "2024").chmod(0o700)
+        fill(place, "x.jpg")
+        files = attach(place)
+        with nobody():
+            # That the root is read shows that a refused O_NOATIME, which only owners may ask for, is lived with.
+            assert names_in(files) == ["x.jpg"]
+            assert code(files.list("2024")) == errno.EACCES
+            assert code(files.births("2024", ["a.jpg"])) == errno.EACCES
+        disk.umount()
+
+
+def test_a_directory_that_keeps_changing_is_looked_at_again_and_then_left_for_later(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    real = os.scandir
+    changes = iter([True, False])
+
+    def busy(descriptor: int) -> object:
+        if next(changes, True):
+            os.utime(place / "2024", ns=(1, next(times)))
+        return real(descriptor)
+
+    times = iter(range(100))
+    monkeypatch.setattr(os, "scandir", busy)
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+    assert code(files.list("2024")) == errno.EAGAIN
+
+
+def test_the_gate_names_every_check_that_was_passed(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    assert code(files.gate()) == errno.EINVAL
+    files.begin()
+    assert files.gate() == [
+        port.CHECK_TABLE,
+        port.CHECK_MOUNT,
+        port.CHECK_SUPER_BLOCK,
+        port.CHECK_ROOT,
+        port.CHECK_SIZE,
+        port.CHECK_DEVICE,
+        port.CHECK_ERRORS,
+    ]
+
+
+def test_btrfs_has_a_device_although_its_number_is_anonymous(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk", "btrfs")
+    files = attach(place)
+    files.begin()
+    assert port.CHECK_DEVICE in files.gate()
+
+
+def test_mounts_elsewhere_do_not_spoil_a_pass_where_mount_ids_are_unique(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    files.begin()
+    disks.make().mount(tmp_path / "other")
+    passed = files.gate()
+    assert port.CHECK_MOUNT in passed
+    assert port.CHECK_TABLE not in passed
+
+
+def test_r1_before_unique_mount_ids_any_mount_spoils_the_pass(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Linux before 6.8 does not know this bit, and answers with the recycled id of the table.
+    monkeypatch.setattr(kernel, "STATX_MNT_ID_UNIQUE", kernel.STATX_MNT_ID)
+    monkeypatch.setattr(kernel.Statx, "has_unique_mount_id", False)
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    assert files.mount_id < 1 << 31
+    files.begin()
+    assert port.CHECK_TABLE in files.gate()
+    disk.umount()
+    disk.mount(place)
+    assert isinstance(files.list("2024"), Listing), "the recycled id is the same, so only the table can tell"
+    assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_TABLE)
+
+
+def test_r2_a_root_that_turned_empty_during_a_pass_holds_its_absences(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    disk = disks.make("xfs")  # without a lost+found
+    place = disk.mount(tmp_path / "disk")
+    fill(place, "a.jpg")
+    files = attach(place)
+    files.begin()
+    (place / "a.jpg").unlink()
+    assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_ROOT)
+    files.begin()
+    assert port.CHECK_ROOT in files.gate()
+
+
+def test_r30_a_file_system_that_the_kernel_shut_down_proves_nothing(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    needs(_release() >= (6, 10), "older kernels do not show a shutdown in the mount table")
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    files.begin()
+    _shut_down(place)
+    assert isinstance(files.gate(), Trouble)
+
+
+def test_r40_people_can_unmount_right_after_a_listing(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    files.begin()
+    for _ in range(50):
+        files.list("2024")
+        files.births("2024", ["a.jpg"])
+        files.gate()
+    disk.umount()
+
+
+def test_r28_a_disk_mounted_read_only_serves_every_call(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    disk.umount()
+    disk.mount(place, "ro")
+    files = attach(place)
+    files.begin()
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+    assert port.CHECK_DEVICE in files.gate()
+
+
+def test_r28_reading_leaves_no_trace_not_even_an_access_time(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    disk = disks.make()
+    place = disk.mount(tmp_path / "disk", "strictatime")
+    fill(place, "2024/a.jpg")
+    before = (place / "2024").stat()
+    files = attach(place)
+    files.begin()
+    names_in(files, "2024")
+    files.gate()
+    assert (place / "2024").stat().st_atime_ns == before.st_atime_ns
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user without any privilege."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _release() -> tuple[int, int]:
+    major, minor = os.uname().release.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _shut_down(place: Path) -> None:
+    """Let the kernel give the file system up, as after an error that it cannot live with."""
+    import fcntl
+    import struct
+
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, 0x8004587D, struct.pack("=I", 2))  # EXT4_IOC_SHUTDOWN, without flushing the log
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Rule R1 under fire: storage comes and goes while it is read, and no listing is ever accepted that lacks a name.
+
+The flipper is a process of its own, in the same mount namespace, that does nothing but mount and unmount.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.linux.files import MountedFiles
+from agent.linux.mountinfo import MountTable
+from agent.ports import Listing, Trouble
+from tests.linux.disks import Disks
+
+pytestmark = pytest.mark.root
+
+NAMES = [f"{number:03}.jpg" for number in range(60)]
+WRONG = ["wrong.jpg"]
+BARE = ["bare.jpg"]
+ROUNDS_S = 2.5
+
+FLIPPER = """
+import ctypes, errno, itertools, os, sys, time
+kind, place, right, wrong = sys.argv[1], *map(os.fsencode, sys.argv[2:])
+libc = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2
+
+def mount(device):
+    # A lazily unmounted disk may still be shutting down.
+    while libc.mount(device, place, b"ext4", 1, None):
+        assert ctypes.get_errno() == errno.EBUSY, os.strerror(ctypes.get_errno())
+
+def umount(flags):
+    while libc.umount2(place, flags):
+        assert ctypes.get_errno() == errno.EBUSY, os.strerror(ctypes.get_errno())
+
+print("ready", flush=True)
+for turn in itertools.count():
+    if os.getppid() == 1:
+        break
+    if kind == "cover":
+        assert libc.mount(b"none", place, b"tmpfs", 0, None) == 0
+        umount(MNT_DETACH)
+    else:
+        umount(MNT_DETACH if kind == "lazy" else 0)
+        if kind == "swap":
+            mount(wrong)
+            umount(0)
+        mount(right)
+    time.sleep(0.0003 * (turn % 4))
+"""
+
+
+@contextmanager
+def flipping(kind: str, *arguments: str) -> Iterator[None]:
+    flipper = subprocess.Popen(
+        [sys.executable, "-c", FLIPPER, kind, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert flipper.stdout is not None
+    assert flipper.stderr is not None
+    with flipper, flipper.stdout, flipper.stderr:
+        assert flipper.stdout.readline() == "ready\n", flipper.stderr.read()
+        try:
+            yield
+            assert flipper.poll() is None, flipper.stderr.read()
+        finally:
+            flipper.kill()
+
+
+@pytest.mark.parametrize("kind", ["umount", "lazy", "swap", "cover"])
+def test_r1_no_listing_is_accepted_that_lacks_a_name(disks: Disks, tmp_path: Path, kind: str) -> None:
+    right, wrong = disks.make(size_mib=8), disks.make(size_mib=8)
+    place = tmp_path / "disk"
+    hold(place, BARE)
+    for disk, names in ((wrong, WRONG), (right, NAMES)):
+        disk.mount(place)
+        hold(place, names)
+        disk.umount()
+    right.mount(place, "ro")
+    table = MountTable()
+    seen: dict[int, list[str]] = {}
+    outcomes: Counter[str] = Counter()
+    with flipping(kind, str(place), right.device, wrong.device):
+        until = time.monotonic() + ROUNDS_S
+        while time.monotonic() < until:
+            mount_id = table.unique_id(str(place))
+            assert mount_id is not None
+            files = MountedFiles(str(place), mount_id)
+            outcomes.update(look_until_it_ends(files, seen))
+            files.close()
+    table.close()
+    assert outcomes["wrong"] == 0, outcomes
+    assert outcomes["complete"] > 50, outcomes
+    assert outcomes["trouble"] > 5, outcomes
+
+
+def hold(place: Path, names: list[str]) -> None:
+    (place / "2024").mkdir(parents=True)
+    for name in names:
+        (place / "2024" / name).touch()
+
+
+def look_until_it_ends(files: MountedFiles, seen: dict[int, list[str]]) -> Iterator[str]:
+    """List one attachment again and again. Whatever stands there, right disk, wrong disk or bare mount point, has
+    its own content, and one attachment never has another's."""
+    for _ in range(40):
+        files.begin()
+        listing = files.list("2024")
+        passed = files.gate()
+        if not isinstance(listing, Listing):
+            yield "trouble"
+            return
+        names = [file.name for file in listing.files]
+        whole = names in (NAMES, WRONG, BARE) and seen.setdefault(files.mount_id, names) == names
+        yield "complete" if whole else "wrong"
+        yield "gate closed" if isinstance(passed, Trouble) else "gate passed"
+
+
+def test_r1_the_flipper_does_fool_who_trusts_a_path(disks: Disks, tmp_path: Path) -> None:
+    right, wrong = disks.make(size_mib=8), disks.make(size_mib=8)
+    place = right.mount(tmp_path / "disk")
+    for name in NAMES:
+        (place / name).touch()
+    right.umount()
+    right.mount(place, "ro")
+    fooled = 0
+    with flipping("umount", str(place), right.device, wrong.device):
+        until = time.monotonic() + 10
+        while not fooled and time.monotonic() < until:
+            fooled += len(os.listdir(place)) < len(NAMES)
+    assert fooled
