@@ -28,9 +28,13 @@ class SecondLooks(NamedTuple):
 
 
 def second_looks(
-    journal: Journal, surveys: Mapping[str, Survey], epoch: Epoch, gate: Sequence[str], confirm_delay_s: float
+    journal: Journal, surveys: Mapping[str, Survey], epoch: Epoch, gate: Sequence[str], confirm_delay_s: float | None
 ) -> SecondLooks:
-    """Judge the candidates whose listing was read again, and still lacks them (R21)."""
+    """Judge the candidates whose listing was read again, and still lacks them (R21).
+
+    With no ``confirm_delay_s`` none is confirmed, however long ago it was missed: there are places left to look at,
+    and the file may have moved to one of them.
+    """
     absent: list[Absent] = []
     look_at: set[str] = set()
     for listed, compared in surveys.items():
@@ -84,7 +88,9 @@ def _shown(candidate: Candidate, listing: Listing) -> str | None:
     return None
 
 
-def _is_proven(candidate: Candidate, first: Look, second: Look, confirm_delay_s: float) -> bool:
+def _is_proven(candidate: Candidate, first: Look, second: Look, confirm_delay_s: float | None) -> bool:
     """Whether time has passed between the looks, and the directory moved since it last had the name."""
+    if confirm_delay_s is None:
+        return False
     apart_s = second.boot_s - first.boot_s
     return apart_s >= confirm_delay_s and candidate.before != (second.mtime_ns, second.ctime_ns)

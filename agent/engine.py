@@ -48,6 +48,8 @@ _CONFIRM_BACKOFF_MAX_S = 600.0
 # More directories than this waiting for files to settle: a scan is cheaper than remembering them.
 _REVISITS_MAX = 4_096
 _SPOOL_CHECK_S = 0.5
+# How long an absence waits for files that are still being written.
+_REST_S = 60.0
 
 
 class Engine:
@@ -207,7 +209,7 @@ class Engine:
         for directory in [directory for directory, at in self._revisits.items() if at <= now]:
             del self._revisits[directory]
             wishes.setdefault(directory, Wish(directory))
-        if self._confirm_at is not None and self._confirm_at <= now:
+        if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
             for directory in self._journal.suspected_listings():
                 wishes.setdefault(directory, Wish(directory))
             self._confirm_wait_s = min(2 * self._confirm_wait_s, _CONFIRM_BACKOFF_MAX_S)
@@ -258,9 +260,16 @@ class Engine:
             self._scopes,
             self._clock,
             settle_s=settings.settle_s,
-            confirm_delay_s=settings.confirm_delay_s,
+            confirm_delay_s=self._confirm_delay_s(),
         )
         return one.run(wishes)
+
+    def _confirm_delay_s(self) -> float | None:
+        """How far apart the two looks of an absence must be. What is missed here may yet turn up in a place that a
+        walk has not reached, or under a name that is still being written to; but nobody writes for ever."""
+        if self._walks:
+            return None
+        return max(self._settings.confirm_delay_s, _REST_S) if self._revisits else self._settings.confirm_delay_s
 
     def _after(self, outcome: Outcome, now: float) -> Doubt | None:
         """What follows from a pass, besides what it has written down."""

@@ -75,7 +75,11 @@ class Outcome(NamedTuple):
 
 
 class Pass:
-    """Use once: construct, then :meth:`run`."""
+    """Use once: construct, then :meth:`run`.
+
+    ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
+    the two looks that prove an absence; None while there are places left to look at.
+    """
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class Pass:
         clock: Clock,
         *,
         settle_s: float,
-        confirm_delay_s: float,
+        confirm_delay_s: float | None,
     ) -> None:
         self._store = store
         self._journal = Journal(store)

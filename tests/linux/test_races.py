@@ -33,6 +33,7 @@ import ctypes, errno, itertools, os, sys, time
 kind, place, right, wrong = sys.argv[1], *map(os.fsencode, sys.argv[2:])
 libc = ctypes.CDLL(None, use_errno=True)
 MNT_DETACH = 2
+MS_BIND = 4096
 
 def mount(device):
     # A lazily unmounted disk may still be shutting down.
@@ -48,7 +49,7 @@ for turn in itertools.count():
     if os.getppid() == 1:
         break
     if kind == "cover":
-        assert libc.mount(b"none", place, b"tmpfs", 0, None) == 0
+        assert libc.mount(wrong, place, None, MS_BIND, None) == 0
         umount(MNT_DETACH)
     else:
         umount(MNT_DETACH if kind == "lazy" else 0)
@@ -89,10 +90,12 @@ def test_r1_no_listing_is_accepted_that_lacks_a_name(disks: Disks, tmp_path: Pat
         hold(place, names)
         disk.umount()
     right.mount(place, "ro")
+    cover = tmp_path / "cover"
+    hold(cover, WRONG)
     table = MountTable()
     seen: dict[int, list[str]] = {}
     outcomes: Counter[str] = Counter()
-    with flipping(kind, str(place), right.device, wrong.device):
+    with flipping(kind, str(place), right.device, str(cover) if kind == "cover" else wrong.device):
         until = time.monotonic() + ROUNDS_S
         while time.monotonic() < until:
             mount_id = table.unique_id(str(place))

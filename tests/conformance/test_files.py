@@ -1,0 +1,212 @@
+"""What the agent relies on when it reads files; the same for real storage and for the fake."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from agent.linux import files as checks
+from agent.ports import Birth, Listing, Trouble
+from holdfast import paths
+from tests.conformance.worlds import World
+
+CHANGES = {
+    "create": ("write", ("d/new.jpg",), {"d": "mc"}),
+    "overwrite in place": ("write", ("d/a.jpg",), {"d/a.jpg": "mc"}),
+    "append": ("append", ("d/a.jpg",), {"d/a.jpg": "mc"}),
+    "remove": ("unlink", ("d/a.jpg",), {"d": "mc"}),
+    "make a directory": ("mkdir", ("d/new",), {"d": "mc"}),
+    "remove a directory": ("rmdir", ("d/empty",), {"d": "mc"}),
+    "rename within a directory": ("rename", ("d/a.jpg", "d/z.jpg"), {"d": "mc", "d/z.jpg": "c"}),
+    "move": ("rename", ("d/a.jpg", "e/a.jpg"), {"d": "mc", "e": "mc", "e/a.jpg": "c"}),
+    "move over another": ("rename", ("d/a.jpg", "e/b.jpg"), {"d": "mc", "e": "mc", "e/b.jpg": "c"}),
+    "rename a directory": ("rename", ("d/full", "d/other"), {"d": "mc", "d/other": "c"}),
+    "link": ("link", ("d/a.jpg", "e/a.jpg"), {"e": "mc", "d/a.jpg": "c"}),
+    "make a symbolic link": ("symlink", ("d/link.jpg",), {"d": "mc"}),
+    "set a time": ("touch", ("d/a.jpg", 1_700_000_000_000_000_000), {"d/a.jpg": "mc"}),
+    "take permissions": ("deny", ("d/full",), {"d/full": "c"}),
+}
+
+
+# Everything that a change may touch and that furnish() made.
+KNOWN = ("d", "e", "d/empty", "d/full", "d/a.jpg", "e/b.jpg")
+
+
+def furnish(world: World) -> None:
+    for directory in ("d", "e", "d/empty", "d/full"):
+        world.mkdir(directory)
+    for file in ("d/a.jpg", "e/b.jpg", "d/full/c.jpg", "d/notes.txt"):
+        world.write(file)
+
+
+def listed(world: World, directory: str = "") -> Listing:
+    listing = world.files().list("/".join(part for part in (world.prefix, directory) if part))
+    assert isinstance(listing, Listing), listing
+    return listing
+
+
+def trouble(world: World, directory: str) -> int:
+    answer = world.files().list("/".join(part for part in (world.prefix, directory) if part))
+    assert isinstance(answer, Trouble), answer
+    return answer.errno
+
+
+class TestListing:
+    def test_has_media_files_and_directories_by_name_and_counts_all(self, world: World) -> None:
+        furnish(world)
+        world.symlink("d/link.jpg")
+        world.write("d/B.JPG")
+        listing = listed(world, "d")
+        assert [file.name for file in listing.files] == ["B.JPG", "a.jpg"]
+        assert listing.directories == ["empty", "full"]
+        assert (listing.entries, listing.unclear) == (6, [])
+        assert listing.directory == paths.join(world.prefix, "d")
+        assert listing.mount_id == world.mounts.unique_id(world.mount_point)
+
+    def test_shows_size_and_times_of_files_and_of_the_directory(self, world: World) -> None:
+        furnish(world)
+        world.write("d/a.jpg", size=1234)
+        world.touch("d/a.jpg", 1_700_000_000_000_000_000)
+        listing = listed(world, "d")
+        (file,) = listing.files
+        assert (file.size, file.mtime_ns) == (1234, 1_700_000_000_000_000_000)
+        assert (file.mtime_ns, file.ctime_ns) == world.times("d/a.jpg")
+        assert (listing.mtime_ns, listing.ctime_ns) == world.times("d")
+
+    def test_of_the_root_works(self, world: World) -> None:
+        furnish(world)
+        assert {"d", "e"} <= set(listed(world).directories)
+
+    def test_r37_spells_names_that_are_not_text(self, world: World) -> None:
+        world.mkdir("od\0ff\n")
+        world.write("od\0ff\n/\0e9té.jpg")
+        assert [file.name for file in listed(world, "od\0ff\n").files] == ["\0e9té.jpg"]
+
+    def test_r1_of_what_is_not_there_or_no_directory_is_trouble(self, world: World) -> None:
+        furnish(world)
+        world.symlink("link")
+        assert trouble(world, "no") == errno.ENOENT
+        assert trouble(world, "no/deeper") == errno.ENOENT
+        assert trouble(world, "d/a.jpg") == errno.ENOTDIR
+        assert trouble(world, "link") in (errno.ENOTDIR, errno.ELOOP)
+
+    def test_twice_is_the_same(self, world: World) -> None:
+        furnish(world)
+        assert listed(world, "d") == listed(world, "d")
+
+
+class TestTimes:
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_move_as_linux_moves_them(self, world: World, change: str) -> None:
+        verb, arguments, expected = CHANGES[change]
+        furnish(world)
+        world.tick()
+        before = {path: world.times(path) for path in KNOWN}
+        getattr(world, verb)(*arguments)
+        differences = {
+            now: _difference(before[known], world.times(now)) for known, now in _survivors(verb, *arguments).items()
+        }
+        assert {path: which for path, which in differences.items() if which} == expected
+
+
+class TestBirths:
+    def test_r39_a_moved_file_keeps_inode_and_birth(self, world: World) -> None:
+        furnish(world)
+        before = births(world, "d", "a.jpg")
+        world.rename("d/a.jpg", "e/z.jpg")
+        assert births(world, "e", "z.jpg") == {"z.jpg": before["a.jpg"]}
+
+    def test_r39_a_new_file_of_an_old_name_is_another(self, world: World) -> None:
+        furnish(world)
+        before = births(world, "d", "a.jpg")
+        world.tick()
+        world.unlink("d/a.jpg")
+        world.write("d/a.jpg")
+        assert births(world, "d", "a.jpg")["a.jpg"] != before["a.jpg"]
+
+    def test_a_file_written_in_place_is_the_same(self, world: World) -> None:
+        furnish(world)
+        before = births(world, "d", "a.jpg")
+        world.tick()
+        world.write("d/a.jpg", size=99)
+        assert births(world, "d", "a.jpg") == before
+
+    def test_names_that_are_gone_are_left_out(self, world: World) -> None:
+        furnish(world)
+        assert list(births(world, "d", "no.jpg", "a.jpg")) == ["a.jpg"]
+
+    def test_both_names_of_a_file_have_one_inode(self, world: World) -> None:
+        furnish(world)
+        world.link("d/a.jpg", "d/twin.jpg")
+        found = births(world, "d", "a.jpg", "twin.jpg")
+        assert found["a.jpg"] == found["twin.jpg"]
+
+
+class TestGate:
+    def test_is_closed_before_a_pass_began(self, world: World) -> None:
+        assert isinstance(world.files().gate(), Trouble)
+
+    def test_is_open_when_nothing_happened(self, volume: World) -> None:
+        files = volume.files()
+        files.begin()
+        assert list(files.gate()) == [
+            checks.CHECK_TABLE,
+            checks.CHECK_MOUNT,
+            checks.CHECK_SUPER_BLOCK,
+            checks.CHECK_ROOT,
+            checks.CHECK_SIZE,
+            checks.CHECK_DEVICE,
+            checks.CHECK_ERRORS,
+        ]
+
+    @pytest.mark.parametrize("lazy", [False, True])
+    def test_r1_is_closed_after_an_unmount(self, volume: World, lazy: bool) -> None:
+        furnish(volume)
+        files = volume.files()
+        files.begin()
+        volume.umount(lazy=lazy)
+        assert files.gate() == Trouble(errno.EXDEV, checks.CHECK_MOUNT)
+        assert files.list("d") == Trouble(errno.EXDEV, "d")
+        assert files.births("d", ["a.jpg"]) == Trouble(errno.EXDEV, "d")
+
+    def test_r1_stays_closed_when_the_same_disk_comes_back(self, volume: World) -> None:
+        furnish(volume)
+        files = volume.files()
+        files.begin()
+        volume.umount()
+        volume.mount()
+        assert files.gate() == Trouble(errno.EXDEV, checks.CHECK_MOUNT)
+        assert [file.name for file in listed(volume, "d").files] == ["a.jpg"]
+
+    def test_r14_is_closed_while_the_volume_is_covered(self, volume: World) -> None:
+        furnish(volume)
+        files = volume.files()
+        files.begin()
+        volume.cover()
+        assert isinstance(files.gate(), Trouble)
+        assert files.list("d") == Trouble(errno.EXDEV, "d")
+        volume.uncover()
+        assert checks.CHECK_TABLE not in files.gate()
+        assert isinstance(files.list("d"), Listing)
+
+
+def births(world: World, directory: str, *names: str) -> dict[str, Birth]:
+    found = world.files().births(paths.join(world.prefix, directory), names)
+    assert not isinstance(found, Trouble), found
+    return dict(found)
+
+
+def _survivors(verb: str, path: str, new: object = None) -> dict[str, str]:
+    """Where everything that was known is after a change, if it is anywhere."""
+    left = {known: known for known in KNOWN}
+    if verb in ("unlink", "rmdir", "rename"):
+        del left[path]
+    if verb == "rename":
+        left.pop(str(new), None)
+        left[path] = str(new)
+    return left
+
+
+def _difference(before: tuple[int, int], after: tuple[int, int]) -> str:
+    return ("m" if before[0] != after[0] else "") + ("c" if before[1] != after[1] else "")

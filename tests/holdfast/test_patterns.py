@@ -1,0 +1,130 @@
+"""Exclusion patterns: one dialect, and a pruned directory never hides what would be included."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.patterns import DEFAULTS, PATTERN_CHARS_MAX, PATTERNS_MAX, Exclusions, problem, problems
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("**/@eaDir/**", "/photos/@eaDir/a.jpg", True),
+        ("**/@eaDir/**", "/photos/trip/@eaDir/deep/down/a.jpg", True),
+        ("**/@eaDir/**", "/photos/@eaDir", False),  # a file of that name is not below it
+        ("**/@eaDir/**", "/photos/my@eaDir/a.jpg", False),
+        ("**/@eaDir/**", "/photos/@EADIR/a.jpg", True),
+        ("**/._*", "/photos/trip/._a.jpg", True),
+        ("**/._*", "/photos/trip/a._b.jpg", False),
+        ("**/*.tif", "/photos/a/b.tif", True),
+        ("**/*.tif", "/photos/a/b.TIF", True),
+        ("**/*.tif", "/photos/a/b.tiff", False),
+        ("/photos/*.jpg", "/photos/a.jpg", True),
+        ("/photos/*.jpg", "/photos/sub/a.jpg", False),  # * stays within a segment
+        ("/photos/**/*.jpg", "/photos/x/y/a.jpg", True),
+        ("**/Raw/**", "/photos/2020/raw/a.nef", True),
+        ("**/*.{cr2,nef}", "/photos/a.nef", True),
+        ("**/[0-9]*.jpg", "/photos/1.jpg", True),
+        ("**/[0-9]*.jpg", "/photos/a1.jpg", False),
+        (r"**/photo \(1).jpg", "/photos/photo (1).jpg", True),
+        ("**/?.jpg", "/photos/a.jpg", True),
+        ("**/?.jpg", "/photos/ab.jpg", False),
+        ("**/.hidden/**", "/photos/.hidden/a.jpg", True),
+        ("/photos/*/a.jpg", "/photos/.hidden/a.jpg", True),  # a leading dot is nothing special
+    ],
+)
+def test_the_dialect(pattern: str, path: str, expected: bool) -> None:
+    assert Exclusions([pattern]).excludes(path) is expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/@eaDir/a.jpg",
+        "/p/._a.jpg",
+        "/p/#recycle/a.jpg",
+        "/p/#snapshot/x/a.jpg",
+        "/p/.stversions/a.jpg",
+        "/p/.stfolder/a.jpg",
+    ],
+)
+def test_the_defaults_exclude_what_nas_systems_leave_around(path: str) -> None:
+    assert Exclusions(DEFAULTS).excludes(path)
+
+
+def test_the_defaults_exclude_no_ordinary_photo() -> None:
+    assert not Exclusions(DEFAULTS).excludes("/photos/2024/eaDir/#1 recycle/.trip/a.jpg")
+
+
+def test_no_patterns_exclude_nothing() -> None:
+    assert not Exclusions([]).excludes("/photos/a.jpg")
+    assert not Exclusions([]).prunes("/photos")
+
+
+segments = st.sampled_from(["@eaDir", "raw", "RAW", "trip", "a.jpg", "b.tif", "é"])
+# Patterns put together from pieces, so that directories and patterns often meet.
+pieces = st.sampled_from(["**", "*", "?", "raw", "trip", "@eaDir", "*.jpg", "{raw,trip}", "[r]aw", "é"])
+composed = st.lists(pieces, min_size=1, max_size=3).map(lambda parts: "/".join(["", "photos", *parts]))
+lists = st.lists(composed | st.sampled_from([*DEFAULTS, "**/raw/**", "**/*.tif", "**/*", "**"]), max_size=3)
+
+
+@settings(max_examples=500)
+@given(lists, st.lists(segments, max_size=2), st.lists(segments, min_size=1, max_size=3))
+def test_r29_nothing_that_is_included_lies_below_a_pruned_directory(
+    patterns: list[str], directory: list[str], rest: list[str]
+) -> None:
+    exclusions = Exclusions(patterns)
+    above = "/".join(["/photos", *directory])
+    if exclusions.prunes(above):
+        assert exclusions.excludes("/".join([above, *rest]))
+
+
+@pytest.mark.parametrize("pattern", ["/photos/trip/*", "/photos/*/*", "**/?????*", "**/*.jpg"])
+def test_a_pattern_about_files_prunes_no_directory(pattern: str) -> None:
+    assert not Exclusions([pattern]).prunes("/photos/trip")
+
+
+@pytest.mark.parametrize("pattern", ["**/trip/**", "/photos/**", "/photos/t*/**", "**/{trip,raw}/**"])
+def test_a_pattern_about_everything_below_prunes(pattern: str) -> None:
+    assert Exclusions([pattern]).prunes("/photos/trip")
+    assert Exclusions([pattern]).prunes("/photos/trip/deeper")
+
+
+@given(lists, st.lists(segments, min_size=1, max_size=5))
+def test_an_explanation_is_there_exactly_when_a_path_is_excluded(patterns: list[str], path: list[str]) -> None:
+    exclusions = Exclusions(patterns)
+    full = "/".join(["/photos", *path])
+    explanation = exclusions.explain(full)
+    assert (explanation is not None) == exclusions.excludes(full)
+    if explanation is not None:
+        assert explanation in patterns
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", "  ", "a\0b", "!keep", "a/../b", "!(a|b)", "(a|b).jpg", "x" * (PATTERN_CHARS_MAX + 1)],
+)
+def test_a_pattern_that_would_not_mean_what_it_says_is_refused_with_a_sentence(pattern: str) -> None:
+    told = problem(pattern)
+    assert told is not None
+    assert told.endswith(".")
+
+
+@pytest.mark.parametrize("pattern", [*DEFAULTS, "**/a..b/**", r"**/photo \(1).jpg", "x" * PATTERN_CHARS_MAX])
+def test_a_proper_pattern_has_no_problem(pattern: str) -> None:
+    assert problem(pattern) is None
+
+
+def test_all_problems_of_a_list_are_told_at_once_and_in_order() -> None:
+    told = problems(["**/a/**", "", "**/a/**", "!x"])
+    assert [index for index, _ in told] == [1, 2, 3]
+    assert "twice" in told[1][1]
+
+
+def test_the_length_of_a_list_is_bounded() -> None:
+    patterns = [f"**/{number}/**" for number in range(PATTERNS_MAX + 1)]
+    assert problems(patterns[:-1]) == []
+    assert [index for index, _ in problems(patterns)] == [PATTERNS_MAX]

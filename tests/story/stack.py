@@ -1,0 +1,256 @@
+"""A sidecar and an agent as real processes, and the feed that a photo server would follow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+# Everything here happens within a second or two; a machine that is busy with other tests may take longer.
+PATIENCE_S = 60.0
+
+Item = dict[str, Any]
+
+
+class Feed:
+    """Follows the change feed from where it stands, and keeps all it has seen."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+        self._cursor: str | None = None
+        self.items: list[Item] = []
+
+    def read(self, wait_s: float = 0.0) -> list[Item]:
+        """The next items; waits for one when there is none."""
+        query: dict[str, str | float] = {"limit": 1000, "wait": wait_s}
+        if self._cursor is not None:
+            query["since"] = self._cursor
+        try:
+            answer = self._client.get("/changes", params=query, timeout=wait_s + 30.0)
+        except httpx2.TransportError:
+            time.sleep(0.05)  # the sidecar is being restarted, and there is nothing else to wait on
+            return []
+        if answer.status_code >= 500:
+            time.sleep(0.05)  # likewise its database
+            return []
+        answer.raise_for_status()
+        page = answer.json()
+        self._cursor = page["next"]
+        self.items.extend(page["items"])
+        return list(page["items"])
+
+    def drain(self) -> list[Item]:
+        """Everything that is there by now."""
+        found: list[Item] = []
+        while items := self.read():
+            found.extend(items)
+        return found
+
+    def until(self, wanted: Callable[[Item], bool], timeout_s: float = PATIENCE_S) -> Item:
+        """The first item from here on that is wanted."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for item in self.read(wait_s=1.0):
+                if wanted(item):
+                    return item
+        kinds = [(item["kind"], item["id"]) for item in self.items[-20:]]
+        raise AssertionError(f"nothing of the kind came within {timeout_s} s; the last were {kinds}")
+
+    def until_true(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+        """Wait, reading on, until a condition holds that only changes can make true."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError("the condition did not come true")
+            self.read(wait_s=0.2)
+
+
+class Stack:
+    """Both parts on one machine, each of them to be killed and started again."""
+
+    def __init__(self, home: Path, database: str | None = None) -> None:
+        self.home = home
+        self._database = database
+        self._port = _free_port()
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self._sidecar: subprocess.Popen[bytes] | None = None
+        self._agent: subprocess.Popen[bytes] | None = None
+        self._log = (home / "processes.log").open("ab")
+        self.start_sidecar()
+        token = (home / "admin.token").read_text().strip()
+        self.client = httpx2.Client(
+            base_url=f"http://127.0.0.1:{self._port}/api/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30.0,
+        )
+        self.feed = Feed(self.client)
+
+    def start_sidecar(self) -> None:
+        """Start it, and wait until it is ready."""
+        database = ["--database", self._database] if self._database else []
+        listen = ["--listen", f"127.0.0.1:{self._port}"]
+        self._sidecar = self._start("sidecar.cli", "serve", "--state", str(self.home), *listen, *database)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if self._sidecar.poll() is not None:
+                break
+            with contextlib.suppress(httpx2.TransportError):
+                if httpx2.get(f"http://127.0.0.1:{self._port}/readyz").status_code == 200:
+                    return
+            time.sleep(0.05)  # nothing tells that a port listens, but asking it
+        raise AssertionError(f"the sidecar does not start:\n{self.log()}")
+
+    def start_agent(self, roots: Path) -> None:
+        """Start it, enrolled; at the first start with a fresh enrolment token."""
+        state = self.home / "agent"
+        config = self.home / "agent.toml"
+        if not config.exists():
+            state.mkdir()
+            answer = self.client.post("/tokens", json={"scope": "enrol", "name": f"test {secrets.token_hex(4)}"})
+            answer.raise_for_status()
+            (self.home / "enrolment.token").write_text(answer.json()["token"])
+            config.write_text(
+                f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "host"\n'
+                f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/enrolment.token"\n'
+                "settle_s = 0.5\nconfirm_delay_s = 0.5\n"
+            )
+        self._agent = self._start("agent.cli", "run", "--config", str(config))
+
+    def kill_sidecar(self) -> None:
+        """SIGKILL to gunicorn and its workers."""
+        _kill_group(self._sidecar)
+
+    def kill_agent(self) -> None:
+        """SIGKILL to the supervisor; its workers end because it does."""
+        if self._agent is None:
+            raise AssertionError("bug: no agent to kill")
+        self._agent.send_signal(signal.SIGKILL)
+        self._agent.wait()
+
+    def scan(self) -> None:
+        """Ask the agent to scan everything."""
+        self.agent_cli("scan")
+
+    def agent_cli(self, *arguments: str) -> str:
+        """Run a verb of the agent's command line."""
+        command = [sys.executable, "-m", "agent.cli", *arguments, "--config", str(self.home / "agent.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.stderr}")
+        return done.stdout
+
+    def agent_id(self) -> str:
+        """The id of the agent, once it is enrolled."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            agents = self.get("/agents")["items"]
+            if agents:
+                return str(agents[0]["id"])
+            time.sleep(0.05)  # enrolment is no change of the feed
+        raise AssertionError(f"the agent does not enrol:\n{self.log()}")
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """A resource of the API."""
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any) -> Any:
+        """Make a resource."""
+        answer = self.client.post(path, json=body)
+        assert answer.status_code in (200, 201, 202), answer.text
+        return answer.json()
+
+    def library(self, *import_paths: Path, name: str = "Photos") -> str:
+        """Make a library of these paths."""
+        agent = self.agent_id()
+        body = {
+            "name": name,
+            "owner": "anna",
+            "import_paths": [{"agent": agent, "path": str(path)} for path in import_paths],
+        }
+        return str(self.post("/libraries", body)["id"])
+
+    def assets(self, **query: str | int) -> dict[str, Item]:
+        """Every asset, by its id."""
+        found: dict[str, Item] = {}
+        cursor: str | None = None
+        while True:
+            page = self.get("/assets", limit=1000, **query, **({} if cursor is None else {"cursor": cursor}))
+            found |= {item["id"]: item for item in page["items"]}
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
+
+    def by_status(self, library: str) -> dict[str, int]:
+        """How many assets of a library have each status, zeros left out."""
+        counts = self.get(f"/libraries/{library}/statistics")["by_status"]
+        return {status: count for status, count in counts.items() if count}
+
+    def volume(self, label: str) -> Item:
+        """A volume by its label."""
+        (found,) = [one for one in self.get("/volumes")["items"] if one["label"] == label]
+        return dict(found)
+
+    def log(self) -> str:
+        """The end of what the processes have printed."""
+        return (self.home / "processes.log").read_text(errors="replace")[-4000:]
+
+    def close(self) -> None:
+        """Stop everything."""
+        for process in (self._agent, self._sidecar):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    _kill_group(process)
+        self.client.close()
+        self._log.close()
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+
+@contextlib.contextmanager
+def stack(home: Path, database: str | None = None) -> Iterator[Stack]:
+    """A stack that is stopped at the end, whatever happens."""
+    running = Stack(home, database)
+    try:
+        yield running
+    except BaseException:
+        print(running.log())  # noqa: T201 - pytest shows it with the failure
+        raise
+    finally:
+        running.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _kill_group(process: subprocess.Popen[bytes] | None) -> None:
+    if process is None:
+        raise AssertionError("bug: no process to kill")
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
