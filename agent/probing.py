@@ -15,6 +15,8 @@ from agent.processes import WorkerProcess, Workers
 
 # A disk that must spin up answers within this; what takes longer is told as hung, and asked again later.
 DEADLINE_S = 15.0
+# A mount that could not be identified is asked again this often.
+RETRY_S = 10.0
 
 
 class Prober:
@@ -24,26 +26,37 @@ class Prober:
         self._workers = workers
         self._asked: dict[int | str, tuple[WorkerProcess, float]] = {}
         self._free: WorkerProcess | None = None
+        # Workers that hang in the kernel and cannot even be killed: their question is not asked a second time.
+        self._stuck: dict[int | str, WorkerProcess] = {}
+        self._retry_at: float | None = None
         self.probes: dict[int, Probe | Trouble] = {}
 
     def probe(self, mount: Mount, unique_id: int, now: float) -> None:
         """Ask what is mounted here, unless that is being asked already."""
-        if unique_id not in self._asked:
-            self._ask(unique_id, ProbeMount(mount, unique_id), now)
+        self._ask(unique_id, ProbeMount(mount, unique_id), now)
 
     def inspect(self, import_path: str, path: str, roots: list[str], now: float) -> None:
         """Ask what is at this host path, unless that is being asked already."""
-        if import_path not in self._asked:
-            self._ask(import_path, Inspect(import_path, path, roots), now)
+        self._ask(import_path, Inspect(import_path, path, roots), now)
 
     def forget(self, unique_ids: Iterable[int]) -> None:
         """What was found at these mounts is not to be relied on any more."""
         for unique_id in unique_ids:
             self.probes.pop(unique_id, None)
 
-    def keep_only(self, unique_ids: set[int]) -> None:
-        """Forget mounts that are gone."""
-        self.probes = {key: value for key, value in self.probes.items() if key in unique_ids}
+    def retry(self, now: float) -> bool:
+        """Forget the mounts that could not be identified, when it is time to ask again; whether it is."""
+        failed = [key for key, found in self.probes.items() if isinstance(found, Trouble)]
+        if not failed:
+            self._retry_at = None
+            return False
+        if self._retry_at is None or now < self._retry_at:
+            self._retry_at = self._retry_at or now + RETRY_S
+            return False
+        self._retry_at = None
+        answerable = [key for key in failed if not self._is_stuck(key)]
+        self.forget(answerable)
+        return bool(answerable)
 
     def lines(self) -> dict[int, int | str]:
         """The descriptors on which answers arrive, and the questions."""
@@ -71,11 +84,15 @@ class Prober:
         for question in late:
             worker, _ = self._asked.pop(question)
             self._workers.give_up(worker)
+            self._stuck[question] = worker
         return [self._failed(question, errno.ETIMEDOUT) for question in late]
 
     def due(self) -> float | None:
-        """When the next deadline ends."""
-        return min((deadline for _, deadline in self._asked.values()), default=None)
+        """When :meth:`overdue` or :meth:`retry` has something to do next."""
+        times = [deadline for _, deadline in self._asked.values()]
+        if self._retry_at is not None:
+            times.append(self._retry_at)
+        return min(times, default=None)
 
     def close(self) -> None:
         """Give up everything that is under way."""
@@ -86,7 +103,16 @@ class Prober:
         self._asked.clear()
         self._free = None
 
+    def _is_stuck(self, question: int | str) -> bool:
+        worker = self._stuck.get(question)
+        if worker is not None and worker.is_over():
+            del self._stuck[question]
+            return False
+        return worker is not None
+
     def _ask(self, key: int | str, question: ProbeMount | Inspect, now: float) -> None:
+        if key in self._asked or self._is_stuck(key):
+            return
         worker, self._free = self._free, None
         if worker is None or not worker.send(question):
             worker = self._workers.take(now)

@@ -124,6 +124,7 @@ class Supervisor:
             if steward.retry_is_due(now):
                 self._prober.forget(steward.doubted_mounts)
                 self._look_again = True
+        self._look_again = self._prober.retry(now) or self._look_again
         if self._look_again:
             self._look_again = False
             self._look(now)
@@ -156,6 +157,8 @@ class Supervisor:
                         steward.rescan()
 
     def _timeout_ms(self) -> int | None:
+        if self._look_again:
+            return 0
         now = self._clock.now().boot
         times = [self._prober.due(), *(steward.due() for steward in self._stewards.values())]
         if bindings.unbound(self._registry):

@@ -65,7 +65,7 @@ def read_health(device: str, sys: str = SYS) -> Health | None:
             stopped.add(os.path.basename(disk))
         errors += _number(f"{disk}/device/ioerr_cnt")
         # A redundant array outlives its members, so what is below an md device is its own affair.
-        if not os.path.isdir(f"{disk}/md"):  # tidy: sysfs
+        if not os.path.isdir(f"{disk}/md"):
             waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]
     return Health(frozenset(disks), frozenset(stopped), errors)
 
