@@ -95,9 +95,10 @@ def compare(
 def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:
     """The times of a directory, if they can later prove that it changed.
 
-    A change in the same tick as the listing would leave no trace in the times, so that they prove nothing.
+    A change in the same tick as the listing would leave no trace in the times, so that they prove nothing; nor do
+    they for a name that could not be looked at.
     """
-    if not traits.directory_times:
+    if not traits.directory_times or listing.unclear:
         return None
     age_ns = at.wall * _NANOSECONDS - max(listing.mtime_ns, listing.ctime_ns)
     # A directory from the future was stamped by another clock; this tick is not its tick.
@@ -152,7 +153,7 @@ def _differ(
             retold.append(file)
     unclear = set(listing.unclear)
     for old in before.values():
-        if old.name in unclear or old.name in held:
+        if old.name in unclear:
             remembered.append(old)
             kept[old.name] = births[old.name]
         else:

@@ -17,9 +17,11 @@ from typing import NamedTuple
 from agent.linux import blockdev, kernel
 from agent.linux.attachment import Attachment, trouble
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
-from agent.ports import Birth, FileEntry, Listing, Trouble
+from agent.linux.probe import identity_of
+from agent.ports import Birth, FileEntry, Listing, Mount, Trouble
 from holdfast import paths
 from holdfast.media import kind
+from holdfast.volumes import Identity
 
 # How often a directory that changes while it is read is read again. Writers pause; a directory that changes
 # during each of these readings is told as EAGAIN and is looked at later.
@@ -34,6 +36,7 @@ _DEAD_OPTIONS = {"shutdown": errno.ESHUTDOWN, "emergency_ro": errno.EROFS, "abor
 
 # The checks of the commit gate, in the order they are made.
 CHECK_TABLE = "mount-table"  # nothing was mounted or unmounted anywhere since the pass began
+CHECK_IDENTITY = "identity"  # where mount ids are recycled: the pass began on the volume that was adopted
 CHECK_MOUNT = "mount-id"  # the root, opened anew, is on the same mount
 CHECK_SUPER_BLOCK = "super-block"  # the kernel has neither shut the file system down nor made it read-only
 CHECK_ROOT = "root-listing"  # the root directory can be read, and did not turn empty during the pass
@@ -50,6 +53,10 @@ class MountedFiles:
 
     ``device`` is its block device ("major:minor", see :func:`agent.linux.blockdev.device_of`); without one, or
     with an anonymous one, the checks of the device are left out. The disk found now is the one adopted.
+
+    Before Linux 6.8 a mount id says little: the disk that is mounted next gets the same. There every pass begins
+    with a look at the identity of the volume, which has to be ``identity`` (without one, that of the first pass),
+    and any change of the mount table ends the pass: nothing that is read after it counts.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class MountedFiles:
         mount_id: int,
         *,
         device: str | None = None,
+        identity: Identity | None = None,
         mountinfo: str = MOUNTINFO,
         sys: str = blockdev.SYS,
     ) -> None:
@@ -65,6 +73,9 @@ class MountedFiles:
         self._attachment = Attachment(mount_point, mount_id)
         self._mountinfo = mountinfo
         self._table_events = TableEvents(mountinfo)
+        self._quiet = True
+        self._recycles_ids = not kernel.mount_at(b"/").has_unique_mount_id
+        self._identity = identity
         self._device = device or ""
         self._sys = sys
         self._adopted = self._health()
@@ -72,13 +83,17 @@ class MountedFiles:
 
     def begin(self) -> None:
         """Start of a pass: note what :meth:`gate` looks back to."""
+        # First forget the past, then look: whatever happens during the look is then seen by the gate.
         self._table_events.happened()
+        self._quiet = True
         health = self._health()
         try:
             with self._attachment.directory("") as root:
+                if self._recycles_ids:
+                    self._check_identity(root)
                 self._baseline = _Baseline(health.errors if health else 0, _total_bytes(root), _has_entries(root))
         except OSError as error:
-            self._baseline = trouble(error, CHECK_MOUNT)
+            self._baseline = trouble(error, CHECK_IDENTITY if self._recycles_ids else CHECK_MOUNT)
 
     def list(self, directory: str) -> Listing | Trouble:
         """Read a directory to its end."""
@@ -86,6 +101,7 @@ class MountedFiles:
             try:
                 with self._attachment.directory(directory) as descriptor:
                     listing = self._read(directory, descriptor)
+                self._check_undisturbed()
             except OSError as error:
                 return trouble(error, directory)
             if listing is not None:
@@ -94,19 +110,14 @@ class MountedFiles:
 
     def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
         """Inode and birth of each of these files; a name that is not there any more is left out."""
-        found: dict[str, Birth] = {}
-        mask = kernel.STATX_INO | kernel.STATX_BTIME
         try:
             with self._attachment.directory(directory) as descriptor:
-                for name in names:
-                    try:
-                        look = kernel.statx(descriptor, paths.to_bytes(name), kernel.AT_SYMLINK_NOFOLLOW, mask)
-                    except FileNotFoundError:
-                        continue
-                    found[name] = Birth(look.inode, look.birth_ns)
+                found = ((name, _birth(descriptor, name)) for name in names)
+                births = {name: birth for name, birth in found if birth is not None}
+            self._check_undisturbed()
         except OSError as error:
             return trouble(error, directory)
-        return found
+        return births
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the
@@ -114,8 +125,7 @@ class MountedFiles:
         from the answer: mounts elsewhere are then no reason for doubt."""
         if isinstance(self._baseline, Trouble):
             return self._baseline
-        quiet = not self._table_events.happened()
-        root = self._gate_root(self._baseline, quiet)
+        root = self._gate_root(self._baseline, self._is_quiet())
         if isinstance(root, Trouble):
             return root
         device = self._gate_device(self._baseline)
@@ -141,11 +151,11 @@ class MountedFiles:
         check = CHECK_MOUNT
         try:
             with self._attachment.directory("") as root:
-                if not quiet and not kernel.mount_of(root).has_unique_mount_id:
+                if self._recycles_ids and not quiet:
                     # The id may belong to a mount that was made since; only quiet proves that it does not.
                     return Trouble(errno.EAGAIN, CHECK_TABLE)
                 check = CHECK_SUPER_BLOCK
-                if dead := self._dead(kernel.table_id_of(root)):
+                if dead := self._dead(root):
                     return Trouble(dead, check)
                 check = CHECK_ROOT
                 if baseline.had_entries and not _has_entries(root):
@@ -168,14 +178,41 @@ class MountedFiles:
             return Trouble(errno.EIO, CHECK_ERRORS)
         return (CHECK_DEVICE, CHECK_ERRORS)
 
-    def _dead(self, table_id: int) -> int:
+    def _is_quiet(self) -> bool:
+        """Whether nothing was mounted or unmounted since the pass began. Once it is not, it stays so."""
+        self._quiet = self._quiet and not self._table_events.happened()
+        return self._quiet
+
+    def _check_undisturbed(self) -> None:
+        """Before what was read is given out, where its mount id alone does not prove where it was read."""
+        if not self._recycles_ids:
+            return
+        if isinstance(self._baseline, Trouble) and self._baseline.where == CHECK_IDENTITY:
+            raise OSError(self._baseline.errno, "the pass did not begin on the volume that was adopted")
+        if not self._is_quiet():
+            raise OSError(errno.EAGAIN, "the mount table changed during the pass")
+
+    def _check_identity(self, root: int) -> None:
+        mount = self._line_of(root)
+        found = identity_of(mount, root) if mount else None
+        if self._identity is None:
+            self._identity = found
+        if found is None or found != self._identity:
+            raise OSError(errno.EXDEV, "another volume has the mount id of the one that was adopted")
+
+    def _dead(self, root: int) -> int:
         """The errno for a file system that the mount table shows as given up by the kernel, or 0."""
-        with open(self._mountinfo, "rb", buffering=0) as file:
-            table = parse(file.readall())
-        mount = next((m for m in table if m.mount_id == table_id), None)
+        mount = self._line_of(root)
         if mount is None:
             return errno.EXDEV
         return next((code for option, code in _DEAD_OPTIONS.items() if option in mount.super_options), 0)
+
+    def _line_of(self, root: int) -> Mount | None:
+        """The line of the mount table for the mount of this descriptor."""
+        table_id = kernel.table_id_of(root)
+        with open(self._mountinfo, "rb", buffering=0) as file:
+            table = parse(file.readall())
+        return next((mount for mount in table if mount.mount_id == table_id), None)
 
     def _health(self) -> blockdev.Health | None:
         return blockdev.read_health(self._device, self._sys) if self._device else None
@@ -223,6 +260,15 @@ def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], 
         elif stat.S_ISDIR(found.st_mode):
             directories.append(name)
     return entries, sorted(files, key=_name), sorted(directories), sorted(unclear)
+
+
+def _birth(descriptor: int, name: str) -> Birth | None:
+    mask = kernel.STATX_INO | kernel.STATX_BTIME
+    try:
+        look = kernel.statx(descriptor, paths.to_bytes(name), kernel.AT_SYMLINK_NOFOLLOW, mask)
+    except FileNotFoundError:
+        return None
+    return Birth(look.inode, look.birth_ns)
 
 
 def _has_entries(descriptor: int) -> bool:

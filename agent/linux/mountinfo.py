@@ -48,15 +48,19 @@ class MountTable:
         return parse(text)
 
     def unique_id(self, mount_point: str) -> int | None:
-        """The id of the mount on top at this path; None when the path leads nowhere, or not for us."""
+        """The id of the mount on top at this path; None when the path cannot be reached.
+
+        The mount itself is not asked, however hung it is; only the directories on the way to it are.
+        """
         try:
             return kernel.mount_at(os.fsencode(mount_point)).mount_id
-        except OSError:  # whatever is in the way, the mount cannot be reached; nothing else hangs on it
+        except OSError:
+            # Missing, forbidden or dead on the way: in each case there is no mount that this path leads us to.
             return None
 
     @property
     def recycles_ids(self) -> bool:
-        """Whether ids may be used again for another mount: before Linux 6.8."""
+        """Whether an id may be used again for another mount, as on Linux before 6.8."""
         return not kernel.mount_at(b"/").has_unique_mount_id
 
     def fileno(self) -> int:

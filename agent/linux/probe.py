@@ -37,28 +37,27 @@ def probe(mount: Mount) -> Probe | Trouble:
             # Both ids are of this descriptor, so the line of the table and the unique id are of one mount.
             if kernel.table_id_of(root) != mount.mount_id:
                 return Trouble(errno.EXDEV, mount.mount_point)
-            return _look(mount, found.mount_id, root)
+            size = os.fstatvfs(root)
+            return Probe(
+                mount_id=found.mount_id,
+                identity=identity_of(mount, root),
+                capacity=Capacity(size.f_frsize * size.f_blocks, size.f_frsize * size.f_bavail),
+                label=_label(mount, root),
+            )
     except OSError as error:
         return trouble(error, mount.mount_point)
 
 
-def _look(mount: Mount, mount_id: int, root: int) -> Probe:
+def identity_of(mount: Mount, root: int) -> Identity:
+    """What the volume is recognised by, asked of a descriptor of its root."""
     facts = kernel.stat_descriptor(root)
-    size = os.fstatvfs(root)
-    udev = _udev_properties(device_of(mount))
-    identity = Identity(
+    return Identity(
         fs_type=mount.fs_type,
-        uuid=_uuid(mount, root, udev),
+        uuid=_uuid(mount, root),
         root=mount.root,
         root_inode=facts.inode,
         root_birth_ns=facts.birth_ns,
         source=mount.source if is_named(mount.fs_type) else None,
-    )
-    return Probe(
-        mount_id=mount_id,
-        identity=identity,
-        capacity=Capacity(size.f_frsize * size.f_blocks, size.f_frsize * size.f_bavail),
-        label=kernel.filesystem_label(root) or _udev_label(udev) or _linked_label(mount) or _last_segment(mount),
     )
 
 
@@ -75,29 +74,33 @@ def format_uuid(raw: bytes) -> str:
     return f"{digits[:4]}-{digits[4:]}"
 
 
-def _uuid(mount: Mount, root: int, udev: dict[str, str]) -> str | None:
+def _label(mount: Mount, root: int) -> str:
+    return kernel.filesystem_label(root) or _udev_label(mount) or _linked_label(mount) or _last_segment(mount)
+
+
+def _uuid(mount: Mount, root: int) -> str | None:
     if mount.fs_type in _WITHOUT_UUID:
         return None
     raw = kernel.filesystem_uuid(root, mount.fs_type)
     if raw is not None:
         return format_uuid(raw)
-    text = udev.get("ID_FS_UUID", "")
+    text = _udev_properties(mount).get("ID_FS_UUID", "")
     plain = text.replace("-", "").lower()
     return plain if len(plain) == 32 else text or None
 
 
-def _udev_properties(device: str) -> dict[str, str]:
-    """What udev found out about a block device; nothing where there is no udev, or no device."""
+def _udev_properties(mount: Mount) -> dict[str, str]:
+    """What udev found out about the block device; nothing where there is no udev, or no device."""
     try:
-        with open(f"{UDEV}/b{device}", encoding="utf-8", errors="replace") as file:
+        with open(f"{UDEV}/b{device_of(mount)}", encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
     except (FileNotFoundError, PermissionError):
         return {}
     return dict(line[2:].split("=", 1) for line in lines if line.startswith("E:") and "=" in line)
 
 
-def _udev_label(udev: dict[str, str]) -> str:
-    return _unescape(udev.get("ID_FS_LABEL_ENC", ""))
+def _udev_label(mount: Mount) -> str:
+    return _unescape(_udev_properties(mount).get("ID_FS_LABEL_ENC", ""))
 
 
 def _linked_label(mount: Mount) -> str:

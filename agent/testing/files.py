@@ -14,13 +14,15 @@ from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
 from holdfast.media import kind
+from holdfast.volumes import Identity
 
 
 class FakeFiles:
     """Implements :class:`agent.ports.Files` for the mount with this unique id at this path."""
 
-    def __init__(self, host: FakeHost, mount_point: str, mount_id: int) -> None:
+    def __init__(self, host: FakeHost, mount_point: str, mount_id: int, *, identity: Identity | None = None) -> None:
         self.mount_id = mount_id
+        self._uuid = identity.uuid if identity else None
         self._host = host
         self._mount_point = mount_point
         self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
@@ -31,6 +33,10 @@ class FakeFiles:
             self._host.called("files.begin")
             with self._directory("") as (place, root):
                 disk = place.mounted.disk
+                self._uuid = self._uuid or disk.uuid
+                if self._host.recycles_ids and disk.uuid != self._uuid:
+                    self._baseline = Trouble(errno.EXDEV, real.CHECK_IDENTITY)
+                    return
                 self._baseline = _Baseline(
                     self._host.table_events, disk.faults.errors_counted, _total_bytes(disk), _shown(place, root)
                 )
@@ -46,6 +52,7 @@ class FakeFiles:
                     times = place.mounted.disk.times(node)
                     self._host.called("files.read")
                     listing = self._read(directory, place, node)
+                    self._check_undisturbed()
                     if place.mounted.disk.times(node) == times:
                         return listing
         except OSError as error:
@@ -64,6 +71,7 @@ class FakeFiles:
                         disk.faults.check(paths.join(place.path, name))
                         one = node.children[name]
                         found[name] = Birth(one.inode, None if disk.is_remote else one.birth_ns)
+                self._check_undisturbed()
         except OSError as error:
             return Trouble(error.errno or errno.EIO, directory)
         return found
@@ -75,12 +83,24 @@ class FakeFiles:
         try:
             self._host.called("files.gate")
             with self._directory("") as (place, root):
-                return _gate(self._baseline, place, root, self._host.table_events)
+                quiet = self._host.table_events == self._baseline.table_events
+                if not quiet and self._host.recycles_ids:
+                    return Trouble(errno.EAGAIN, real.CHECK_TABLE)
+                return _gate(self._baseline, place, root, quiet)
         except OSError as error:
             return Trouble(error.errno or errno.EIO, real.CHECK_MOUNT)
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _check_undisturbed(self) -> None:
+        if not self._host.recycles_ids:
+            return
+        if isinstance(self._baseline, _Baseline):
+            if self._baseline.table_events != self._host.table_events:
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        elif self._baseline.where == real.CHECK_IDENTITY:
+            raise OSError(self._baseline.errno, os.strerror(self._baseline.errno))
 
     @contextmanager
     def _directory(self, directory: str) -> Iterator[tuple[Place, Node]]:
@@ -118,7 +138,7 @@ class _Baseline(NamedTuple):
     shown: Sequence[str]
 
 
-def _gate(baseline: _Baseline, place: Place, root: Node, table_events: int) -> Sequence[str] | Trouble:
+def _gate(baseline: _Baseline, place: Place, root: Node, quiet: bool) -> Sequence[str] | Trouble:
     disk = place.mounted.disk
     if "shutdown" in disk.faults.super_options:
         return Trouble(errno.ESHUTDOWN, real.CHECK_SUPER_BLOCK)
@@ -129,7 +149,7 @@ def _gate(baseline: _Baseline, place: Place, root: Node, table_events: int) -> S
     if abs(_total_bytes(disk) - baseline.total_bytes) > baseline.total_bytes // real.SIZE_DRIFT:
         return Trouble(errno.EAGAIN, real.CHECK_SIZE)
     passed = [real.CHECK_MOUNT, real.CHECK_SUPER_BLOCK, real.CHECK_ROOT, real.CHECK_SIZE]
-    if table_events == baseline.table_events:
+    if quiet:
         passed.insert(0, real.CHECK_TABLE)
     if disk.is_remote:
         return passed

@@ -57,11 +57,14 @@ class FakeHost:
     ``before_call`` is told of every call of every port, with the port's name and the number of the call over all
     ports, from 1; what it raises, the call raises, and what it changes, the call finds changed. A listing calls
     twice: ``files.list`` before the directory is opened, ``files.read`` between opening and reading.
+
+    ``recycles_ids``: it is a kernel older than Linux 6.8, whose unique ids are the recycled ones of the table.
     """
 
-    def __init__(self, clock: FakeClock | None = None, seed: int = 0) -> None:
+    def __init__(self, clock: FakeClock | None = None, seed: int = 0, *, recycles_ids: bool = False) -> None:
         self.clock = clock or FakeClock()
         self.random = random.Random(seed)
+        self.recycles_ids = recycles_ids
         self.boot_id = self._new_uuid()
         self.calls: Counter[str] = Counter()
         self.before_call: Callable[[str, int], None] | None = None
@@ -69,7 +72,7 @@ class FakeHost:
         self.disks: list[FakeDisk] = []
         self.watch_limit = 100_000
         self._plugs: Counter[int] = Counter()
-        self._open: Counter[int] = Counter()
+        self._open: Counter[Mounted] = Counter()
         self._next_unique_id = _UNIQUE_IDS_FROM
         self._mounted: list[Mounted] = []
         self._kept_alive: list[Mounted] = []  # unmounted lazily while somebody else holds them open
@@ -141,14 +144,14 @@ class FakeHost:
         """
         top = self._on_top(path)
         under = self._tree(top)
-        if not lazy and (len(under) > 1 or any(self._open[one.unique_id] for one in under) or kept_alive):
+        if not lazy and (len(under) > 1 or any(self._open[one] for one in under) or kept_alive):
             raise _error(errno.EBUSY, path)
         self._mounted = [one for one in self._mounted if one not in under]
         self._changed()
         if kept_alive:
             self._kept_alive += under
             return
-        self._detached += [one for one in under if self._open[one.unique_id]]
+        self._detached += [one for one in under if self._open[one]]
         self._shut_down({id(one.disk): one.disk for one in under}.values())
 
     def let_go(self) -> None:
@@ -224,19 +227,17 @@ class FakeHost:
     def open(self, mount_point: str, unique_id: int, directory: str) -> Iterator[Place]:
         """Hold a directory of one particular mount open, so that it can only be unmounted lazily; what is read
         through it stays true even then. Raises EXDEV when the path leads to another mount."""
-        if self.place(mount_point).mounted.unique_id != unique_id:
-            raise _error(errno.EXDEV, mount_point)
         place = self.place(_below(mount_point, directory))
         if place.mounted.unique_id != unique_id:
             raise _error(errno.EXDEV, directory)
         if self.is_dead(place.mounted):
             raise _error(errno.EIO, directory)
-        self._open[unique_id] += 1
+        self._open[place.mounted] += 1
         try:
             yield place
         finally:
-            self._open[unique_id] -= 1
-            if place.mounted in self._detached and not self._open[unique_id]:
+            self._open[place.mounted] -= 1
+            if place.mounted in self._detached and not self._open[place.mounted]:
                 self._detached.remove(place.mounted)
                 self._shut_down([place.mounted.disk])
 
@@ -262,7 +263,8 @@ class FakeHost:
             super_options=frozenset({"rw"}),
         )
         self._next_unique_id += 1
-        return Mounted(mount, self._next_unique_id, disk, root, self._plugs[id(disk)])
+        unique_id = mount.mount_id if self.recycles_ids else self._next_unique_id
+        return Mounted(mount, unique_id, disk, root, self._plugs[id(disk)])
 
     def _add(self, mounted: Mounted) -> Mount:
         self._mounted.append(mounted)

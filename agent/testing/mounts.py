@@ -28,6 +28,11 @@ class FakeMounts:
         place = self._host.place(mount_point)
         return place.mounted.unique_id if place.path in place.mounted.disk else None
 
+    @property
+    def recycles_ids(self) -> bool:
+        """Whether an id may be used again for another mount."""
+        return self._host.recycles_ids
+
     def fileno(self) -> int:
         """A descriptor that polls POLLPRI from a change of the table until :meth:`changed` is called."""
         if self._bell is None:

@@ -160,6 +160,15 @@ class TestGate:
             checks.CHECK_ERRORS,
         ]
 
+    def test_r1_is_closed_when_its_pass_began_on_something_else(self, volume: World) -> None:
+        furnish(volume)
+        files = volume.files()
+        files.begin()
+        volume.cover()
+        files.begin()
+        volume.uncover()
+        assert isinstance(files.gate(), Trouble)
+
     @pytest.mark.parametrize("lazy", [False, True])
     def test_r1_is_closed_after_an_unmount(self, volume: World, lazy: bool) -> None:
         furnish(volume)

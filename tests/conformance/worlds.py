@@ -22,7 +22,6 @@ from agent.testing.watch import FakeWatch
 from holdfast import paths
 from tests.linux.disks import Disk, Disks, run
 
-
 _CLOCK_REALTIME_COARSE = 5  # what file times are taken from; Python does not name it
 
 

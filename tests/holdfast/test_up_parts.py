@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.up import checks, folders, restarts
-from holdfast.up.catalog import FeedItem, ImportPath, Library, Volume
+from holdfast.up.catalog import FeedItem, ImportPath, Library, Move, Volume
 from holdfast.up.checks import Listen
 from holdfast.up.events import ORIGINS_MAX, Interpreter
 from holdfast.up.folders import Wanted
@@ -91,7 +91,7 @@ def volume(state: str, *, kind: str | None = None) -> FeedItem:
 
 
 def test_a_move_is_told_with_the_place_it_came_from() -> None:
-    (event,) = Interpreter(["/p"], []).read([asset("moved", "/p/b/y.jpg")], lambda _: "/p/a/x.jpg")
+    (event,) = Interpreter(["/p"], []).read([asset("moved", "/p/b/y.jpg")], lambda _: Move("a/x.jpg", "b/y.jpg"))
     assert isinstance(event, FileEvent)
     assert (event.origin, event.path) == ("a/x.jpg", "b/y.jpg")
 

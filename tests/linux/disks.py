@@ -40,8 +40,9 @@ def run(*command: str) -> str:
 class Disk:
     """One disk: an image, its loop device, and where it is mounted."""
 
-    def __init__(self, drawer: Disks, image: Path, fs_type: str) -> None:
+    def __init__(self, drawer: Disks, image: Path, fs_type: str, *, keep_image: bool = False) -> None:
         self.fs_type = fs_type
+        self._keep_image = keep_image
         self.image = image
         self.device = run("losetup", "--find", "--show", str(image))
         self._drawer = drawer
@@ -81,7 +82,8 @@ class Disk:
         self._mounted_at.clear()
         # A device that is still busy is detached by the kernel when its last user is gone.
         subprocess.run(["losetup", "-d", self.device], capture_output=True, check=False, env=_environment())
-        self.image.unlink(missing_ok=True)
+        if not self._keep_image:
+            self.image.unlink(missing_ok=True)
 
 
 class Disks:
@@ -106,6 +108,10 @@ class Disks:
         image = self._directory / f"{len(self._disks)}.img"
         run("cp", "--sparse=always", disk.device, str(image))
         return self._add(Disk(self, image, disk.fs_type))
+
+    def adopt(self, image: Path, fs_type: str) -> Disk:
+        """A disk over a file that is there already; :meth:`Disk.reformat` puts a file system on it."""
+        return self._add(Disk(self, image, fs_type, keep_image=True))
 
     def close(self) -> None:
         """Take everything away."""

@@ -19,6 +19,7 @@ from agent.linux.mountinfo import MountTable
 from agent.mounts import resolve
 from agent.ports import Listing, Trouble
 from tests.linux.disks import Disk, Disks, run
+from tests.linux.sysfs import Sysfs
 from tests.needs import needs
 
 pytestmark = pytest.mark.root
@@ -147,6 +148,7 @@ def test_r13_a_mount_inside_the_volume_is_not_entered(disks: Disks, tmp_path: Pa
     # A bind mount has the device number of its volume, so that only the mount id can tell.
     run("mount", "--bind", str(place / "2024"), str(place / "inner"))
     assert code(files.list("inner")) == errno.EXDEV
+    assert code(files.births("inner", ["a.jpg"])) == errno.EXDEV
     run("umount", str(place / "inner"))
     assert names_in(files, "inner") == []
 
@@ -211,6 +213,37 @@ def test_a_directory_that_keeps_changing_is_looked_at_again_and_then_left_for_la
     assert code(files.list("2024")) == errno.EAGAIN
 
 
+@pytest.mark.parametrize("failure", [errno.ENOENT, errno.EACCES, errno.EIO, errno.ENOTCONN])
+def test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch, failure: int
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    real = os.scandir
+
+    class Sick:
+        """An entry of a listing that fails as soon as more than its name is asked for."""
+
+        name = "b.jpg"
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            raise OSError(failure, os.strerror(failure))
+
+    @contextmanager
+    def scandir(descriptor: int) -> Iterator[Iterator[object]]:
+        with real(descriptor) as entries:
+            yield (Sick() if entry.name == "b.jpg" else entry for entry in entries)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    answer = files.list("2024")
+    if failure in (errno.ENOENT, errno.EACCES):
+        assert isinstance(answer, Listing)
+        assert [file.name for file in answer.files] == ["a.jpg"]
+        assert (answer.unclear, answer.entries) == (["b.jpg"], 2)
+    else:
+        assert answer == Trouble(failure, "2024")
+
+
 def test_the_gate_names_every_check_that_was_passed(disks: Disks, tmp_path: Path, attach: Attach) -> None:
     _, place = photos(disks, tmp_path / "disk")
     files = attach(place)
@@ -225,6 +258,50 @@ def test_the_gate_names_every_check_that_was_passed(disks: Disks, tmp_path: Path
         port.CHECK_DEVICE,
         port.CHECK_ERRORS,
     ]
+
+
+def yank(sys: Sysfs, disk: Path) -> None:
+    sys.unplug(disk, "8:0", "8:1")
+
+
+def replug(sys: Sysfs, disk: Path) -> None:
+    sys.unplug(disk, "8:0", "8:1")
+    sys.partition(sys.disk("sda", "8:0", 26, state="running", errors="0x0"), "sda1", "8:1")
+
+
+def stop(sys: Sysfs, disk: Path) -> None:
+    (disk / "device/state").write_text("offline\n")
+
+
+def count_an_error(sys: Sysfs, disk: Path) -> None:
+    (disk / "device/ioerr_cnt").write_text("0x1\n")
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        (yank, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
+        (replug, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
+        (stop, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
+        (count_an_error, Trouble(errno.EIO, port.CHECK_ERRORS)),
+    ],
+)
+def test_r1_what_happens_to_the_device_closes_the_gate_although_the_mount_is_unmoved(
+    disks: Disks, tmp_path: Path, event: Callable[[Sysfs, Path], None], answer: Trouble
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    sys = Sysfs(tmp_path / "sys")
+    sda = sys.disk("sda", "8:0", 25, state="running", errors="0x0")
+    sys.partition(sda, "sda1", "8:1")
+    table = MountTable()
+    files = MountedFiles(str(place), table.unique_id(str(place)) or 0, device="8:1", sys=str(sys.top))
+    files.begin()
+    assert port.CHECK_ERRORS in files.gate()
+    event(sys, sda)
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+    assert files.gate() == answer
+    files.close()
+    table.close()
 
 
 def test_btrfs_has_a_device_although_its_number_is_anonymous(disks: Disks, tmp_path: Path, attach: Attach) -> None:
@@ -246,21 +323,62 @@ def test_mounts_elsewhere_do_not_spoil_a_pass_where_mount_ids_are_unique(
     assert port.CHECK_TABLE not in passed
 
 
-def test_r1_before_unique_mount_ids_any_mount_spoils_the_pass(
-    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Linux before 6.8 does not know this bit, and answers with the recycled id of the table.
+@pytest.fixture
+def old_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux before 6.8 does not know this bit, and answers with the recycled id of the table."""
     monkeypatch.setattr(kernel, "STATX_MNT_ID_UNIQUE", kernel.STATX_MNT_ID)
     monkeypatch.setattr(kernel.Statx, "has_unique_mount_id", False)
-    disk, place = photos(disks, tmp_path / "disk")
-    files = attach(place)
-    assert files.mount_id < 1 << 31
+
+
+def fooled(attach: Attach, old: Disk, new: Disk) -> MountedFiles:
+    """Files of a disk, in a pass, whose mount id by now belongs to another mount at the same place."""
+    place = old.path
+    table = MountTable()
+    for _ in range(50):
+        files = attach(place)
+        files.begin()
+        assert port.CHECK_TABLE in files.gate()
+        assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+        old.umount()
+        new.mount(place)
+        if table.unique_id(str(place)) == files.mount_id:
+            table.close()
+            return files  # nobody else on this machine took the number meanwhile
+        new.umount()
+        old.mount(place)
+    pytest.fail("the number of a mount was never used again")
+
+
+@pytest.mark.usefixtures("old_kernel")
+def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    disk, _ = photos(disks, tmp_path / "disk")
+    other = disks.make()
+    other.mount(tmp_path / "prepare")
+    (other.path / "2024").mkdir()
+    other.umount()
+    files = fooled(attach, disk, other)
+    assert files.list("2024") == Trouble(errno.EAGAIN, "2024")
+    assert files.births("2024", ["a.jpg"]) == Trouble(errno.EAGAIN, "2024")
+    for _ in range(2):
+        assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_TABLE)
     files.begin()
+    assert files.list("2024") == Trouble(errno.EXDEV, "2024")
+    assert files.births("2024", ["a.jpg"]) == Trouble(errno.EXDEV, "2024")
+    assert files.gate() == Trouble(errno.EXDEV, port.CHECK_IDENTITY)
+
+
+@pytest.mark.usefixtures("old_kernel")
+def test_r1_where_mount_ids_are_recycled_any_mount_ends_the_pass_and_no_more(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    disk, _ = photos(disks, tmp_path / "disk")
+    files = fooled(attach, disk, disk)
+    assert files.list("2024") == Trouble(errno.EAGAIN, "2024")
+    files.begin()
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
     assert port.CHECK_TABLE in files.gate()
-    disk.umount()
-    disk.mount(place)
-    assert isinstance(files.list("2024"), Listing), "the recycled id is the same, so only the table can tell"
-    assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_TABLE)
 
 
 def test_r2_a_root_that_turned_empty_during_a_pass_holds_its_absences(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.linux import kernel
 from agent.linux.mountinfo import MountTable, TableEvents, parse
+from agent.mounts import resolve
 from tests.linux.disks import Disks, run
 
 TABLES = Path(__file__).parent / "tables"
@@ -61,6 +63,7 @@ def test_a_captured_table_never_changes() -> None:
 def test_nobody_is_at_a_path_that_leads_nowhere(table: MountTable) -> None:
     assert table.unique_id("/no/such/place") is None
     assert table.unique_id("/proc/version/below") is None
+    assert table.unique_id("/" + "x" * 300) is None
 
 
 @pytest.mark.root
@@ -122,3 +125,10 @@ def test_r14_every_mount_has_an_id_of_its_own_even_at_the_same_place(
     run("umount", str(place))
     assert len({first, bare, second, third}) == 4
     assert table.unique_id(str(place)) == second
+
+
+def test_only_old_kernels_recycle_ids(table: MountTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    major, minor = map(int, os.uname().release.split(".")[:2])
+    assert table.recycles_ids is ((major, minor) < (6, 8))
+    monkeypatch.setattr(kernel, "STATX_MNT_ID_UNIQUE", kernel.STATX_MNT_ID)
+    assert table.unique_id("/") == resolve(table.table(), "/").mount_id

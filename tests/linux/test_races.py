@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.linux import kernel
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.ports import Listing, Trouble
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.root
 NAMES = [f"{number:03}.jpg" for number in range(60)]
 WRONG = ["wrong.jpg"]
 BARE = ["bare.jpg"]
-ROUNDS_S = 2.5
+ROUNDS_S = 1.5
 
 FLIPPER = """
 import ctypes, errno, itertools, os, sys, time
@@ -44,18 +45,24 @@ def umount(flags):
     while libc.umount2(place, flags):
         assert ctypes.get_errno() == errno.EBUSY, os.strerror(ctypes.get_errno())
 
+# The kernel gives a mount id free after a grace period; only after that can two disks have the same.
+pause_s = 0.02 if kind == "swap slowly" else 0
 print("ready", flush=True)
 for turn in itertools.count():
     if os.getppid() == 1:
         break
     if kind == "cover":
         assert libc.mount(wrong, place, None, MS_BIND, None) == 0
+        time.sleep(0.0003)
         umount(MNT_DETACH)
     else:
         umount(MNT_DETACH if kind == "lazy" else 0)
-        if kind == "swap":
+        if kind.startswith("swap"):
+            time.sleep(pause_s)
             mount(wrong)
+            time.sleep(pause_s)
             umount(0)
+            time.sleep(pause_s)
         mount(right)
     time.sleep(0.0003 * (turn % 4))
 """
@@ -80,8 +87,15 @@ def flipping(kind: str, *arguments: str) -> Iterator[None]:
             flipper.kill()
 
 
-@pytest.mark.parametrize("kind", ["umount", "lazy", "swap", "cover"])
-def test_r1_no_listing_is_accepted_that_lacks_a_name(disks: Disks, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("linux", ["6.8", "6.1"])
+@pytest.mark.parametrize("kind", ["umount", "lazy", "swap", "swap slowly", "cover"])
+def test_r1_no_listing_is_accepted_that_lacks_a_name(
+    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, linux: str
+) -> None:
+    if linux == "6.1":
+        # Without unique mount ids the disks that take turns have one and the same id.
+        monkeypatch.setattr(kernel, "STATX_MNT_ID_UNIQUE", kernel.STATX_MNT_ID)
+        monkeypatch.setattr(kernel.Statx, "has_unique_mount_id", False)
     right, wrong = disks.make(size_mib=8), disks.make(size_mib=8)
     place = tmp_path / "disk"
     hold(place, BARE)
@@ -93,7 +107,6 @@ def test_r1_no_listing_is_accepted_that_lacks_a_name(disks: Disks, tmp_path: Pat
     cover = tmp_path / "cover"
     hold(cover, WRONG)
     table = MountTable()
-    seen: dict[int, list[str]] = {}
     outcomes: Counter[str] = Counter()
     with flipping(kind, str(place), right.device, str(cover) if kind == "cover" else wrong.device):
         until = time.monotonic() + ROUNDS_S
@@ -101,12 +114,12 @@ def test_r1_no_listing_is_accepted_that_lacks_a_name(disks: Disks, tmp_path: Pat
             mount_id = table.unique_id(str(place))
             assert mount_id is not None
             files = MountedFiles(str(place), mount_id)
-            outcomes.update(look_until_it_ends(files, seen))
+            outcomes.update(look_until_it_ends(files, patience_s=0.15 if linux == "6.1" else 0))
             files.close()
     table.close()
     assert outcomes["wrong"] == 0, outcomes
     assert outcomes["complete"] > 50, outcomes
-    assert outcomes["trouble"] > 5, outcomes
+    assert outcomes["trouble"] + outcomes["gate closed"] > 0, outcomes
 
 
 def hold(place: Path, names: list[str]) -> None:
@@ -115,18 +128,23 @@ def hold(place: Path, names: list[str]) -> None:
         (place / "2024" / name).touch()
 
 
-def look_until_it_ends(files: MountedFiles, seen: dict[int, list[str]]) -> Iterator[str]:
-    """List one attachment again and again. Whatever stands there, right disk, wrong disk or bare mount point, has
-    its own content, and one attachment never has another's."""
-    for _ in range(40):
+def look_until_it_ends(files: MountedFiles, patience_s: float) -> Iterator[str]:
+    """List one attachment again and again, until it ends or at most for some time after that. Whatever stands
+    there, right disk, wrong disk or bare mount point, has its own content, and one attachment never has another's."""
+    first: list[str] = []
+    until = time.monotonic() + max(patience_s, 0.05)
+    while time.monotonic() < until:
         files.begin()
         listing = files.list("2024")
         passed = files.gate()
         if not isinstance(listing, Listing):
             yield "trouble"
-            return
+            if not patience_s:
+                return
+            continue
         names = [file.name for file in listing.files]
-        whole = names in (NAMES, WRONG, BARE) and seen.setdefault(files.mount_id, names) == names
+        first = first or names
+        whole = names in (NAMES, WRONG, BARE) and names == first
         yield "complete" if whole else "wrong"
         yield "gate closed" if isinstance(passed, Trouble) else "gate passed"
 

@@ -1,0 +1,147 @@
+"""A MariaDB server of the tests' own: in a temporary directory, on a socket, without a network."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+
+from tests.needs import needs
+
+_START_S = 60.0
+
+
+class MariaDB:
+    """A running server. It runs as an unprivileged user when the tests run as root."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-"))
+        self.socket = self.home / "s.sock"
+        self._user = _unprivileged() if os.geteuid() == 0 else None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        if self._user is not None:
+            shutil.chown(self.home, self._user)
+        self._install()
+        self.start()
+
+    def url(self, database: str) -> str:
+        """The URL of a database of this server."""
+        return f"mysql+pymysql://root@localhost/{database}?unix_socket={self.socket}"
+
+    def fresh_database(self) -> str:
+        """Make an empty database; returns its URL."""
+        name = f"t{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database by its URL."""
+        name = sa.make_url(url).database
+        self.execute(f"DROP DATABASE IF EXISTS {name}")
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as the server's administrator."""
+        with contextlib.closing(pymysql.connect(unix_socket=str(self.socket), user="root")) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+            connection.commit()
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = [
+            "--no-defaults",
+            f"--datadir={self.home}/data",
+            f"--socket={self.socket}",
+            f"--pid-file={self.home}/pid",
+            f"--tmpdir={self.home}",
+            f"--log-error={self.home}/error.log",
+            "--skip-networking",
+            "--skip-log-bin",
+            "--innodb-buffer-pool-size=256M",
+            # Unlike a crash of the machine, a crash of the server loses nothing of this.
+            "--innodb-flush-log-at-trx-commit=2",
+        ]
+        self._server = subprocess.Popen(
+            [_program("mariadbd"), *options, *self._as_user()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self._server.poll() is not None:
+                break
+            with contextlib.suppress(pymysql.OperationalError):
+                self.execute("SELECT 1")
+                return
+            time.sleep(0.02)  # nothing tells that a server answers, but asking it
+        raise RuntimeError(f"mariadbd does not start:\n{(self.home / 'error.log').read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        """Shut it down in an orderly way."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it, if it runs, and start it again with what it has stored."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End it, and remove all it has stored."""
+        self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _install(self) -> None:
+        command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.home}/data", *self._as_user()]
+        command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db: {done.stdout}{done.stderr}")
+
+    def _as_user(self) -> list[str]:
+        return [] if self._user is None else [f"--user={self._user}"]
+
+    def _end(self, number: signal.Signals) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.send_signal(number)
+            server.wait()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """The server of this test session; every worker of xdist has its own."""
+    needs(shutil.which("mariadbd", path=_path()), "needs mariadbd")
+    server = MariaDB()
+    yield server
+    server.close()
+
+
+def _unprivileged() -> str:
+    names = {one.pw_name for one in pwd.getpwall()}
+    return next(name for name in ("mysql", "nobody") if name in names)
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=_path())
+    if found is None:
+        raise RuntimeError(f"{name} is not installed")
+    return found
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
