@@ -9,7 +9,7 @@ finds nearly everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_files = msgspec.msgpack.Decoder(list[FileEntry]).decode
 _unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode
-_unpack_names = msgspec.msgpack.Decoder(list[str]).decode
+_unpack_directories = msgspec.msgpack.Decoder(dict[str, int]).decode
 _json = msgspec.json.Encoder().encode
 
 Stamp = tuple[int, int]
@@ -50,9 +50,9 @@ class KnownDirectory(NamedTuple):
         return _unpack_births(self.births_packed)
 
     @property
-    def directories(self) -> list[str]:
-        """The directories, sorted by name."""
-        return _unpack_names(self.directories_packed)
+    def directories(self) -> dict[str, int]:
+        """The directories and their inodes, sorted by name; 0 where inodes mean nothing."""
+        return _unpack_directories(self.directories_packed)
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -86,9 +86,9 @@ def pack_births(births: Sequence[int | None]) -> bytes:
     return _pack(births)
 
 
-def pack_names(names: Sequence[str]) -> bytes:
+def pack_directories(directories: Mapping[str, int]) -> bytes:
     """The packed form of the directories in a listing."""
-    return _pack(names)
+    return _pack(directories)
 
 
 class Journal:

@@ -10,7 +10,7 @@ from agent.engine import EngineSettings
 from agent.ports import Mount, Probe
 from agent.scopes import Scope
 from holdfast.status import ScanProgress
-from holdfast.volumes import Epoch, Reason
+from holdfast.volumes import Epoch, Identity, Reason
 
 # A packet larger than the socket buffer cannot be sent at all; only a volume with very many import paths comes near.
 PACKET_BYTES_MAX = 4 * 1024 * 1024
@@ -39,6 +39,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     store_path: str
     journal_id: str
     mount: Mount
+    identity: Identity
     epoch: Epoch
     scopes: list[Scope]
     look_first: list[str]  # directories that were doubted before

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from agent import absences, identity, survey
 from agent.errnos import Meaning, doubt_reason, meaning
 from agent.filesystems import Traits
-from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_files, pack_names
+from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
 from agent.ports import Clock, FileEntry, Files, Trouble
 from agent.scopes import Scopes
@@ -297,7 +297,7 @@ class Pass:
                     stamp,
                     pack_files(compared.files),
                     pack_births(births),
-                    pack_names(compared.listing.directories),
+                    pack_directories(compared.directories),
                 ),
                 came=[file.inode for file in compared.arrivals] if stable else (),
                 went={departure.file.inode for departure in compared.departures} - here if stable else (),
@@ -331,9 +331,7 @@ class Pass:
             below = (paths.join(directory, name) for name in compared.listing.directories)
             inside[directory] = [path for path in below if self._scopes.enters(path)]
             if not compared.unchanged:
-                known = compared.known
-                familiar = set(known.directories) if known is not None and known.told else set()
-                new_directories.extend(path for path in inside[directory] if paths.split(path)[1] not in familiar)
+                new_directories.extend(path for path in inside[directory] if _is_new(paths.split(path)[1], compared))
         files = sum(len(compared.listing.files) for compared in self._surveys.values())
         return Outcome(
             inside=inside,
@@ -346,6 +344,13 @@ class Pass:
             suspected=self._suspected,
             doubt=self._doubt,
         )
+
+
+def _is_new(name: str, compared: Survey) -> bool:
+    """Whether a subdirectory must be entered: never seen, another one than was known by this name, or all of it has
+    to be told again."""
+    known = compared.known
+    return known is None or not known.told or known.directories.get(name) != compared.directories[name]
 
 
 def doubt_of(trouble: Trouble, mount_point: str) -> Doubt:

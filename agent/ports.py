@@ -89,9 +89,9 @@ class FileEntry(NamedTuple):
 class Listing(NamedTuple):
     """A directory, read to its end through one descriptor whose mount was checked.
 
-    ``files`` (media only) and ``directories`` are sorted by name; symbolic links are in neither. ``unclear`` are
-    names that were listed and then could not be looked at: nothing may be concluded about them. ``entries``
-    counts all names.
+    ``files`` (media only) and ``directories`` (name and inode) are sorted by name; symbolic links are in neither.
+    ``unclear`` are names that were listed and then could not be looked at: nothing may be concluded about them.
+    ``entries`` counts all names.
     """
 
     directory: str
@@ -100,7 +100,7 @@ class Listing(NamedTuple):
     ctime_ns: int
     entries: int
     files: list[FileEntry]
-    directories: list[str]
+    directories: dict[str, int]
     unclear: list[str]
 
 

@@ -73,6 +73,7 @@ class Steward:
             store_path=store_path,
             journal_id=journal_id,
             mount=mount,
+            identity=volume.identity,
             epoch=volume.epoch,
             scopes=scopes,
             look_first=sorted(self._doubted),

@@ -22,7 +22,7 @@ CREATE TABLE directory (
     ctime_ns INTEGER,
     files BLOB NOT NULL,        -- msgpack [[name, inode, size, mtime_ns, ctime_ns], ...] sorted by name
     births BLOB NOT NULL,       -- msgpack [birth_ns, ...] beside them
-    directories BLOB NOT NULL,  -- msgpack [name, ...]
+    directories BLOB NOT NULL,  -- msgpack {name: inode, ...}
     told INTEGER NOT NULL       -- 0: all of it must be told again when it is next seen
 );
 CREATE TABLE unreadable (path BLOB PRIMARY KEY) WITHOUT ROWID;

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from agent.filesystems import Traits
-from agent.journal import KnownDirectory, Stamp, pack_files, pack_names
+from agent.journal import KnownDirectory, Stamp, pack_directories, pack_files
 from agent.ports import FileEntry, Listing, Moment
 
 _NANOSECONDS = 1_000_000_000
@@ -28,7 +28,8 @@ class Departure(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """One directory, compared. ``files`` is what is to be remembered, with names held back as they were known.
+    """One directory, compared. ``files`` and ``directories`` are what is to be remembered, with names held back as
+    they were known.
 
     ``changes`` are those of the same inode with another size or modification time. ``retold`` are known files that
     must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
@@ -36,6 +37,7 @@ class Survey(NamedTuple):
 
     listing: Listing
     at: Moment
+    directories: dict[str, int]
     known: KnownDirectory | None
     files: list[FileEntry]
     arrivals: list[FileEntry]
@@ -72,17 +74,19 @@ def compare(
     written: they are taken as they were known. ``is_root``: the directory is the root of an import path.
     """
     files = listing.files if excluded is None else [file for file in listing.files if not excluded(file.name)]
+    # Where inodes mean nothing, a directory is known by its name alone.
+    directories = listing.directories if traits.stable_inodes else dict.fromkeys(listing.directories, 0)
     if known is None:
         fresh = [file for file in files if file.name not in held]
-        return Survey(listing, at, None, fresh, fresh, [], [], [], {}, [], held, False)
+        return Survey(listing, at, directories, None, fresh, fresh, [], [], [], {}, [], held, False)
     if (
         not held
         and known.told
         and known.files_packed == pack_files(files)
-        and known.directories_packed == pack_names(listing.directories)
+        and known.directories_packed == pack_directories(directories)
     ):
-        return Survey(listing, at, known, files, [], [], [], [], {}, [], held, True)
-    survey = _differ(listing, at, known, files, excluded=excluded, held=held)
+        return Survey(listing, at, directories, known, files, [], [], [], [], {}, [], held, True)
+    survey = _differ(listing, at, directories, known, files, excluded=excluded, held=held)
     gone = bool(survey.gone_directories) or any(not departure.replaced for departure in survey.departures)
     if gone and is_root and listing.entries == 0:
         return Refused(listing.directory, empty=True)
@@ -115,6 +119,7 @@ def unsettled(files: Collection[FileEntry], at: Moment, settle_s: float, whole: 
 def _differ(
     listing: Listing,
     at: Moment,
+    directories: dict[str, int],
     known: KnownDirectory,
     files: list[FileEntry],
     *,
@@ -162,5 +167,17 @@ def _differ(
     still = {*listing.directories, *unclear}
     gone_directories = [name for name in known.directories if name not in still]
     return Survey(
-        listing, at, known, remembered, arrivals, changes, retold, departures, kept, gone_directories, held, False
+        listing,
+        at,
+        directories,
+        known,
+        remembered,
+        arrivals,
+        changes,
+        retold,
+        departures,
+        kept,
+        gone_directories,
+        held,
+        False,
     )

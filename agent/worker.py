@@ -129,7 +129,7 @@ class Worker:
         self._engine.assign(Scopes(order.scopes))
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
-        files = MountedFiles(mount_point, mount_id, device=device_of(order.mount))
+        files = MountedFiles(mount_point, mount_id, device=device_of(order.mount), identity=order.identity)
         reliable = traits(order.mount.fs_type)
         self._watch = InotifyWatch(mount_point, mount_id) if reliable.local else None
         doubt = self._engine.attach(

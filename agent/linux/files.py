@@ -226,13 +226,13 @@ class _Baseline(NamedTuple):
     had_entries: bool
 
 
-def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], list[str], list[str]]:
+def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], dict[str, int], list[str]]:
     """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones.
 
     The innermost loop of the agent: a photo costs one system call, and any other name none.
     """
     files: list[FileEntry] = []
-    directories: list[str] = []
+    directories: dict[str, int] = {}
     unclear: list[str] = []
     entries = 0
     for entry in names:
@@ -244,7 +244,7 @@ def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], 
         try:
             if not wanted:
                 if entry.is_dir(follow_symlinks=False):
-                    directories.append(name)
+                    directories[name] = entry.inode()
                     continue
                 if entry.is_file(follow_symlinks=False):
                     continue
@@ -258,8 +258,8 @@ def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], 
         if wanted and stat.S_ISREG(found.st_mode):
             files.append(_entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
         elif stat.S_ISDIR(found.st_mode):
-            directories.append(name)
-    return entries, sorted(files, key=_name), sorted(directories), sorted(unclear)
+            directories[name] = found.st_ino
+    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear)
 
 
 def _birth(descriptor: int, name: str) -> Birth | None:

@@ -118,13 +118,13 @@ class FakeFiles:
         # A fault that came after the opening is met by the reading. An unmount is not: the descriptor holds on.
         disk.faults.check(place.path)
         files: list[FileEntry] = []
-        directories: list[str] = []
+        directories: dict[str, int] = {}
         unclear: list[str] = []
         shown = _shown(place, node)
         for name in shown:
             child = node.children[name]
             if child.is_directory:
-                directories.append(name)
+                directories[name] = child.inode
             elif child.kind is NodeKind.FILE and kind(name) is not None:
                 _file(place, name, child, files, unclear)
         mtime_ns, ctime_ns = disk.times(node)

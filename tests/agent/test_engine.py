@@ -366,3 +366,23 @@ def test_full_spool_makes_looking_wait_and_loses_nothing() -> None:
         assert world.outbox.pending()[0] <= 3000
         found |= world.news().get("listed", set())
     assert len(found) == 3000
+
+
+def test_directories_that_trade_names_are_entered_again() -> None:
+    world = known("one/a.jpg", "two/b.jpg")
+    world.disk.rename("one", "x")
+    world.disk.rename("two", "one")
+    world.disk.rename("x", "two")
+    world.run(30)
+    assert world.news() == {"moved": {"one/a.jpg > two/a.jpg", "two/b.jpg > one/b.jpg"}}
+    world.disk.write("one/c.jpg")
+    world.run(0.2)
+    assert world.news() == {"listed": {"one/c.jpg"}}
+
+
+def test_file_deleted_while_it_was_being_written_is_missed() -> None:
+    world = known("trip/a.mov", "b.jpg")
+    world.disk.append("trip/a.mov", 10)
+    world.disk.unlink("trip/a.mov")
+    world.run(30)
+    assert world.news() == {"absent": {"trip/a.mov"}}

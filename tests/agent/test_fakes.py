@@ -59,7 +59,7 @@ def test_a_yanked_fat_lists_as_empty_without_an_error_and_only_the_gate_tells() 
     world.host.yank(world.disk)
     root = world.files.list("")
     assert isinstance(root, Listing)
-    assert (root.entries, root.directories) == (0, [])
+    assert (root.entries, root.directories) == (0, {})
     assert world.files.list("2024") == Trouble(errno.ENOENT, "2024")
     assert isinstance(world.files.gate(), Trouble)
     assert FakeMounts(world.host).unique_id(PLACE) == world.files.mount_id

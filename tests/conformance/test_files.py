@@ -59,7 +59,7 @@ class TestListing:
         world.write("d/B.JPG")
         listing = listed(world, "d")
         assert [file.name for file in listing.files] == ["B.JPG", "a.jpg"]
-        assert listing.directories == ["empty", "full"]
+        assert list(listing.directories) == ["empty", "full"]
         assert (listing.entries, listing.unclear) == (6, [])
         assert listing.directory == paths.join(world.prefix, "d")
         assert listing.mount_id == world.mounts.unique_id(world.mount_point)

@@ -83,7 +83,7 @@ def test_a_listing_is_what_the_directory_holds(disks: Disks, tmp_path: Path, att
     assert listing[2:5] == (facts.st_mtime_ns, facts.st_ctime_ns, 6)
     assert [f.name for f in listing.files] == ["a.jpg", "b.jpg"]
     assert listing.files[0][1:] == (photo.st_ino, 5, photo.st_mtime_ns, photo.st_ctime_ns)
-    assert (listing.directories, listing.unclear) == (["deep"], [])
+    assert (list(listing.directories), listing.unclear) == (["deep"], [])
 
 
 def test_r37_names_are_bytes(disks: Disks, tmp_path: Path, attach: Attach) -> None:

@@ -24,7 +24,7 @@ from sidecar.catalog.engine import connect, transact
 Item = dict[str, Any]
 
 # Memory, where there is such a place: a simulated catalog need not survive the machine.
-_PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes a private directory there
+_PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @cache

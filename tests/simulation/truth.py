@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
 from holdfast import media, paths

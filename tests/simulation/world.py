@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import httpx2
 import msgspec
 
 from agent.ports import Refused, Unreachable
@@ -191,9 +190,7 @@ class World:
 
     def _check_report(self, volume: str, body: bytes) -> None:
         identity = self.kept.registry.volumes[volume].identity
-        disk = next(
-            one for one in self.disks.values() if (None if one.is_remote else one.uuid) == identity.uuid
-        )
+        disk = next(one for one in self.disks.values() if (None if one.is_remote else one.uuid) == identity.uuid)
         report = msgspec.json.decode(gzip.decompress(body), type=Report)
         for one in report.observations:
             self.note(f"    {disk.label} {report.sequence}: {one}")
@@ -248,7 +245,9 @@ class World:
             there = {f"{home}/{path}" for path in photos(disk)}
             present = {a["wire"] for a in catalog if a["wire"].startswith(f"{home}/") and a["status"] == "present"}
             if there != present:
-                wrong.append(f"{home}: only on disk {sorted(there - present)}, only in catalog {sorted(present - there)}")
+                wrong.append(
+                    f"{home}: only on disk {sorted(there - present)}, only in catalog {sorted(present - there)}"
+                )
         others = {a["status"] for a in catalog} - {"present", "missing"}
         if wrong or others:
             raise CheckFailed(f"the catalog differs from the disks: {wrong} {others}")
