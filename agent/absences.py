@@ -7,7 +7,7 @@ moved its times since it had it, then the file is gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import structs
@@ -64,6 +64,14 @@ def second_looks(
             names = sorted(candidate.file.name for candidate in gone)
             absent.extend(Absent(directory, piece, proof) for piece in reports.pieces(names))
     return SecondLooks(absent, look_at)
+
+
+def reanchor(journal: Journal, vanished: Iterable[str]) -> None:
+    """Candidates whose directory is not there any more hang on the listing of its parent from now on."""
+    for directory in vanished:
+        parent = paths.split(directory)[0]
+        lost = journal.candidates_listed(directory)
+        journal.suspect(structs.replace(one, listed=parent, before=None, first=None) for one in lost)
 
 
 def as_look(compared: Survey) -> Look:

@@ -102,6 +102,7 @@ class Pass:
         self._surveys: dict[str, Survey] = {}
         self._births: dict[tuple[str, str], int | None] = {}
         self._unreadable: dict[str, int] = {}
+        self._vanished: list[str] = []
         self._later: list[str] = []
         self._again: set[str] = set()
         self._suspected = False
@@ -183,6 +184,7 @@ class Pass:
             case Meaning.VANISHED if self._scopes.is_root(directory) or not directory:
                 self._doubt = Doubt(Reason.ROOT_MISSING, self._host_path(directory))
             case Meaning.VANISHED:
+                self._vanished.append(directory)
                 return (paths.split(directory)[0],)
             case Meaning.UNREADABLE if directory == "":
                 self._doubt = Doubt(Reason.NO_PERMISSION, self._at.mount_point)
@@ -218,6 +220,7 @@ class Pass:
             departures, forgotten = self._departures()
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
+            absences.reanchor(self._journal, self._vanished)
             second = absences.second_looks(self._journal, self._surveys, self._at.epoch, gate, self._confirm_delay_s)
             self._again |= second.look_at
             self._journal.suspect(self._candidate(departure) for departure in found.gone)
