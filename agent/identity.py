@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.journal import Candidate
@@ -87,6 +87,31 @@ def resolve(
         if not departure.replaced and (departure.directory, departure.file.name) not in settled | taken
     ]
     return Resolution(moves, listed, gone, returned, cleared)
+
+
+def batches(moves: Sequence[Move], size: int) -> Iterator[list[Move]]:
+    """Cut moves into batches of about this size, so that no move of one batch leads to a place that a move of
+    another one starts from: a chain of renames, and files that trade places, stay together."""
+    by_origin = {(move.origin, move.old_name): move for move in moves}
+    done: set[tuple[str, str]] = set()
+    batch: list[Move] = []
+    for move in _heads_first(moves, by_origin):
+        following: Move | None = move
+        while following is not None and (following.origin, following.old_name) not in done:
+            done.add((following.origin, following.old_name))
+            batch.append(following)
+            following = by_origin.get((following.arrival.directory, following.arrival.file.name))
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _heads_first(moves: Sequence[Move], by_origin: Mapping[tuple[str, str], Move]) -> list[Move]:
+    """A chain is followed from its head, the move whose old place no other move leads to; a ring has none."""
+    targets = {(move.arrival.directory, move.arrival.file.name) for move in moves} & by_origin.keys()
+    return sorted(moves, key=lambda move: (move.origin, move.old_name) in targets)
 
 
 def _those_back_first(arrivals: Iterable[Arrival], waiting: dict[tuple[str, str], Candidate]) -> list[Arrival]:

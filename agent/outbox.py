@@ -34,7 +34,6 @@ class _Spooled(NamedTuple):
     """An observation in the outbox, encoded."""
 
     id: int
-    group: int
     epoch: bytes
     files: int
     body: bytes
@@ -48,11 +47,10 @@ class Outbox:
         self._db = store.db
 
     def spool(self, epoch: Epoch, observations: Iterable[reports.Observation]) -> int:
-        """Put the observations of one pass into the outbox, in order; returns how many."""
+        """Put observations into the outbox, in order; returns how many."""
         packed = _json(epoch)
-        last = self._db.execute("SELECT COALESCE(MAX(pass), 0) FROM outbox").fetchone()[0]
-        rows = [(last + 1, packed, _file_count(observation), _json(observation)) for observation in observations]
-        self._db.executemany("INSERT INTO outbox (pass, epoch, files, body) VALUES (?, ?, ?, ?)", rows)
+        rows = [(packed, _file_count(observation), _json(observation)) for observation in observations]
+        self._db.executemany("INSERT INTO outbox (epoch, files, body) VALUES (?, ?, ?)", rows)
         return len(rows)
 
     def pending(self) -> tuple[int, int]:
@@ -94,22 +92,16 @@ class Outbox:
             self._db.execute("DELETE FROM sealed WHERE sequence <= ?", (sequence,))
 
     def _head(self) -> list[_Spooled]:
-        """The first observations of the outbox that fit into one report: one epoch, and within its bounds.
-
-        It ends between two passes where it can: the moves of one pass happened at once.
-        """
+        """The first observations of the outbox that fit into one report: one epoch, and within its bounds."""
         taken: list[_Spooled] = []
-        whole = files = size = 0
-        for found in self._db.execute("SELECT id, pass, epoch, files, body FROM outbox ORDER BY id"):
+        files = size = 0
+        for found in self._db.execute("SELECT id, epoch, files, body FROM outbox ORDER BY id"):
             row = _Spooled(*found)
             files += row.files
             size += len(row.body)
-            if taken and row.group != taken[-1].group:
-                whole = len(taken)
-            if taken and row.epoch != taken[0].epoch:
-                return taken
-            if taken and (files > reports.FILES_MAX or size > _SEALED_BYTES_MAX):
-                return taken[: whole or len(taken)]
+            is_over = files > reports.FILES_MAX or size > _SEALED_BYTES_MAX
+            if taken and (is_over or row.epoch != taken[0].epoch):
+                break
             taken.append(row)
         return taken
 
@@ -135,8 +127,8 @@ def _file_count(observation: reports.Observation) -> int:
     match observation:
         case reports.Listed(files=files):
             return len(files)
-        case reports.Moved(files=moved):
-            return len(moved)
+        case reports.Moved(moves=moves):
+            return sum(len(move.files) for move in moves)
         case reports.Absent(names=names):
             return len(names)
         case _:

@@ -23,7 +23,7 @@ from agent.scopes import Scopes
 from agent.store import Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
-from holdfast.reports import FileFacts, Listed, Moved, MovedFile, Observation, Unreadable
+from holdfast.reports import FileFacts, Listed, Move, Moved, MovedFile, Observation, Unreadable
 from holdfast.volumes import Epoch, Reason
 
 
@@ -363,15 +363,15 @@ def doubt_of(trouble: Trouble, mount_point: str) -> Doubt:
 
 
 def _moved(moves: list[identity.Move]) -> list[Moved]:
-    groups: dict[tuple[str, str], list[MovedFile]] = {}
-    for move in moves:
-        one = MovedFile(move.old_name, _facts(move.arrival.file))
-        groups.setdefault((move.origin, move.arrival.directory), []).append(one)
-    return [
-        Moved(origin, directory, piece)
-        for (origin, directory), files in groups.items()
-        for piece in reports.pieces(files)
-    ]
+    """Moves as they are told: those that depend on each other's places in one observation."""
+    found: list[Moved] = []
+    for together in identity.batches(moves, reports.PIECE_FILES_MAX):
+        groups: dict[tuple[str, str], list[MovedFile]] = {}
+        for move in together:
+            one = MovedFile(move.old_name, _facts(move.arrival.file))
+            groups.setdefault((move.origin, move.arrival.directory), []).append(one)
+        found.append(Moved([Move(origin, directory, files) for (origin, directory), files in groups.items()]))
+    return found
 
 
 def _facts(file: FileEntry) -> FileFacts:

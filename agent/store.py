@@ -40,7 +40,6 @@ CREATE INDEX candidate_inode ON candidate (inode);
 CREATE INDEX candidate_listed ON candidate (listed);
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    pass INTEGER NOT NULL,      -- observations of one pass travel together where they fit into one report
     epoch BLOB NOT NULL,
     files INTEGER NOT NULL,
     body BLOB NOT NULL

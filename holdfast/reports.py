@@ -45,22 +45,26 @@ class Listed(msgspec.Struct, frozen=True, tag="listed", gc=False):
 
 
 class MovedFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One file that was at ``old_name`` and is now ``file.name``."""
+    """One file that was at ``old_name`` in the origin and is now ``file.name``."""
 
     old_name: str
     file: FileFacts
 
 
-class Moved(msgspec.Struct, frozen=True, tag="moved"):
-    """Files that were in ``origin`` are now in ``directory``: the same inode, born at the same nanosecond, and
-    the old name was looked for and not found.
-
-    Moves that stand next to each other in a report happened at once: their old names are those before the first of
-    them, so that two files can trade places."""
+class Move(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Files that were in ``origin`` are now in ``directory``."""
 
     origin: str
     directory: str
     files: list[MovedFile]
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """Files have new names: the same inode, born at the same nanosecond, and the old name was looked for and not
+    found. All of one observation happened at once: old names are those before it, so that two files can trade
+    places."""
+
+    moves: list[Move]
 
 
 class Look(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -214,18 +218,16 @@ def why_not_proven(absent: Absent, epoch: Epoch) -> str | None:
 
 def _check_observation(observation: Observation) -> int:
     """Check the paths of an observation; returns how many files it speaks of."""
-    paths.check_relative(observation.directory)
+    match observation:
+        case Moved(moves=moves):
+            return sum(_check_move(move) for move in moves)
+        case _:
+            paths.check_relative(observation.directory)
     match observation:
         case Listed(files=files):
             for file in files:
                 _check_file(file)
             return len(files)
-        case Moved(origin=origin, files=moved):
-            paths.check_relative(origin)
-            for one in moved:
-                paths.check_name(one.old_name)
-                _check_file(one.file)
-            return len(moved)
         case Absent(names=names, proof=proof):
             paths.check_relative(proof.listed)
             for name in names:
@@ -233,6 +235,15 @@ def _check_observation(observation: Observation) -> int:
             return len(names)
         case _:
             return 0
+
+
+def _check_move(move: Move) -> int:
+    paths.check_relative(move.origin)
+    paths.check_relative(move.directory)
+    for one in move.files:
+        paths.check_name(one.old_name)
+        _check_file(one.file)
+    return len(move.files)
 
 
 def _check_file(file: FileFacts) -> None:

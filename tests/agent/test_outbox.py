@@ -74,15 +74,6 @@ def test_reports_stay_within_their_bounds_and_keep_the_order(store: Store) -> No
     assert directories == [str(number) for number in range(12)]
 
 
-def test_observations_of_one_pass_stay_in_one_report(store: Store) -> None:
-    spool(store, listed("a", 3000))
-    spool(store, listed("b", 1500), listed("c", 1500))
-    outbox = Outbox(store)
-    assert [one.directory for one in decode(outbox.seal(1.0)).observations] == ["a"]
-    outbox.acknowledge(1)
-    assert [one.directory for one in decode(outbox.seal(1.0)).observations] == ["b", "c"]
-
-
 def test_report_holds_observations_of_one_epoch_only(store: Store) -> None:
     spool(store, listed("a"))
     spool(store, listed("b"), epoch=Epoch("boot", 8, 2))

@@ -109,10 +109,11 @@ class World:
             match one:
                 case Listed(directory, files):
                     found["listed"] |= {paths.join(directory, file.name) for file in files}
-                case Moved(origin, directory, files):
+                case Moved(moves):
                     found["moved"] |= {
-                        f"{paths.join(origin, file.old_name)} > {paths.join(directory, file.file.name)}"
-                        for file in files
+                        f"{paths.join(move.origin, file.old_name)} > {paths.join(move.directory, file.file.name)}"
+                        for move in moves
+                        for file in move.files
                     }
                 case Absent(directory, names):
                     found["absent"] |= {paths.join(directory, name) for name in names}
