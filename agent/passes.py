@@ -221,13 +221,15 @@ class Pass:
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
             absences.reanchor(self._journal, self._vanished)
-            second = absences.second_looks(self._journal, self._surveys, self._at.epoch, gate, self._confirm_delay_s)
+            # What is missed here may be in a directory that was found just now.
+            delay_s = None if self._new_directories() else self._confirm_delay_s
+            second = absences.second_looks(self._journal, self._surveys, self._at.epoch, gate, delay_s)
             self._again |= second.look_at
             self._journal.suspect(self._candidate(departure) for departure in found.gone)
             self._suspected = bool(found.gone)
             for directory in forgotten:
                 self._journal.forget(directory)
-            self._learn()
+            self._learn({(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves})
             unreadable = self._note_unreadable()
             observations: list[Observation] = [
                 *_moved(found.moves),
@@ -278,8 +280,11 @@ class Pass:
             for one in self._surveys.values()
         )
 
-    def _learn(self) -> None:
-        """Remember every listing that differs from what was known, or whose times can now be trusted."""
+    def _learn(self, moved: set[tuple[str, int, str]]) -> None:
+        """Remember every listing that differs from what was known, or whose times can now be trusted.
+
+        ``moved`` are the places that files left: what was held back at its name is not remembered there as well.
+        """
         stable = self._at.traits.stable_inodes
         for directory, compared in self._surveys.items():
             stamp = survey.stamp(compared.listing, compared.at, self._at.traits)
@@ -287,18 +292,19 @@ class Pass:
                 if compared.known.stamp != stamp:
                     self._journal.learn(directory, compared.known._replace(stamp=stamp), (), ())
                 continue
+            files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
             births = [
                 compared.kept_births[file.name]
                 if file.name in compared.kept_births
                 else self._births.get((directory, file.name))
-                for file in compared.files
+                for file in files
             ]
-            here = {file.inode for file in compared.files}
+            here = {file.inode for file in files}
             self._journal.learn(
                 directory,
                 KnownDirectory(
                     stamp,
-                    pack_files(compared.files),
+                    pack_files(files),
                     pack_births(births),
                     pack_directories(compared.directories),
                 ),
@@ -328,18 +334,10 @@ class Pass:
         ]
 
     def _outcome(self, told: int) -> Outcome:
-        inside = {}
-        new_directories: list[str] = []
-        for directory, compared in self._surveys.items():
-            below = (paths.join(directory, name) for name in compared.listing.directories)
-            inside[directory] = [path for path in below if self._scopes.enters(path)]
-            if not compared.unchanged:
-                new_directories.extend(path for path in inside[directory] if _is_new(paths.split(path)[1], compared))
-        files = sum(len(compared.listing.files) for compared in self._surveys.values())
         return Outcome(
-            inside=inside,
-            new_directories=new_directories,
-            files=files,
+            inside={directory: self._inside(directory) for directory in self._surveys},
+            new_directories=self._new_directories(),
+            files=sum(len(compared.listing.files) for compared in self._surveys.values()),
             unreadable=list(self._unreadable),
             later=self._later,
             again=self._again,
@@ -347,6 +345,21 @@ class Pass:
             suspected=self._suspected,
             doubt=self._doubt,
         )
+
+    def _inside(self, directory: str) -> list[str]:
+        """The wanted subdirectories of a listed directory."""
+        below = (paths.join(directory, name) for name in self._surveys[directory].listing.directories)
+        return [path for path in below if self._scopes.enters(path)]
+
+    def _new_directories(self) -> list[str]:
+        """Directories that must be entered, because of what this pass saw of their parents."""
+        return [
+            path
+            for directory, compared in self._surveys.items()
+            if not compared.unchanged
+            for path in self._inside(directory)
+            if path not in self._surveys and _is_new(paths.split(path)[1], compared)
+        ]
 
 
 def _is_new(name: str, compared: Survey) -> bool:

@@ -144,6 +144,8 @@ def _differ(
             if old is not None:
                 remembered.append(old)
                 kept[old.name] = births[old.name]
+                if old.inode != file.inode:
+                    depart(old, replaced=True)
             continue
         remembered.append(file)
         if old is None or old.inode != file.inode:

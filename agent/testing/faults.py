@@ -30,6 +30,8 @@ class Faults:
     """Directories list as empty and files are ENOENT, without any error: a FAT after its stick was pulled."""
     hidden: Callable[[str], bool] | None = None
     """Names that are left out of listings, by path: a damaged directory, a union that lost a branch."""
+    noticed: bool = False
+    """The kernel counts an error whenever a listing leaves out what is ``hidden``, as ext4 does for most damage."""
     device_gone: bool = False
     """The kernel has no such block device any more; the mount stays."""
     errors_counted: int = 0

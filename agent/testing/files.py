@@ -121,6 +121,8 @@ class FakeFiles:
         directories: dict[str, int] = {}
         unclear: list[str] = []
         shown = _shown(place, node)
+        if disk.faults.noticed and len(shown) < len(node.children):
+            disk.faults.errors_counted += 1
         for name in shown:
             child = node.children[name]
             if child.is_directory:

@@ -6,7 +6,7 @@ import errno
 import random
 from collections.abc import Callable
 
-from agent.testing.disk import FakeDisk
+from agent.testing.disk import FakeDisk, Node
 from agent.testing.host import FakeHost
 from holdfast import paths
 
@@ -22,6 +22,7 @@ class Person:
     def __init__(self, host: FakeHost, rng: random.Random) -> None:
         self._host = host
         self._random = rng
+        self.swapped: set[Node] = set()
 
     def at_files(self, disk: FakeDisk) -> str:
         """Do something with the files of a disk; returns what."""
@@ -117,6 +118,8 @@ class Person:
         disk.rename(first, "swap.tmp")
         disk.rename(second, first)
         disk.rename("swap.tmp", second)
+        self.swapped.add(disk.look(first))
+        self.swapped.add(disk.look(second))
         return f"swap {first!r} and {second!r}"
 
     def _deny(self, disk: FakeDisk) -> str:
@@ -247,9 +250,12 @@ class Storage:
         return f"{errno.errorcode[code]} at {place!r}"
 
     def _short(self, home: str, disk: FakeDisk) -> str:
-        if self._random.random() < 0.5:
+        if disk.is_remote or self._random.random() < 0.5:
             disk.faults.empty = True
             return "lists empty"
+        # A listing that is short without a trace, in a directory that really did change, looks like a deletion to
+        # everybody; see the rules on sentinels and on quantity (R9, R20).
+        disk.faults.noticed = True
         hidden = self._random.choice(FOLDERS[1:])
         disk.faults.hidden = lambda path: paths.contains(hidden, path)
         return f"lists without {hidden!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 
-from agent.testing.disk import FakeDisk
+from agent.testing.disk import FakeDisk, NodeKind
 from agent.testing.host import FakeHost
 from holdfast import media, paths
 from holdfast.reports import Absent, Report
@@ -19,7 +19,9 @@ class Truth:
         self._host = host
         self._history: dict[tuple[str, str], tuple[list[float], list[bool]]] = {}
         self._last: dict[str, set[str]] = {}
-        self.linked: set[FileKey] = set()
+        # Files that may get another id: they had two names at once, or one that no photo server wants, or lay where
+        # the agent may not look, so that nobody can tell a move from a copy.
+        self.untraceable: set[FileKey] = set()
         self.observe()
 
     def observe(self) -> None:
@@ -34,7 +36,11 @@ class Truth:
                 times.append(now)
                 present.append(path in there)
             self._last[uuid] = there
-            self.linked |= {key for key, links in _links(disk) if links > 1}
+            files = _files(disk)
+            self.untraceable |= {key for key, links in _links(disk) if links > 1}
+            self.untraceable |= set(files.values()) - set(photos(disk).values())
+            closed = [path for path, node in disk.walk() if node.denied]
+            self.untraceable |= {key for path, key in files.items() for top in closed if paths.contains(top, path)}
 
     def was_there(self, uuid: str, path: str, boot_id: str, boot_s: float) -> bool:
         """Whether a file was at this path at this moment."""
@@ -64,12 +70,13 @@ class Truth:
 
 def photos(disk: FakeDisk) -> dict[str, FileKey]:
     """Every photo and video on a disk, and which file it is."""
+    wanted = (media.Kind.IMAGE, media.Kind.VIDEO)
+    return {path: key for path, key in _files(disk).items() if media.kind(paths.split(path)[1]) in wanted}
+
+
+def _files(disk: FakeDisk) -> dict[str, FileKey]:
     return {
-        path: (disk.uuid or "", node.inode, node.birth_ns)
-        for path, node in disk.walk()
-        if not node.is_directory
-        and path in disk.files()
-        and media.kind(path.rpartition("/")[2]) in (media.Kind.IMAGE, media.Kind.VIDEO)
+        path: (disk.uuid or "", node.inode, node.birth_ns) for path, node in disk.walk() if node.kind is NodeKind.FILE
     }
 
 
