@@ -16,6 +16,7 @@ PREFIXES = {
     "import_path": "imp",
     "volume": "vol",
     "scan": "scn",
+    "gap": "gap",
     "token": "tok",
     "catalog": "cat",
     "journal": "jrn",

@@ -1,0 +1,14 @@
+"""The sidecar: keeps the catalog of assets beside a photo server, and tells it what changed.
+
+A guided tour. The decisions are pure modules and stand at the top:
+
+``asset``        what an asset is, and the one function that says which status its facts add up to
+``membership``   which libraries a file belongs to
+``reconcile``    known assets and observations in, rows to write and transitions out
+``companions``   which .xmp file describes which photo
+``silence``      which agents have not been heard from
+``cursor``       the opaque positions that feed and lists hand out
+
+Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``worker`` (the
+process that looks for silent agents) and ``cli``. The imports go api, worker, cli -> catalog -> pure modules.
+"""

@@ -1,0 +1,230 @@
+"""``/assets``: the photos and videos, one by one and in lists."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Connection
+
+from holdfast import ids, paths
+from holdfast.problems import PlacedError
+from sidecar.api import conditions, render, shapes
+from sidecar.api.auth import Scope
+from sidecar.api.endpoint import Answer, Call, Resource
+from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
+from sidecar.asset import Availability, Status
+from sidecar.catalog import assets
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.engine import snapshot, transact
+from sidecar.errors import Refused
+
+resource = Resource("assets")
+
+LOOKUPS_MAX = 1000
+_LAST_ID = b"\xff" * ids.ID_BYTES
+
+
+class AssetQuery(PageQuery, frozen=True, kw_only=True):
+    """Which assets are wanted. ``path_prefix`` is a directory as the photo server sees it; with ``updated_since``
+    the list is in the order of changes, otherwise in that of ids."""
+
+    library: str | None = None
+    owner: str | None = None
+    status: Status | None = None
+    availability: Availability | None = None
+    volume: str | None = None
+    path_prefix: str | None = None
+    kind: Literal["image", "video"] | None = None
+    trashed: bool | None = None
+    updated_since: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class AssetPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of an asset: whether its user put it into the bin, and the photo server's own id of it."""
+
+    trashed: bool | UnsetType = UNSET
+    foreign_id: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Assets to look up, by id or by absolute path, the photo server's or the host's."""
+
+    ids: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
+    paths: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found for one id or path. A path in two libraries is two assets."""
+
+    id: str | None = None
+    path: str | None = None
+    assets: list[shapes.Asset]
+
+
+class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found: first for the ids, then for the paths, each in the order of the request."""
+
+    items: list[Found]
+
+
+@resource.serves(
+    "GET",
+    "/assets",
+    scope=Scope.READER,
+    query=AssetQuery,
+    returns=Page[shapes.Asset],
+    problems=("bad-cursor", "cursor-expired"),
+)
+def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
+    """List assets."""
+    filters = _filters(query)
+
+    def position(row: AnyRow) -> list[int | bytes]:
+        return [row.id] if filters.updated_since is None else [row.changed_at, row.id]
+
+    with snapshot(call.engine) as connection:
+        rows, cursor = paged(
+            connection, query, lambda after, limit: assets.page(connection, filters, after, limit), position, filters
+        )
+    return Page(items=[render.asset(row) for row in rows], next_cursor=cursor)
+
+
+@resource.serves("GET", "/assets/<asset>", scope=Scope.READER, returns=shapes.Asset, headers=("If-None-Match",))
+def get_asset(call: Call, asset: bytes) -> Answer:
+    """One asset."""
+    with snapshot(call.engine) as connection:
+        row = _row(connection, asset)
+    tag = render.asset_tag(row)
+    headers = {"ETag": conditions.quote(tag)}
+    if conditions.is_current(call.header("If-None-Match"), tag):
+        return Answer(status=304, headers=headers)
+    return Answer(render.asset(row), headers=headers)
+
+
+@resource.serves(
+    "PATCH",
+    "/assets/<asset>",
+    scope=Scope.OPERATOR,
+    body=AssetPatch,
+    returns=shapes.Asset,
+    problems=("precondition-failed",),
+    headers=("If-Match",),
+)
+def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
+    """Put an asset into the bin or take it out, or note the photo server's own id. Files are never touched."""
+
+    def work(connection: Connection) -> AnyRow:
+        if not assets.lock(connection, asset):
+            raise _not_found()
+        row = _row(connection, asset)
+        conditions.check_match(call.header("If-Match"), render.asset_tag(row))
+        now = now_us()
+        values: dict[str, Any] = {}
+        if body.trashed is not UNSET and body.trashed != (row.trashed_at is not None):
+            values["trashed_at"] = now if body.trashed else None
+        if body.foreign_id is not UNSET and body.foreign_id != row.foreign_id:
+            values["foreign_id"] = body.foreign_id
+        if values:
+            assets.mark(connection, asset, values, now)
+        return _row(connection, asset)
+
+    row = transact(call.engine, work)
+    call.doorbell.ring()
+    return Answer(render.asset(row), headers={"ETag": conditions.quote(render.asset_tag(row))})
+
+
+@resource.serves(
+    "GET",
+    "/assets/<asset>/history",
+    scope=Scope.READER,
+    query=PageQuery,
+    returns=Page[shapes.AssetTransition],
+    problems=("bad-cursor", "cursor-expired"),
+)
+def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.AssetTransition]:
+    """Every change of status and every move, with its evidence, the newest first."""
+    with snapshot(call.engine) as connection:
+        _row(connection, asset)
+        rows, cursor = paged(
+            connection,
+            query,
+            after_id(lambda before, limit: assets.history(connection, asset, before, limit), _LAST_ID),
+            by_id,
+            ById("asset history", asset),
+        )
+    return Page(items=[render.asset_transition(row) for row in rows], next_cursor=cursor)
+
+
+@resource.serves("POST", "/assets/lookup", scope=Scope.READER, body=Lookup, returns=LookupResult)
+def look_up_assets(call: Call, body: Lookup) -> LookupResult:
+    """Many assets at once. What is not found has an empty list."""
+    errors = _bad_paths(body.paths)
+    if errors:
+        raise Refused("invalid-body", "Some of the paths cannot be looked up, see the errors.", errors=errors)
+    asked = {text: ids.from_text("asset", text) for text in body.ids}
+    with snapshot(call.engine) as connection:
+        rows = assets.with_ids(connection, {raw for raw in asked.values() if raw is not None})
+        places = assets.places(connection, body.paths)
+        at = assets.at_places(connection, {place for found in places.values() for place in found})
+    by_key = {row.id: row for row in rows}
+    items = []
+    for text in body.ids:
+        row = by_key.get(asked[text] or b"")
+        items.append(Found(id=text, assets=[] if row is None else [render.asset(row)]))
+    for path in body.paths:
+        here = {found.id: found for place in places[path] for found in at[place]}
+        items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
+    return LookupResult(items=items)
+
+
+def _filters(query: AssetQuery) -> assets.Filters:
+    errors: list[PlacedError] = []
+    library = None if query.library is None else ids.from_text("library", query.library)
+    volume = None if query.volume is None else ids.from_text("volume", query.volume)
+    for name, text, raw in (("library", query.library, library), ("volume", query.volume, volume)):
+        if text is not None and raw is None:
+            errors.append(PlacedError(f"/{name}", f"This is not the id of a {name}."))
+    prefix = query.path_prefix
+    if prefix is not None:
+        try:
+            prefix = paths.check_absolute(prefix)
+        except paths.BadPath as error:
+            errors.append(PlacedError("/path_prefix", f"{error}."))
+    if errors:
+        raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
+    return assets.Filters(
+        library=library,
+        owner=query.owner,
+        status=query.status,
+        availability=query.availability,
+        volume=volume,
+        path_prefix=prefix,
+        kind=query.kind,
+        trashed=query.trashed,
+        updated_since=None if query.updated_since is None else int(query.updated_since.timestamp() * 1_000_000),
+    )
+
+
+def _bad_paths(given: list[str]) -> list[PlacedError]:
+    errors = []
+    for index, path in enumerate(given):
+        try:
+            paths.check_absolute(path)
+        except paths.BadPath as error:
+            errors.append(PlacedError(f"/paths/{index}", f"{error}."))
+    return errors
+
+
+def _row(connection: Connection, asset: bytes) -> AnyRow:
+    row = assets.get(connection, asset)
+    if row is None:
+        raise _not_found()
+    return row
+
+
+def _not_found() -> Refused:
+    return Refused("not-found", "There is no such asset.")

@@ -1,0 +1,84 @@
+"""``/changes``: the change feed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from sidecar import cursor
+from sidecar.api import render, shapes
+from sidecar.api.auth import Scope
+from sidecar.api.endpoint import Call, Resource
+from sidecar.api.pagination import CursorText, Limit
+from sidecar.catalog import clock, feed
+from sidecar.catalog.engine import snapshot
+from sidecar.errors import Refused
+
+resource = Resource("changes")
+
+WAIT_MAX_S = 60
+
+
+class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which piece of the feed is wanted: what comes after ``since``, from the beginning without it. When there is
+    nothing, ``wait`` is how many seconds to wait for something."""
+
+    since: CursorText | None = None
+    limit: Limit = 100
+    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 0
+
+
+@resource.serves(
+    "GET",
+    "/changes",
+    scope=Scope.READER,
+    query=ChangesQuery,
+    returns=shapes.Changes,
+    problems=("bad-cursor", "cursor-expired"),
+)
+def read_changes(call: Call, query: ChangesQuery) -> shapes.Changes:
+    """The change feed: everything that changed since, as it is now, in the order of changes.
+
+    A reader that follows ``next`` misses nothing. What changes twice between two reads is told once.
+    """
+    found: list[shapes.Changes] = []
+
+    def look() -> bool:
+        found[:] = [_read(call, query)]
+        return bool(found[0].items)
+
+    call.doorbell.wait_until(look, query.wait)
+    return found[0]
+
+
+def _read(call: Call, query: ChangesQuery) -> shapes.Changes:
+    with snapshot(call.engine) as connection:
+        catalog = clock.incarnation(connection)
+        since = 0 if query.since is None else _since(query.since, catalog)
+        if since > clock.read(connection):
+            raise _expired()
+        page = feed.read(connection, since, query.limit)
+        items = render.changes(connection, page.changes)
+    return shapes.Changes(
+        items=items, next=cursor.to_text(cursor.FeedCursor(catalog, page.upto)), has_more=page.has_more
+    )
+
+
+def _since(text: str, catalog: bytes) -> int:
+    try:
+        found = cursor.feed_cursor(text)
+    except cursor.BadCursor as error:
+        raise Refused("bad-cursor", f"The cursor cannot be read: {error}.") from error
+    if found.catalog != catalog:
+        raise _expired()
+    return found.change
+
+
+def _expired() -> Refused:
+    return Refused(
+        "cursor-expired",
+        "The catalog was made anew or restored from a backup since this cursor was given. Read the feed again from"
+        " its beginning, without a cursor.",
+    )

@@ -1,0 +1,257 @@
+"""Endpoints: from a request to typed values, and from an answer to a response.
+
+An endpoint names its method, path, the scope it needs, the structs of its query and body, and what it returns. The
+same description makes the OpenAPI document, so the two cannot differ. Bodies and queries are decoded strictly: what
+is not known is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, request
+from sqlalchemy import Engine
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from holdfast import ids
+from holdfast.problems import PlacedError
+from sidecar.api import auth
+from sidecar.api.auth import Caller, Scope
+from sidecar.catalog.waiting import Doorbell
+from sidecar.errors import Refused
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BODY_BYTES_MAX = 1024 * 1024  # for all but reports; a look-up of a thousand long paths fits
+_EXTENSION = "holdfast"
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`")
+_AT = re.compile(r" - at `([^`]*)`$")
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+|\.\.\.)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint's description. ``raw``: it reads the body by itself, within ``body_bytes_max``."""
+
+    method: str
+    path: str
+    function: Callable[..., Any]
+    scope: Scope | None
+    query: type[msgspec.Struct] | None
+    body: type[msgspec.Struct] | None
+    raw: bool
+    body_bytes_max: int
+    returns: Any
+    status: int
+    problems: tuple[str, ...]
+    headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What endpoints work with."""
+
+    engine: Engine
+    doorbell: Doorbell
+    routes: list[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is more than a body with the usual status. ``body`` None sends none."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Call:
+    """One request, as endpoints see it."""
+
+    def __init__(self, services: Services, caller: Caller | None) -> None:
+        self.engine = services.engine
+        self.doorbell = services.doorbell
+        self._caller = caller
+
+    @property
+    def caller(self) -> Caller:
+        if self._caller is None:
+            raise ValueError("bug: an endpoint without a scope asks who is calling")
+        return self._caller
+
+    @property
+    def agent(self) -> bytes:
+        """The agent that is calling."""
+        if self.caller.agent is None:
+            raise ValueError("bug: an endpoint that is not for agents asks which agent is calling")
+        return self.caller.agent
+
+    def header(self, name: str) -> str | None:
+        """A header of the request."""
+        return request.headers.get(name)
+
+
+class Resource(Blueprint):
+    """A blueprint that remembers its endpoints."""
+
+    def __init__(self, name: str, prefix: str = "/api/v1") -> None:
+        super().__init__(name, __name__, url_prefix=prefix)
+        self._prefix = prefix
+        self.routes: list[Route] = []
+
+    def serves(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: Scope | None,
+        query: type[msgspec.Struct] | None = None,
+        body: type[msgspec.Struct] | None = None,
+        raw: bool = False,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        returns: Any = None,
+        status: int = 200,
+        problems: tuple[str, ...] = (),
+        headers: tuple[str, ...] = (),
+    ) -> Callable[[F], F]:
+        """Register an endpoint. Its function is called with the :class:`Call`, the values in the path, and
+        ``query`` and ``body`` where it has them. Values in the path that name a thing arrive as the id's bytes."""
+
+        def register(function: F) -> F:
+            route = Route(
+                method,
+                self._prefix + path,
+                function,
+                scope,
+                query,
+                body,
+                raw,
+                body_bytes_max,
+                returns,
+                status,
+                problems,
+                headers,
+            )
+            self.routes.append(route)
+            self.add_url_rule(
+                path,
+                endpoint=function.__name__,
+                view_func=_view(route),
+                methods=[method],
+                provide_automatic_options=False,
+            )
+            return function
+
+        return register
+
+
+def install(app: Flask, services: Services) -> None:
+    """Give the endpoints of an application what they work with."""
+    app.extensions[_EXTENSION] = services
+
+
+def services_of(app: Flask) -> Services:
+    """What the endpoints of an application work with."""
+    services: Services = app.extensions[_EXTENSION]
+    return services
+
+
+def read_body(route_max: int) -> bytes:
+    """The body of the current request. Raises :class:`Refused` when it is larger than that."""
+    request.max_content_length = route_max
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise Refused("too-large", f"The body may have up to {route_max} bytes.") from error
+
+
+def decode(decoder: msgspec.json.Decoder[Any], body: bytes, code: str = "invalid-body") -> Any:
+    """Decode a body. Raises :class:`Refused`, with a pointer to the place where it does not fit."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refused(code, "The body does not fit, see the errors.", errors=[placed(error)]) from error
+    except msgspec.DecodeError as error:
+        raise Refused("malformed-json", f"The body is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused("malformed-json", "The body is not UTF-8.") from error
+
+
+def placed(error: msgspec.ValidationError) -> PlacedError:
+    """msgspec's message as a sentence and a JSON pointer (RFC 6901)."""
+    text = str(error)
+    at = _AT.search(text)
+    steps = _STEP.findall(at[1]) if at else []
+    pointer = "".join(f"/{name or index}" for name, index in steps)
+    message = text[: at.start()] if at else text
+    if unknown := _UNKNOWN_FIELD.match(message):
+        pointer += f"/{unknown[1]}"
+        message = "This field is not known."
+    return PlacedError(pointer, message)
+
+
+def _view(route: Route) -> Callable[..., Response]:
+    decoder = msgspec.json.Decoder(route.body) if route.body else None
+
+    def view(**arguments: Any) -> Response:
+        services = services_of(current_app)
+        caller = None
+        if route.scope is not None:
+            caller = auth.authenticate(request, services.engine)
+            auth.check(caller, route.scope)
+        values = {name: _path_value(name, value) for name, value in arguments.items()}
+        query = _query(route.query)
+        if query is not None:
+            values["query"] = query
+        if decoder is not None:
+            values["body"] = decode(decoder, read_body(route.body_bytes_max))
+        answer = route.function(Call(services, caller), **values)
+        return _response(route, answer)
+
+    return view
+
+
+def _path_value(name: str, value: Any) -> Any:
+    if name not in ids.PREFIXES:
+        return value
+    raw = ids.from_text(name, value)
+    if raw is None:
+        raise Refused("not-found", f"{value!r} is not the id of a {name.replace('_', ' ')}.")
+    return raw
+
+
+def _query(kind: type[msgspec.Struct] | None) -> msgspec.Struct | None:
+    given = request.args.to_dict(flat=False)
+    known = kind.__struct_fields__ if kind else ()
+    wrong = [PlacedError(f"/{name}", "This parameter is not known.") for name in given if name not in known]
+    wrong += [PlacedError(f"/{name}", "Give this once.") for name, values in given.items() if len(values) > 1]
+    if wrong:
+        raise Refused("bad-query", "The query is not understood, see the errors.", errors=wrong)
+    if kind is None:
+        return None
+    try:
+        converted: msgspec.Struct = msgspec.convert(
+            {name: values[0] for name, values in given.items()}, kind, strict=False
+        )
+    except msgspec.ValidationError as error:
+        raise Refused("bad-query", "The query is not understood, see the errors.", errors=[placed(error)]) from error
+    return converted
+
+
+def _response(route: Route, answer: Any) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    if not isinstance(answer, Answer):
+        answer = Answer(answer, route.status)
+    if answer.body is None:
+        response = Response(status=answer.status)
+        response.headers.pop("Content-Type", None)
+    else:
+        content = answer.body if isinstance(answer.body, msgspec.Raw) else msgspec.json.encode(answer.body)
+        response = Response(bytes(content), answer.status, content_type="application/json")
+    response.headers.update(answer.headers)
+    return response

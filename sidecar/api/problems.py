@@ -1,0 +1,61 @@
+"""The problems that the API answers with: all of them, with status and title (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from flask import Response
+
+from holdfast.problems import CONTENT_TYPE, DOCS, PlacedError, Problem
+
+
+class ProblemType(NamedTuple):
+    """A kind of problem: HTTP status, and a title that never changes."""
+
+    status: int
+    title: str
+
+
+TYPES: dict[str, ProblemType] = {
+    "malformed-json": ProblemType(400, "The body is not JSON"),
+    "malformed-body": ProblemType(400, "The body cannot be read"),
+    "bad-query": ProblemType(400, "The query is not understood"),
+    "bad-cursor": ProblemType(400, "The cursor is not one of this list"),
+    "unauthorized": ProblemType(401, "A valid token is needed"),
+    "forbidden": ProblemType(403, "The token does not allow this"),
+    "two-writers": ProblemType(403, "The volume belongs to another agent"),
+    "not-found": ProblemType(404, "There is no such thing"),
+    "method-not-allowed": ProblemType(405, "This cannot be done here"),
+    "sequence-mismatch": ProblemType(409, "The report is out of order"),
+    "stream-diverged": ProblemType(409, "The report differs from the one applied"),
+    "agent-name-taken": ProblemType(409, "The name belongs to another agent"),
+    "cursor-expired": ProblemType(410, "The cursor is of another catalog"),
+    "precondition-failed": ProblemType(412, "It was changed meanwhile"),
+    "too-large": ProblemType(413, "The body is too large"),
+    "unsupported-encoding": ProblemType(415, "The content encoding is not supported"),
+    "invalid-body": ProblemType(422, "The body does not fit"),
+    "invalid-report": ProblemType(422, "The report cannot be true"),
+    "idempotency-conflict": ProblemType(422, "The idempotency key was used for something else"),
+    "bad-request": ProblemType(400, "The request is not understood"),
+    "internal": ProblemType(500, "Something went wrong here"),
+    "unavailable": ProblemType(503, "The database does not answer"),
+}
+
+
+def make(code: str, detail: str, errors: list[PlacedError] | None = None, expected: int | None = None) -> Problem:
+    """A problem of a known kind."""
+    status, title = TYPES[code]
+    return Problem(type=DOCS + code, title=title, status=status, detail=detail, errors=errors or [], expected=expected)
+
+
+def respond(problem: Problem, retry_after_s: int | None = None) -> Response:
+    """A problem as a response."""
+    response = Response(msgspec.json.encode(problem), problem.status, content_type=CONTENT_TYPE)
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="holdfast"'
+    elif problem.status == 403:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="holdfast", error="insufficient_scope"'
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response

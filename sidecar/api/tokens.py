@@ -1,0 +1,88 @@
+"""``/tokens``: who may come in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy import Connection
+
+from holdfast import ids
+from sidecar.api import render, shapes
+from sidecar.api.auth import Scope
+from sidecar.api.endpoint import Answer, Call, Resource
+from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
+from sidecar.catalog import tokens
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import snapshot, transact
+from sidecar.errors import Refused
+
+resource = Resource("tokens")
+
+
+class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token to make. Tokens of agents are made by enrolling, with a token of scope ``enrol``."""
+
+    scope: Literal["enrol", "reader", "operator", "admin"]
+    name: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\S")]
+
+
+@resource.serves(
+    "GET",
+    "/tokens",
+    scope=Scope.ADMIN,
+    query=PageQuery,
+    returns=Page[shapes.Token],
+    problems=("bad-cursor", "cursor-expired"),
+)
+def list_tokens(call: Call, query: PageQuery) -> Page[shapes.Token]:
+    """List tokens, without their secrets."""
+    with snapshot(call.engine) as connection:
+        rows, cursor = paged(
+            connection,
+            query,
+            after_id(lambda after, limit: tokens.page(connection, after, limit)),
+            by_id,
+            ById("tokens"),
+        )
+    return Page(items=[render.token(row) for row in rows], next_cursor=cursor)
+
+
+@resource.serves("POST", "/tokens", scope=Scope.ADMIN, body=TokenBody, returns=shapes.NewToken, status=201)
+def create_token(call: Call, body: TokenBody) -> Answer:
+    """Make a token. Its text is in this answer and nowhere else."""
+    now = now_us()
+    new_id, secret = ids.new(now // 1000, os.urandom(10)), secrets.token_bytes(tokens.SECRET_BYTES)
+
+    def work(connection: Connection) -> str:
+        return tokens.create(connection, new_id=new_id, secret=secret, name=body.name, scope=body.scope, now=now)
+
+    text = transact(call.engine, work)
+    made = shapes.NewToken(id=ids.to_text("token", new_id), name=body.name, scope=body.scope, token=text)
+    # No cache on the way may keep it.
+    return Answer(made, 201, {"Location": f"/api/v1/tokens/{made.id}", "Cache-Control": "no-store"})
+
+
+@resource.serves("GET", "/tokens/<token>", scope=Scope.ADMIN, returns=shapes.Token)
+def get_token(call: Call, token: bytes) -> shapes.Token:
+    """One token, without its secret."""
+    with snapshot(call.engine) as connection:
+        row = tokens.get(connection, token)
+    if row is None:
+        raise Refused("not-found", "There is no such token.")
+    return render.token(row)
+
+
+@resource.serves("DELETE", "/tokens/<token>", scope=Scope.ADMIN, status=204)
+def revoke_token(call: Call, token: bytes) -> Answer:
+    """Revoke a token. Whoever has it is locked out from the next request on."""
+
+    def work(connection: Connection) -> bool:
+        return tokens.revoke(connection, token, now_us())
+
+    if not transact(call.engine, work):
+        raise Refused("not-found", "There is no such token, or it is revoked already.")
+    return Answer(status=204)

@@ -1,0 +1,64 @@
+"""``/volumes``: the storage that assets are on, and what it has been through."""
+
+from __future__ import annotations
+
+from holdfast import ids
+from sidecar.api import render, shapes
+from sidecar.api.auth import Scope
+from sidecar.api.endpoint import Call, Resource
+from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
+from sidecar.catalog import volumes
+from sidecar.catalog.engine import snapshot
+from sidecar.errors import Refused
+
+resource = Resource("volumes")
+
+_LAST_ID = b"\xff" * ids.ID_BYTES
+_CURSORS = ("bad-cursor", "cursor-expired")
+
+
+@resource.serves("GET", "/volumes", scope=Scope.READER, query=PageQuery, returns=Page[shapes.Volume], problems=_CURSORS)
+def list_volumes(call: Call, query: PageQuery) -> Page[shapes.Volume]:
+    """List volumes."""
+    with snapshot(call.engine) as connection:
+        rows, cursor = paged(
+            connection,
+            query,
+            after_id(lambda after, limit: volumes.page(connection, after, limit)),
+            by_id,
+            ById("volumes"),
+        )
+        return Page(items=render.volume_page(connection, rows), next_cursor=cursor)
+
+
+@resource.serves("GET", "/volumes/<volume>", scope=Scope.READER, returns=shapes.Volume)
+def get_volume(call: Call, volume: bytes) -> shapes.Volume:
+    """One volume."""
+    with snapshot(call.engine) as connection:
+        row = volumes.get(connection, volume)
+        if row is None:
+            raise Refused("not-found", "There is no such volume.")
+        return render.volume_page(connection, [row])[0]
+
+
+@resource.serves(
+    "GET",
+    "/volumes/<volume>/history",
+    scope=Scope.READER,
+    query=PageQuery,
+    returns=Page[shapes.VolumeTransition],
+    problems=_CURSORS,
+)
+def volume_history(call: Call, volume: bytes, query: PageQuery) -> Page[shapes.VolumeTransition]:
+    """Every change of state, the newest first."""
+    with snapshot(call.engine) as connection:
+        if volumes.get(connection, volume) is None:
+            raise Refused("not-found", "There is no such volume.")
+        rows, cursor = paged(
+            connection,
+            query,
+            after_id(lambda before, limit: volumes.history(connection, volume, before, limit), _LAST_ID),
+            by_id,
+            ById("volume history", volume),
+        )
+    return Page(items=[render.volume_transition(row) for row in rows], next_cursor=cursor)

@@ -1,0 +1,238 @@
+"""Agents: enrolment, heartbeats, assignments, silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from holdfast import ids, paths
+from holdfast.assignments import (
+    AssignedPath,
+    Assignment,
+    Binding,
+    BindingState,
+    EnrolRequest,
+    Heartbeat,
+    KnownVolume,
+)
+from holdfast.volumes import Identity
+from sidecar.catalog import libraries, tokens, volumes
+from sidecar.catalog.clock import CLOCK, feed, incarnation
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import agent, import_path, library
+from sidecar.errors import Refused
+
+
+def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: bytes, now: int) -> bytes:
+    """Enrol an agent with a one-time token. Returns its id.
+
+    An agent that enrols anew, under its name and from its host, is the same agent: it keeps its id, and with it
+    its import paths and volumes. Its tokens of before are revoked. Raises :class:`Refused` when the token was
+    used, or the name belongs to an agent on another host.
+    """
+    if not tokens.use_up(connection, token, now):
+        raise Refused("unauthorized", "This enrolment token was used already. Make another one.")
+    known = connection.execute(select(agent).where(agent.c.name == request.name).with_for_update()).one_or_none()
+    if known is not None and known.host != request.host and known.revoked_at is None:
+        raise Refused(
+            "agent-name-taken",
+            f"An agent named {request.name} is enrolled on host {known.host}. Choose another name, or revoke it.",
+        )
+    facts: dict[str, Any] = {
+        "host": request.host,
+        "version": request.version,
+        "protocol": request.protocol,
+        "capabilities": msgspec.json.encode(request.capabilities).decode(),
+        "enrolled_at": now,
+        "revoked_at": None,
+    }
+    seen = feed("agent.enrolled", CLOCK.take(connection, 1), now)
+    if known is not None:
+        tokens.revoke_of_agent(connection, known.id, now)
+        connection.execute(update(agent).where(agent.c.id == known.id).values(facts | seen))
+        return bytes(known.id)
+    fresh = {"id": new_id, "name": request.name, "heartbeats": 0, "revision": 1}
+    connection.execute(agent.insert().values(fresh | facts | seen))
+    return new_id
+
+
+class _Bound(msgspec.Struct, frozen=True):
+    """An import path whose binding is news."""
+
+    import_path: bytes
+    library: bytes
+    values: dict[str, Any]
+
+
+def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> int:
+    """Take in a heartbeat. Returns the revision of the agent's assignment.
+
+    One with nothing new writes the agent's row only, and takes no change number.
+    """
+    row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
+    was_silent = row.silent_since is not None
+    moves = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
+    bound = _new_bindings(connection, agent_id, beat.bindings, {one.volume for one in moves})
+    touched = sorted({one.library for one in bound})
+    libraries.lock(connection, touched)
+    count = sum(one.visible for one in moves) + len(touched) + was_silent
+    changes = CLOCK.take(connection, count) if count else iter(())
+    volumes.write(connection, moves, changes, ids.series(now // 1000, entropy), now)
+    for one in bound:
+        connection.execute(update(import_path).where(import_path.c.id == one.import_path).values(one.values))
+    libraries.touch(connection, touched, changes, now)
+    revision: int = row.revision + bool(bound)
+    values: dict[str, Any] = {
+        "heartbeats": row.heartbeats + 1,
+        "last_seen": now,
+        "version": beat.version,
+        "protocol": beat.protocol,
+        "revision": revision,
+    }
+    if was_silent:
+        values |= {"silent_since": None, **feed("agent.back", changes, now)}
+    connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
+    return revision
+
+
+def fall_silent(connection: Connection, agent_id: bytes, heartbeats: int, now: int, entropy: bytes) -> bool:
+    """Note that nothing was heard of an agent since it had counted so many heartbeats (rule R36).
+
+    Its volumes become unknown; that is one row each, and no asset's. Returns False when it has been heard after
+    all, or is known to be silent.
+    """
+    row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
+    if row.heartbeats != heartbeats or row.silent_since is not None or row.revoked_at is not None:
+        return False
+    moves = volumes.hidden(connection, agent_id, now)
+    changes = CLOCK.take(connection, len(moves) + 1)
+    volumes.write(connection, moves, changes, ids.series(now // 1000, entropy), now)
+    values = {"silent_since": now, **feed("agent.silent", changes, now)}
+    connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
+    return True
+
+
+def revoke(connection: Connection, agent_id: bytes, now: int, entropy: bytes) -> bool:
+    """Lock an agent out. Its volumes become unknown; libraries and assets stay. False when there is none."""
+    row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one_or_none()
+    if row is None or row.revoked_at is not None:
+        return False
+    tokens.revoke_of_agent(connection, agent_id, now)
+    moves = volumes.hidden(connection, agent_id, now)
+    changes = CLOCK.take(connection, len(moves) + 1)
+    volumes.write(connection, moves, changes, ids.series(now // 1000, entropy), now)
+    # Silent as well, so that it is heard as one that comes back if it enrols again.
+    silent_since = row.silent_since or now
+    values = {"revoked_at": now, "silent_since": silent_since, **feed("agent.revoked", changes, now)}
+    connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
+    return True
+
+
+def heartbeat_counts(connection: Connection) -> dict[bytes, int]:
+    """The agents that should be heard from, with their heartbeat counts."""
+    heard = select(agent.c.id, agent.c.heartbeats).where(agent.c.silent_since.is_(None), agent.c.revoked_at.is_(None))
+    return {row.id: row.heartbeats for row in connection.execute(heard)}
+
+
+def revision(connection: Connection, agent_id: bytes) -> int:
+    """The revision of an agent's assignment."""
+    return int(connection.execute(select(agent.c.revision).where(agent.c.id == agent_id)).scalar_one())
+
+
+def assignment(connection: Connection, agent_id: bytes) -> Assignment:
+    """All that is asked of an agent."""
+    rows = connection.execute(
+        select(import_path, library.c.exclusion_patterns)
+        .join(library, library.c.id == import_path.c.library_id)
+        .where(import_path.c.agent_id == agent_id, library.c.deleted_at.is_(None))
+        .order_by(import_path.c.id)
+    )
+    return Assignment(
+        revision=revision(connection, agent_id),
+        catalog=ids.to_text("catalog", incarnation(connection)),
+        volumes=[_known_volume(row) for row in volumes.of_agent_or_nobody(connection, agent_id)],
+        import_paths=[
+            AssignedPath(
+                id=ids.to_text("import_path", row.id),
+                library=ids.to_text("library", row.library_id),
+                path=paths.to_wire(row.path),
+                server_path=paths.to_wire(row.server_path),
+                exclusion_patterns=msgspec.json.decode(row.exclusion_patterns),
+                volume=ids.to_text("volume", row.volume_id) if row.volume_id else None,
+                directory=paths.to_wire(row.directory) if row.directory is not None else None,
+            )
+            for row in rows
+        ],
+    )
+
+
+def get(connection: Connection, agent_id: bytes) -> AnyRow | None:
+    """One agent."""
+    return connection.execute(select(agent).where(agent.c.id == agent_id)).one_or_none()
+
+
+def page(connection: Connection, after: bytes, limit: int) -> Sequence[AnyRow]:
+    """Agents in the order of their ids."""
+    return connection.execute(select(agent).where(agent.c.id > after).order_by(agent.c.id).limit(limit)).all()
+
+
+def resolve(connection: Connection, text: str) -> bytes | None:
+    """The id of an enrolled agent that is named by its id or its name."""
+    raw = ids.from_text("agent", text)
+    wanted = agent.c.name == text if raw is None else agent.c.id == raw
+    found: bytes | None = connection.execute(
+        select(agent.c.id).where(wanted, agent.c.revoked_at.is_(None))
+    ).scalar_one_or_none()
+    return found
+
+
+def _known_volume(row: AnyRow) -> KnownVolume:
+    mounted_at = row.mounted_at if row.mounted_at is not None else row.last_mounted_at
+    return KnownVolume(
+        id=ids.to_text("volume", row.id),
+        label=row.label,
+        identity=msgspec.json.decode(row.identity, type=Identity),
+        last_mounted_at=None if mounted_at is None else paths.to_wire(mounted_at),
+    )
+
+
+def _new_bindings(
+    connection: Connection, agent_id: bytes, bindings: Sequence[Binding], reported: set[bytes]
+) -> list[_Bound]:
+    """The bindings that differ from what is stored. A binding once made stays, so those that are bound are done.
+
+    ``reported`` are volumes that the same heartbeat makes known.
+    """
+    wanted = {ids.from_text("import_path", one.import_path): one for one in bindings}
+    if not wanted:
+        return []
+    # Most heartbeats repeat bindings long made; reading without a lock is enough to see that.
+    rows = connection.execute(
+        select(import_path).where(import_path.c.agent_id == agent_id, import_path.c.state != BindingState.BOUND)
+    )
+    found = []
+    for row in rows:
+        one = wanted.get(row.id)
+        if one is None:
+            continue
+        values = _binding_values(connection, agent_id, one, reported)
+        if values is not None and any(getattr(row, name) != value for name, value in values.items()):
+            found.append(_Bound(row.id, row.library_id, values))
+    return found
+
+
+def _binding_values(
+    connection: Connection, agent_id: bytes, one: Binding, reported: set[bytes]
+) -> dict[str, Any] | None:
+    if one.state is not BindingState.BOUND:
+        return {"state": one.state.value, "message": one.message, "volume_id": None, "directory": None}
+    raw = ids.from_text("volume", one.volume or "")
+    if raw is None or one.directory is None:
+        return None
+    if raw not in reported and not volumes.is_of(connection, raw, agent_id):
+        return None
+    directory = paths.to_bytes(paths.check_relative(one.directory))
+    return {"state": one.state.value, "message": one.message, "volume_id": raw, "directory": directory}

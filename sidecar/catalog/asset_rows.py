@@ -1,0 +1,188 @@
+"""Assets between the database and the values that decisions are made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
+
+from holdfast.media import Kind
+from sidecar.asset import Asset, Status, status
+from sidecar.catalog import bulk
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import asset as table
+from sidecar.reconcile import Write
+
+# What ingest may overwrite. The bin and the photo server's own id belong to others, who write them meanwhile.
+_OWNED = (
+    "import_path_id",
+    "path",
+    "path_key",
+    "kind",
+    "size",
+    "mtime_ns",
+    "status",
+    "absent_since",
+    "unreadable_error",
+    "excluded_by",
+    "removed_at",
+    "xmp_path",
+    "change",
+    "change_kind",
+    "changed_at",
+)
+_FACTS = (
+    table.c.id,
+    table.c.library_id,
+    table.c.volume_id,
+    table.c.import_path_id,
+    table.c.path,
+    table.c.path_key,
+    table.c.kind,
+    table.c.size,
+    table.c.mtime_ns,
+    table.c.created_at,
+    table.c.absent_since,
+    table.c.unreadable_error,
+    table.c.excluded_by,
+    table.c.removed_at,
+    table.c.xmp_path,
+)
+# A range of names beside an .xmp file is a predicate of its own; more of them in one statement help nobody.
+_RANGES = 100
+
+
+def key(path: bytes) -> bytes:
+    """The digest that stands for a path in unique keys; paths are longer than any engine indexes."""
+    return hashlib.blake2b(path, digest_size=16).digest()
+
+
+def below(directory: bytes) -> ColumnElement[bool] | None:
+    """The condition that a path lies below a directory of the volume; None for its root."""
+    if not directory:
+        return None
+    # "0" is the byte after "/".
+    return and_(table.c.path >= directory + b"/", table.c.path < directory + b"0")
+
+
+def at(connection: Connection, libraries: Iterable[bytes], volume: bytes, paths: Collection[bytes]) -> list[Asset]:
+    """The assets that claim these paths, locked until the transaction ends."""
+    found: list[Asset] = []
+    keys = [key(path) for path in paths]
+    for library in libraries:
+        for part in bulk.chunks(keys):
+            chosen = _facts().where(
+                table.c.library_id == library, table.c.volume_id == volume, table.c.path_key.in_(part)
+            )
+            found += map(_asset, connection.execute(chosen))
+    return found
+
+
+def in_ranges(
+    connection: Connection, libraries: Iterable[bytes], volume: bytes, ranges: Collection[tuple[bytes, bytes]]
+) -> list[Asset]:
+    """The assets whose path lies in one of the ranges (from, to), locked until the transaction ends."""
+    found: list[Asset] = []
+    for library in libraries:
+        for part in bulk.chunks(ranges, _RANGES):
+            within = or_(*(and_(table.c.path >= low, table.c.path < high) for low, high in part))
+            chosen = _facts().where(
+                table.c.library_id == library,
+                table.c.volume_id == volume,
+                table.c.path_key.is_not(None),
+                within,
+            )
+            found += map(_asset, connection.execute(chosen))
+    return found
+
+
+def present_below(connection: Connection, library: bytes, volume: bytes, directory: bytes) -> Iterator[list[Asset]]:
+    """The present assets below a directory, some thousands at a time, locked until the transaction ends.
+
+    The caller may change their status between pages.
+    """
+    last = b""
+    inside = below(directory)
+    while True:
+        chosen = (
+            _facts()
+            .where(table.c.library_id == library, table.c.volume_id == volume, table.c.status == Status.PRESENT)
+            .where(table.c.path > last)
+            .order_by(table.c.path)
+            .limit(5 * bulk.CHUNK)
+        )
+        page = [_asset(row) for row in connection.execute(chosen if inside is None else chosen.where(inside))]
+        if not page:
+            return
+        last = page[-1].path
+        yield page
+
+
+def write(connection: Connection, writes: Iterable[Write], changes: Iterator[int], now: int) -> None:
+    """Write rows completely, each with the next change number."""
+    new: list[tuple[Any, ...]] = []
+    known: list[tuple[Any, ...]] = []
+    for one in writes:
+        (new if one.is_new else known).append(_row(one, next(changes), now))
+    bulk.insert(connection, table, new)
+    bulk.upsert(connection, table, known, _OWNED)
+
+
+def release(connection: Connection, assets: Collection[bytes]) -> None:
+    """Let these assets give up the paths they claim."""
+    for part in bulk.chunks(assets):
+        connection.execute(update(table).where(table.c.id.in_(part)).values(path_key=None))
+
+
+def _facts() -> Select[Any]:
+    return select(*_FACTS).with_for_update()
+
+
+def _asset(row: AnyRow) -> Asset:
+    return Asset(
+        id=row[0],
+        library=row[1],
+        volume=row[2],
+        import_path=row[3],
+        path=row[4],
+        claims=row[5] is not None,
+        kind=Kind(row[6]),
+        size=row[7],
+        mtime_ns=row[8],
+        created_at=row[9],
+        absent_since=row[10],
+        unreadable_error=row[11],
+        excluded_by=row[12],
+        removed_at=row[13],
+        xmp_path=row[14],
+    )
+
+
+def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
+    """A complete row, in the order of the table's columns."""
+    one = write.asset
+    return (
+        one.id,
+        one.library,
+        one.volume,
+        one.import_path,
+        one.path,
+        key(one.path) if one.claims else None,
+        one.kind.value,
+        one.size,
+        one.mtime_ns,
+        one.created_at,
+        status(one).value,
+        one.absent_since,
+        one.unreadable_error,
+        one.excluded_by,
+        one.removed_at,
+        None,
+        None,
+        one.xmp_path,
+        change,
+        write.kind,
+        now,
+    )

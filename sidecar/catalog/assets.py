@@ -1,0 +1,209 @@
+"""Assets as consumers ask for them: lists, look-ups, history, and the two facts that they may set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, tuple_, update
+
+from holdfast import paths
+from sidecar.asset import STATES_OF, Availability
+from sidecar.catalog import asset_rows, bulk, libraries
+from sidecar.catalog.clock import CLOCK, feed
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import asset, asset_transition, evidence, import_path, library, volume
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of assets is limited to; None does not limit. ``path_prefix`` is a directory, as the photo
+    server sees it, in wire text. ``updated_since`` is in microseconds."""
+
+    library: bytes | None = None
+    owner: str | None = None
+    status: str | None = None
+    availability: Availability | None = None
+    volume: bytes | None = None
+    path_prefix: str | None = None
+    kind: str | None = None
+    trashed: bool | None = None
+    updated_since: int | None = None
+
+
+def shown() -> Select[Any]:
+    """Assets with all that is shown of them: also of their library, import path and volume."""
+    return (
+        select(
+            asset,
+            library.c.owner,
+            import_path.c.directory,
+            import_path.c.server_path,
+            volume.c.state.label("volume_state"),
+            volume.c.reason.label("volume_reason"),
+            volume.c.detail.label("volume_detail"),
+            volume.c.since.label("volume_since"),
+            volume.c.change.label("volume_change"),
+            volume.c.mounted_at,
+            volume.c.last_mounted_at,
+        )
+        .join(library, library.c.id == asset.c.library_id)
+        .join(import_path, import_path.c.id == asset.c.import_path_id)
+        .join(volume, volume.c.id == asset.c.volume_id)
+    )
+
+
+def page(connection: Connection, filters: Filters, after: Sequence[int | bytes] | None, limit: int) -> Sequence[AnyRow]:
+    """Assets behind a position, in the order of their ids, or of their last change under ``updated_since``."""
+    order = order_of(filters)
+    chosen = shown().where(*_conditions(connection, filters)).order_by(*order).limit(limit)
+    if after is not None:
+        chosen = chosen.where(tuple_(*order) > tuple_(*after))
+    return connection.execute(chosen).all()
+
+
+def order_of(filters: Filters) -> tuple[ColumnElement[Any], ...]:
+    """The columns that a list is sorted by; their values in a row are a position."""
+    return (asset.c.id,) if filters.updated_since is None else (asset.c.changed_at, asset.c.id)
+
+
+def get(connection: Connection, asset_id: bytes) -> AnyRow | None:
+    """One asset."""
+    return connection.execute(shown().where(asset.c.id == asset_id)).one_or_none()
+
+
+def with_ids(connection: Connection, asset_ids: Collection[bytes]) -> list[AnyRow]:
+    """The assets with these ids."""
+    found: list[AnyRow] = []
+    for part in bulk.chunks(asset_ids):
+        found += connection.execute(shown().where(asset.c.id.in_(part))).all()
+    return found
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A path inside a volume; ``library`` None means every library."""
+
+    volume: bytes
+    path: bytes
+    library: bytes | None
+
+
+def places(connection: Connection, wanted: Iterable[str]) -> dict[str, list[Place]]:
+    """Where absolute paths (wire text) lead, be they the photo server's or the host's: path -> places."""
+    roots: list[tuple[str, str, bytes, bytes | None]] = []  # absolute root, directory in the volume, volume, library
+    bound = connection.execute(select(import_path).where(import_path.c.volume_id.is_not(None)))
+    for row in bound:
+        server_path, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
+        roots.append((server_path, directory, row.volume_id, row.library_id))
+    for row in connection.execute(select(volume.c.id, volume.c.mounted_at, volume.c.last_mounted_at)):
+        roots += [
+            (paths.to_wire(mounted), "", row.id, None)
+            for mounted in {row.mounted_at, row.last_mounted_at}
+            if mounted is not None
+        ]
+    found: dict[str, list[Place]] = {}
+    for path in wanted:
+        found[path] = [
+            Place(volume_id, paths.to_bytes(paths.join(directory, rest)), library_id)
+            for root, directory, volume_id, library_id in roots
+            if (rest := _rest(root, path))
+        ]
+    return found
+
+
+def at_places(connection: Connection, wanted: Collection[Place]) -> dict[Place, list[AnyRow]]:
+    """The assets that claim these places."""
+    found: dict[Place, list[AnyRow]] = {}
+    by_volume: dict[bytes, list[Place]] = {}
+    for one in wanted:
+        by_volume.setdefault(one.volume, []).append(one)
+    everywhere = list(connection.execute(select(library.c.id)).scalars())
+    for volume_id, group in by_volume.items():
+        rows: dict[bytes, list[AnyRow]] = {}
+        in_libraries = everywhere if any(one.library is None for one in group) else [one.library for one in group]
+        for part in bulk.chunks({asset_rows.key(one.path) for one in group}):
+            chosen = shown().where(
+                asset.c.library_id.in_(set(in_libraries)), asset.c.volume_id == volume_id, asset.c.path_key.in_(part)
+            )
+            for row in connection.execute(chosen):
+                rows.setdefault(row.path, []).append(row)
+        for one in group:
+            here = rows.get(one.path, [])
+            found[one] = [row for row in here if one.library in (None, row.library_id)]
+    return found
+
+
+def history(connection: Connection, asset_id: bytes, before: bytes, limit: int) -> Sequence[AnyRow]:
+    """Transitions of an asset with their evidence, the newest first."""
+    chosen = (
+        select(asset_transition, evidence.c.body.label("evidence"))
+        .outerjoin(evidence, evidence.c.id == asset_transition.c.evidence_id)
+        .where(asset_transition.c.asset_id == asset_id, asset_transition.c.id < before)
+        .order_by(asset_transition.c.id.desc())
+        .limit(limit)
+    )
+    return connection.execute(chosen).all()
+
+
+def lock(connection: Connection, asset_id: bytes) -> bool:
+    """Lock an asset until the transaction ends. False when there is none."""
+    chosen = select(asset.c.id).where(asset.c.id == asset_id).with_for_update()
+    return connection.execute(chosen).one_or_none() is not None
+
+
+def mark(connection: Connection, asset_id: bytes, values: dict[str, Any], now: int) -> None:
+    """Set what consumers may set of an asset that was locked: ``trashed_at`` and ``foreign_id``."""
+    row = values | feed("asset.updated", CLOCK.take(connection, 1), now)
+    connection.execute(update(asset).where(asset.c.id == asset_id).values(row))
+
+
+def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    equal = (
+        (asset.c.library_id, filters.library),
+        (asset.c.volume_id, filters.volume),
+        (asset.c.status, filters.status),
+        (asset.c.kind, filters.kind),
+    )
+    found += [column == value for column, value in equal if value is not None]
+    if filters.owner is not None:
+        found.append(asset.c.library_id.in_(libraries.owned_by(connection, filters.owner)))
+    if filters.availability is not None:
+        # Volumes are few, and naming them leaves the engine nothing to guess.
+        states = select(volume.c.id).where(volume.c.state.in_(STATES_OF[filters.availability]))
+        found.append(asset.c.volume_id.in_(list(connection.execute(states).scalars())))
+    if filters.trashed is not None:
+        found.append(asset.c.trashed_at.is_not(None) if filters.trashed else asset.c.trashed_at.is_(None))
+    if filters.updated_since is not None:
+        found.append(asset.c.changed_at >= filters.updated_since)
+    if filters.path_prefix is not None:
+        found.append(_under(connection, filters.path_prefix))
+    return found
+
+
+def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
+    """The condition that an asset lies below a directory, as the photo server sees it."""
+    alternatives: list[ColumnElement[bool]] = []
+    for row in connection.execute(select(import_path).where(import_path.c.volume_id.is_not(None))):
+        root, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
+        if _holds(prefix, root):
+            inside = directory
+        elif _holds(root, prefix):
+            inside = paths.join(directory, _rest(root, prefix))
+        else:
+            continue
+        of_path = and_(asset.c.library_id == row.library_id, asset.c.import_path_id == row.id)
+        within = asset_rows.below(paths.to_bytes(inside))
+        alternatives.append(of_path if within is None else and_(of_path, within))
+    return or_(*alternatives) if alternatives else false()
+
+
+def _holds(root: str, path: str) -> bool:
+    return root == "/" or paths.contains(root, path)
+
+
+def _rest(root: str, path: str) -> str:
+    """``path`` as seen from ``root``, or "" when it is not below it."""
+    if not _holds(root, path):
+        return ""
+    return path[1:] if root == "/" else paths.below(root, path)

@@ -1,0 +1,241 @@
+"""Ingest: one report in, one transaction, a few statements whatever its size.
+
+The order is what keeps writers out of each other's way: the stream's row first, then the assets that the report
+touches, then libraries, and the change clock last, since everybody waits for that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from holdfast import ids, paths
+from holdfast.patterns import Exclusions
+from holdfast.problems import PlacedError
+from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, check
+from sidecar import companions
+from sidecar.asset import Asset
+from sidecar.catalog import asset_rows, bulk, scans, streams
+from sidecar.catalog.clock import CLOCK, Clock
+from sidecar.catalog.tables import asset_transition, evidence, import_path, library, volume, xmp
+from sidecar.errors import Refused
+from sidecar.membership import Membership, Scope
+from sidecar.reconcile import Known, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
+from sidecar.steps import Step, steps
+
+
+def check_report(report: Report) -> None:
+    """Raise :class:`Refused` for a report that cannot be true; decoding has already checked its types."""
+    try:
+        check(report)
+    except BadReport as error:
+        raise _refused(error.pointer, error.problem) from error
+    for name, text in (("volume", report.volume), ("journal", report.journal)):
+        if ids.from_text(name, text) is None:
+            raise _refused(f"/{name}", f"this is not the id of a {name}")
+    for index, one in enumerate(report.observations):
+        if isinstance(one, ScanStarted | ScanFinished) and ids.from_text("scan", one.scan) is None:
+            raise _refused(f"/observations/{index}/scan", "this is not the id of a scan")
+        if isinstance(one, ScanFinished) and not _countable(one):
+            raise _refused(f"/observations/{index}", "a count or duration is impossible")
+
+
+def apply(
+    connection: Connection,
+    report: Report,
+    *,
+    agent: bytes,
+    digest: bytes,
+    now: int,
+    entropy: bytes,
+    clock: Clock = CLOCK,
+) -> Receipt:
+    """Apply a checked report that ``agent`` sent. ``digest`` is the SHA-256 of its body, ``entropy`` 10 random bytes.
+
+    Raises :class:`Refused` for a volume that is unknown or another agent's, and for a report out of its turn.
+    """
+    volume_id = ids.from_text("volume", report.volume)
+    journal = ids.from_text("journal", report.journal)
+    if volume_id is None or journal is None:
+        raise ValueError("bug: the report was not checked")
+    _check_owner(connection, volume_id, agent)
+    turn, expected = streams.take_turn(connection, volume_id, journal, report.sequence, digest, now)
+    if turn is streams.Turn.REPEAT:
+        return Receipt(sequence=report.sequence, applied=False, expected=expected)
+    new_ids = ids.series(now // 1000, entropy)
+    membership = _membership(connection, volume_id)
+    walk = steps(report.observations)
+    known = _load(connection, walk, membership, volume_id)
+    outcome = reconcile(known, walk, membership, now, new_ids, volume_id)
+    scan_steps = scans.steps(report.observations)
+    refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps)
+    pages = _blocked(connection, outcome, known, membership, volume_id)
+    count = len(outcome.writes) + len(scan_steps) + len(refreshed)
+    # Not for nothing: a report that only confirms must not hold up everybody else's.
+    changes = clock.take(connection, count) if count else iter(())
+    asset_rows.release(connection, outcome.released)
+    asset_rows.write(connection, outcome.writes, changes, now)
+    _write_xmp(connection, volume_id, outcome)
+    history = _History(connection, report, new_ids, now)
+    history.write(outcome.transitions)
+    scans.write(connection, volume_id, scan_steps, refreshed, changes, new_ids, now)
+    for writes, transitions in pages:
+        asset_rows.write(connection, writes, clock.take(connection, len(writes)), now)
+        history.write(transitions)
+    expected = streams.advance(connection, volume_id, journal, report.sequence, digest, now)
+    return Receipt(sequence=report.sequence, applied=True, expected=expected)
+
+
+def _check_owner(connection: Connection, volume_id: bytes, agent: bytes) -> None:
+    row = connection.execute(select(volume.c.agent_id).where(volume.c.id == volume_id)).one_or_none()
+    if row is None:
+        raise Refused("not-found", "This volume is not known. A heartbeat makes it known.")
+    if row.agent_id != agent:
+        raise Refused("two-writers", "This volume is reported by another agent; only one may.")
+
+
+def _refused(pointer: str, message: str) -> Refused:
+    errors = [PlacedError(pointer, message)]
+    return Refused("invalid-report", "The report was refused whole: no honest agent makes it.", errors=errors)
+
+
+def _countable(one: ScanFinished) -> bool:
+    counts = (one.directories, one.files, one.errors, one.duration_s * 1_000_000)
+    return all(0 <= count < 1 << 62 for count in counts)
+
+
+def _membership(connection: Connection, volume_id: bytes) -> Membership:
+    rows = connection.execute(
+        select(
+            import_path.c.id,
+            import_path.c.library_id,
+            import_path.c.directory,
+            import_path.c.server_path,
+            library.c.exclusion_patterns,
+        )
+        .join(library, library.c.id == import_path.c.library_id)
+        .where(import_path.c.volume_id == volume_id, library.c.deleted_at.is_(None))
+    )
+    return Membership(
+        Scope(
+            import_path=row.id,
+            library=row.library_id,
+            directory=paths.to_wire(row.directory),
+            server_path=paths.to_wire(row.server_path),
+            exclusions=Exclusions(msgspec.json.decode(row.exclusion_patterns, type=list[str])),
+        )
+        for row in rows
+    )
+
+
+def _load(connection: Connection, walk: Sequence[Step], membership: Membership, volume_id: bytes) -> Known:
+    """Everything that the steps touch: assets, .xmp files, and each of them beside the other."""
+    libraries = membership.libraries
+    asked = touched(walk)
+    assets = {one.id: one for one in asset_rows.at(connection, libraries, volume_id, asked.media)}
+    xmp_known = _xmp_at(connection, volume_id, asked.xmp)
+    changed = {path for path, facts in xmp_after(walk).items() if xmp_known.get(path) != facts}
+    if changed:
+        beside = _beside(connection, libraries, volume_id, changed)
+        assets |= {one.id: one for one in beside}
+    # Known photos carry their companion in the row. It is looked for beside new and moved ones, and anew where an
+    # .xmp file changed.
+    claimed = {one.path for one in assets.values() if one.claims}
+    look = (asked.media - claimed) | asked.arrived | (claimed if changed else set())
+    if look and _has_xmp(connection, volume_id):
+        wanted = {candidate for path in look for candidate in companions.candidates(path)} - asked.xmp
+        xmp_known |= _xmp_at(connection, volume_id, wanted)
+    return Known(list(assets.values()), xmp_known)
+
+
+def _beside(connection: Connection, libraries: Sequence[bytes], volume_id: bytes, changed: set[bytes]) -> list[Asset]:
+    """The assets that one of the changed .xmp files could describe."""
+    exact, ranges = set(), []
+    for path in sorted(changed):
+        base, low, high = companions.described(path)
+        exact.add(base)
+        ranges.append((low, high))
+    found = asset_rows.at(connection, libraries, volume_id, exact)
+    found += asset_rows.in_ranges(connection, libraries, volume_id, ranges)
+    return [one for one in found if not changed.isdisjoint(companions.candidates(one.path))]
+
+
+def _has_xmp(connection: Connection, volume_id: bytes) -> bool:
+    return connection.execute(select(xmp.c.path_key).where(xmp.c.volume_id == volume_id).limit(1)).first() is not None
+
+
+def _xmp_at(connection: Connection, volume_id: bytes, wanted: set[bytes]) -> dict[bytes, XmpFacts]:
+    found: dict[bytes, XmpFacts] = {}
+    for part in bulk.chunks(map(asset_rows.key, wanted)):
+        rows = connection.execute(
+            select(xmp.c.path, xmp.c.size, xmp.c.mtime_ns).where(xmp.c.volume_id == volume_id, xmp.c.path_key.in_(part))
+        )
+        found |= {row.path: (row.size, row.mtime_ns) for row in rows}
+    return found
+
+
+def _write_xmp(connection: Connection, volume_id: bytes, outcome: Outcome) -> None:
+    rows = [(volume_id, asset_rows.key(path), path, *facts) for path, facts in outcome.xmp_written.items()]
+    bulk.upsert(connection, xmp, rows, ("size", "mtime_ns"))
+    for part in bulk.chunks(map(asset_rows.key, outcome.xmp_gone)):
+        connection.execute(delete(xmp).where(xmp.c.volume_id == volume_id, xmp.c.path_key.in_(part)))
+
+
+def _blocked(
+    connection: Connection, outcome: Outcome, known: Known, membership: Membership, volume_id: bytes
+) -> Iterator[tuple[list[Write], list[Transition]]]:
+    """The untouched assets below unreadable directories, page by page: there may be a whole library of them."""
+    touched_ids = {one.id for one in known.assets} | {write.asset.id for write in outcome.writes}
+    for step in outcome.blocked:
+        for one_library in membership.libraries:
+            for page in asset_rows.present_below(connection, one_library, volume_id, step.directory):
+                yield block([one for one in page if one.id not in touched_ids], step)
+
+
+class _History:
+    """Writes transitions, with what the report said as their evidence: one evidence row an observation."""
+
+    def __init__(self, connection: Connection, report: Report, new_ids: Iterator[bytes], now: int) -> None:
+        self._connection, self._report, self._new_ids, self._now = connection, report, new_ids, now
+        self._evidence: dict[int, bytes] = {}
+
+    def write(self, transitions: Sequence[Transition]) -> None:
+        rows = [self._row(one) for one in transitions]
+        bulk.insert(self._connection, asset_transition, rows)
+
+    def _row(self, one: Transition) -> tuple[Any, ...]:
+        return (
+            next(self._new_ids),
+            one.asset,
+            one.was.value,
+            one.now.value,
+            one.from_path,
+            one.to_path,
+            one.reason,
+            self._evidence_of(one.source),
+            self._now,
+        )
+
+    def _evidence_of(self, source: int) -> bytes:
+        known = self._evidence.get(source)
+        if known is not None:
+            return known
+        report, observation = self._report, self._report.observations[source]
+        # The names are in the transitions already; a report has up to five thousand of them.
+        told = {
+            name: value for name, value in msgspec.to_builtins(observation).items() if name not in ("files", "names")
+        }
+        body = {
+            "volume": report.volume,
+            "journal": report.journal,
+            "sequence": report.sequence,
+            "epoch": report.epoch,
+            "made_at": report.made_at,
+            "observation": told,
+        }
+        key = self._evidence[source] = next(self._new_ids)
+        bulk.insert(self._connection, evidence, [(key, msgspec.json.encode(body).decode())])
+        return key

@@ -1,0 +1,93 @@
+"""Tokens: random, shown once, stored as digests, scoped, revocable."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import agent, token
+
+SECRET_BYTES = 32
+_PREFIX = "hf_"
+
+
+def spell(secret: bytes) -> str:
+    """The token as people and programs hold it. The prefix lets secret scanners find one that leaked."""
+    return _PREFIX + base64.urlsafe_b64encode(secret).decode().rstrip("=")
+
+
+def digest(text: str) -> bytes:
+    """What is stored of a token. It has 256 random bits, so a plain hash keeps it safe."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def create(
+    connection: Connection,
+    *,
+    new_id: bytes,
+    secret: bytes,
+    name: str,
+    scope: str,
+    now: int,
+    agent_id: bytes | None = None,
+) -> str:
+    """Make a token from :data:`SECRET_BYTES` random bytes. Returns its text, which is nowhere stored."""
+    text = spell(secret)
+    row = {"id": new_id, "digest": digest(text), "name": name, "scope": scope, "agent_id": agent_id}
+    connection.execute(token.insert().values({**row, "created_at": now}))
+    return text
+
+
+def find(connection: Connection, text: str) -> AnyRow | None:
+    """The token with this text, if it is good."""
+    chosen = (
+        select(token.c.id, token.c.name, token.c.scope, token.c.agent_id, token.c.used_at)
+        .outerjoin(agent, agent.c.id == token.c.agent_id)
+        .where(token.c.digest == digest(text), token.c.revoked_at.is_(None), agent.c.revoked_at.is_(None))
+    )
+    return connection.execute(chosen).one_or_none()
+
+
+def use_up(connection: Connection, token_id: bytes, now: int) -> bool:
+    """Use a one-time token. False when somebody was faster."""
+    unused = (token.c.id == token_id, token.c.used_at.is_(None), token.c.revoked_at.is_(None))
+    return bool(connection.execute(update(token).where(*unused).values(used_at=now)).rowcount)
+
+
+def revoke(connection: Connection, token_id: bytes, now: int) -> bool:
+    """Revoke a token. False when there is none, or it is revoked already."""
+    good = (token.c.id == token_id, token.c.revoked_at.is_(None))
+    return bool(connection.execute(update(token).where(*good).values(revoked_at=now)).rowcount)
+
+
+def revoke_of_agent(connection: Connection, agent_id: bytes, now: int) -> None:
+    """Revoke all tokens of an agent."""
+    good = (token.c.agent_id == agent_id, token.c.revoked_at.is_(None))
+    connection.execute(update(token).where(*good).values(revoked_at=now))
+
+
+def get(connection: Connection, token_id: bytes) -> AnyRow | None:
+    """One token, without its digest."""
+    return connection.execute(_shown().where(token.c.id == token_id)).one_or_none()
+
+
+def page(connection: Connection, after: bytes, limit: int) -> Sequence[AnyRow]:
+    """Tokens in the order of their ids."""
+    return connection.execute(_shown().where(token.c.id > after).order_by(token.c.id).limit(limit)).all()
+
+
+def _shown() -> Any:
+    return select(
+        token.c.id,
+        token.c.name,
+        token.c.scope,
+        token.c.agent_id,
+        token.c.created_at,
+        token.c.used_at,
+        token.c.revoked_at,
+    )

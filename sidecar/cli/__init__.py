@@ -1,0 +1,26 @@
+"""The command line of the sidecar: one module a verb.
+
+Exit status: 0 done, 64 wrong usage of a verb, 69 the database does not answer, 78 the configuration cannot work.
+"""
+
+from __future__ import annotations
+
+import click
+
+from holdfast import __version__
+from sidecar.cli.check_config import check_config
+from sidecar.cli.migrate import migrate
+from sidecar.cli.openapi import openapi
+from sidecar.cli.serve import serve
+from sidecar.cli.tokens import tokens
+from sidecar.cli.worker import worker
+
+
+@click.group(name="holdfast-sidecar", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="%(version)s")
+def main() -> None:
+    """Keeps the catalog of assets beside a photo server."""
+
+
+for _verb in (serve, worker, migrate, tokens, openapi, check_config):
+    main.add_command(_verb)

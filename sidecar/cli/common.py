@@ -1,0 +1,96 @@
+"""What the verbs share: the options that say which catalog, and how failures end the process."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from sidecar import config
+from sidecar.catalog.engine import connect
+from sidecar.config import Config
+from sidecar.errors import CatalogError, ConfigError
+
+EX_UNAVAILABLE = 69
+EX_CONFIG = 78
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def catalog_options(function: F) -> F:
+    """The options ``--config``, ``--state`` and ``--database``. The verb gets the :class:`Config` as ``settings``."""
+
+    @click.option("--config", "file", metavar="FILE", help="The configuration, sidecar.toml.")
+    @click.option("--state", "state_dir", metavar="DIR", help="Where the state is kept; the catalog too, by default.")
+    @click.option("--database", metavar="URL", help="The catalog: sqlite:///FILE or mysql+pymysql://…")
+    @functools.wraps(function)
+    def wrapped(file: str | None, state_dir: str | None, database: str | None, **options: Any) -> Any:
+        with failures():
+            given = {"state_dir": state_dir, "database": database, "listen": options.pop("listen", None)}
+            return function(settings=config.load(file, os.environ, given), **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """End the process with the right status, and one line that says why."""
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(f"The configuration cannot work: {error}", err=True)
+        sys.exit(EX_CONFIG)
+    except (CatalogError, DBAPIError) as error:
+        click.echo(f"The database cannot be used: {error}", err=True)
+        sys.exit(EX_UNAVAILABLE)
+
+
+@contextlib.contextmanager
+def opened(settings: Config) -> Iterator[Engine]:
+    """The engine of a configuration, closed at the end. Makes the state directory when it is not there."""
+    make_state_dir(settings)
+    engine = connect(settings.database)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def make_state_dir(settings: Config) -> None:
+    """Make the state directory, and whatever else this process makes, for its owner only."""
+    os.umask(0o077)
+    try:
+        os.makedirs(settings.state_dir, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"state_dir: {settings.state_dir}: {os.strerror(error.errno or 0)}") from error
+
+
+def log_to_stderr() -> None:
+    """Log lines as journald likes them: no time, it has its own."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def write_secret(path: str, text: str) -> None:
+    """Write a secret to a new file that only its owner may read; an existing one is never overwritten.
+
+    It appears whole or not at all, so that whoever waits for it reads no half of it.
+    """
+    draft = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(draft, path)
+    finally:
+        os.unlink(draft)

@@ -1,0 +1,51 @@
+"""Everything that can go wrong in the sidecar, drawn once.
+
+SidecarError
+├── ConfigError            the configuration cannot work; the text names the key
+├── CatalogError
+│   ├── CatalogUnavailable   the database does not answer, or stayed too busy; later it will
+│   └── SchemaMismatch       the database has another version of the schema than this program
+└── Refused                a request that is refused, with the problem that is sent back
+"""
+
+from __future__ import annotations
+
+from holdfast.problems import PlacedError
+
+
+class SidecarError(Exception):
+    """The root of the tree."""
+
+
+class ConfigError(SidecarError):
+    """The configuration cannot work. The text says which key, and what to do."""
+
+
+class CatalogError(SidecarError):
+    """Something about the database."""
+
+
+class CatalogUnavailable(CatalogError):
+    """The database does not answer, or a transaction lost every try. ``retry_after_s`` is when to come back."""
+
+    retry_after_s = 5
+
+
+class SchemaMismatch(CatalogError):
+    """The database has another version of the schema than this program understands."""
+
+
+class Refused(SidecarError):
+    """A request that is refused. ``code`` names the kind of problem, see ``sidecar.api.problems``.
+
+    ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only.
+    """
+
+    def __init__(
+        self, code: str, detail: str, *, errors: list[PlacedError] | None = None, expected: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.expected = expected

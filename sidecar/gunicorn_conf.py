@@ -1,0 +1,46 @@
+"""gunicorn's own settings. A worker is one process with many threads: agents and readers of the feed wait in
+long polls, which cost a thread each and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from sidecar.api.endpoint import services_of
+from sidecar.config import load
+
+# Gunicorn reads every name here as a setting, so none may be called ``config``.
+_settings = load(None, os.environ, {})
+
+bind = [_settings.listen]
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "gthread"
+# Longer than the longest long poll, which does keep its worker's heartbeat going, but with some air.
+timeout = 90
+graceful_timeout = 10
+keepalive = 75
+# A report has up to 4 MiB; the headers of no request here are long.
+limit_request_line = 8190
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# Nothing here is to be controlled from outside but by signals.
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let long polls end when the worker is asked to, instead of holding up its end for a minute."""
+    from sidecar.wsgi import app  # noqa: PLC0415 - only workers load it, after they were forked
+
+    doorbell = services_of(app).doorbell
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        doorbell.close()
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,123 @@
+"""The worker: the process that does what nobody asks for. For now that is noticing silent agents (rule R36).
+
+Any number of workers may run, on any hosts; a lease in the database lets one of them act. All times are measured
+on the worker's own monotonic clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from holdfast import ids
+from sidecar import silence
+from sidecar.catalog import agents, leases
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import snapshot, transact
+from sidecar.catalog.leases import Lease
+from sidecar.errors import CatalogUnavailable
+
+NAME = "worker"
+# A holder renews three times before it loses the lease; taking over a little late harms nobody.
+LEASE_S = 15.0
+RENEW_S = LEASE_S / 3
+STEP_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A lease that somebody else holds, and since when it has looked like this."""
+
+    lease: Lease | None
+    since_s: float
+
+
+class Worker:
+    """One contender for the lease, and what it does while it holds it."""
+
+    def __init__(self, engine: Engine, silent_after_s: float, holder: bytes, lease_s: float = LEASE_S) -> None:
+        self._engine, self._silent_after_s, self._holder, self._lease_s = engine, silent_after_s, holder, lease_s
+        self._held: Lease | None = None
+        self._renewed_s = 0.0
+        self._seen: _Seen | None = None
+        self._pulses: dict[bytes, silence.Pulse] = {}
+
+    @property
+    def is_acting(self) -> bool:
+        """Whether it holds the lease, as far as it knows."""
+        return self._held is not None
+
+    def step(self, now_s: float) -> list[bytes]:
+        """Do what is due. ``now_s`` is monotonic. Returns the agents that were found to be silent."""
+        if self._held is None and not self._contend(now_s):
+            return []
+        with snapshot(self._engine) as connection:
+            counts = agents.heartbeat_counts(connection)
+        self._pulses = silence.observe(self._pulses, counts, now_s)
+        due = silence.silent(self._pulses, now_s, self._silent_after_s)
+        if not due and now_s - self._renewed_s < min(RENEW_S, self._lease_s / 3):
+            return []
+        return self._act(due, now_s)
+
+    def _act(self, due: list[bytes], now_s: float) -> list[bytes]:
+        """Renew the lease and do the work in one transaction, so that neither happens without the other."""
+        held, entropy = self._held, os.urandom(10)
+        if held is None:
+            raise ValueError("bug: a worker without the lease acts")
+
+        def work(connection: Connection) -> list[bytes] | None:
+            if not leases.renew(connection, NAME, held):
+                return None
+            now = now_us()
+            return [
+                agent
+                for number, agent in enumerate(due)
+                if agents.fall_silent(connection, agent, self._pulses[agent].heartbeats, now, _spread(entropy, number))
+            ]
+
+        found = transact(self._engine, work)
+        if found is None:
+            _log.warning("lease.lost another worker took over")
+            self._held, self._seen, self._pulses = None, None, {}
+            return []
+        self._renewed_s = now_s
+        return found
+
+    def _contend(self, now_s: float) -> bool:
+        """Look at the lease; take it when it has stood still for too long. True when it is ours."""
+        with snapshot(self._engine) as connection:
+            lease = leases.read(connection, NAME)
+        if self._seen is None or self._seen.lease != lease:
+            self._seen = _Seen(lease, now_s)
+        if lease is not None and now_s - self._seen.since_s < self._lease_s:
+            return False
+        self._held = transact(self._engine, lambda connection: leases.take(connection, NAME, lease, self._holder))
+        self._renewed_s = now_s
+        if self._held is not None:
+            _log.info("lease.taken fence=%d", self._held.fence)
+        return self._held is not None
+
+
+def run(engine: Engine, silent_after_s: float, stop: threading.Event) -> None:
+    """Work until ``stop`` is set. A database that is away for a while is waited for."""
+    holder = ids.new(time.time_ns() // 1_000_000, os.urandom(10))
+    worker = Worker(engine, silent_after_s, holder)
+    while not stop.is_set():
+        try:
+            for agent in worker.step(time.monotonic()):
+                _log.warning("agent.silent %s", ids.to_text("agent", agent))
+        except CatalogUnavailable as error:
+            _log.warning("catalog.unavailable %s", error)
+        stop.wait(STEP_S)
+
+
+def _spread(entropy: bytes, number: int) -> bytes:
+    """Entropy for the n-th series of ids of one transaction."""
+    return (int.from_bytes(entropy, "big") ^ number << 40).to_bytes(len(entropy), "big")

@@ -1,0 +1,10 @@
+"""What gunicorn loads: the application, configured by the environment (see ``sidecar.config``)."""
+
+from __future__ import annotations
+
+import os
+
+from sidecar import config
+from sidecar.api import create_app
+
+app = create_app(config.load(None, os.environ, {}))
