@@ -1,0 +1,55 @@
+# One target a chore. `make` alone lists them.
+#
+# VENV may name another virtual environment; ARGS are passed on to what is run.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+ARGS ?=
+# Handed over by the environment, so that spaces and quotes in a path need no care.
+export PHOTOS VENV
+
+.PHONY: help up test check demo bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Try it on your photos: make up PHOTOS=/path/to/photos
+	@if [[ -z "$${PHOTOS:-}" ]]; then \
+	  echo 'Name the folder that holds the photos:  make up PHOTOS=/path/to/photos' >&2; \
+	  echo 'Options follow in ARGS:                 make up PHOTOS=… ARGS="--listen 127.0.0.1:9000"' >&2; \
+	  exit 2; \
+	fi
+	@.ci/venv sidecar$(if $(findstring mysql,$(ARGS)),$(,)mysql)
+	@exec "$$VENV/bin/holdfast" up $(ARGS) -- "$$PHOTOS"
+
+test: ## Check everything: style, types, import rules, all tests
+	@.ci/packages
+	@.ci/venv all
+	@$(MAKE) check
+	@"$$VENV/bin/pytest" -n 2 $(ARGS)
+
+check: ## Style, types and import rules only
+	@"$$VENV/bin/ruff" format --check --quiet .
+	@"$$VENV/bin/ruff" check --quiet .
+	@"$$VENV/bin/mypy" --no-error-summary
+	@"$$VENV/bin/mypy" --no-error-summary demo bench
+	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
+
+demo: ## Watch it tell apart a disk that is away and photos that are gone (root; uses loop devices)
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m demo $(ARGS)
+
+bench: ## Measure scans and latencies against their limits; writes docs/benchmarks.md (root)
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m bench $(ARGS)
+
+clean: ## Remove the virtual environment and all caches
+	@rm -rf -- "$$VENV" build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf -- {} +
+
+# A comma, which make takes for a separator inside a function.
+, := ,

@@ -1,0 +1,90 @@
+"""From the feed's items to events worth telling. Pure, but for what was told before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.up import folders
+from holdfast.up.catalog import FeedItem, Move, Volume
+from holdfast.up.narrate import Event, FileEvent, Note, VolumeEvent
+
+ORIGINS_MAX = 50  # moved files of one batch whose old place is asked for; more are folded anyway
+
+# Given an asset's id: its latest move, or None when that is not known.
+LastMove = Callable[[str], Move | None]
+
+
+class Interpreter:
+    """Remembers the state of each volume, since the feed tells only what *is*. ``volumes`` are as they were told
+    to people at ``told_at`` (Unix time); what happened to them before needs no line."""
+
+    def __init__(self, roots: Sequence[str], volumes: Sequence[Volume], told_at: float) -> None:
+        self._roots = list(roots)
+        self._told_at = told_at
+        self._states = {volume.id: volume.state for volume in volumes}
+
+    def read(self, items: Sequence[FeedItem], last_move: LastMove) -> list[Event]:
+        """The events of a batch, in the order of the feed."""
+        moved = sum(item.kind == "asset.moved" for item in items)
+        ask = last_move if moved <= ORIGINS_MAX else lambda _: None
+        events = (self._event(item, ask) for item in items)
+        return [event for event in events if event is not None]
+
+    def _event(self, item: FeedItem, last_move: LastMove) -> Event | None:
+        match item.entity:
+            case "asset":
+                return self._of_asset(item, last_move)
+            case "volume":
+                return self._of_volume(item)
+            case "agent":
+                silent = item.kind == "agent.silent"
+                text = "the agent has not been heard from" if silent else "the agent is heard from again"
+                return Note(at=item.at_unix, text=text, is_trouble=silent)
+            case _ if item.kind == "gap":
+                where = (item.state or {}).get("directory") or "a volume"
+                return Note(at=item.at_unix, text=f"changes in {where} went unseen; it is scanned again")
+            case _:
+                return None  # libraries and scans are told by what follows from them
+
+    def _of_asset(self, item: FeedItem, last_move: LastMove) -> FileEvent:
+        state = item.state or {}
+        kind = item.kind.removeprefix("asset.")
+        path = _path_of(state)
+        old = _before(path, last_move(item.id)) if kind == "moved" else None
+        return FileEvent(
+            at=item.at_unix,
+            kind=kind,
+            path=folders.short(path, self._roots),
+            is_video=state.get("kind") == "video",
+            origin=None if old is None else folders.short(old, self._roots),
+        )
+
+    def _of_volume(self, item: FeedItem) -> VolumeEvent | None:
+        if item.at_unix < self._told_at:
+            return None
+        state = item.state or {}
+        now, was = str(state.get("state")), self._states.get(item.id)
+        self._states[item.id] = now
+        if now == was:
+            return None  # its detail or its place changed
+        return VolumeEvent(
+            at=item.at_unix,
+            label=str(state.get("label") or item.id),
+            state=now,
+            detail=str(state.get("detail") or ""),
+            was=was,
+            assets=state.get("assets"),
+        )
+
+
+def _path_of(state: dict[str, Any]) -> str:
+    # Without a server path the two are the same; the host path is what a person at this machine knows.
+    return str(state.get("host_path") or state.get("path") or "?")
+
+
+def _before(path: str, move: Move | None) -> str | None:
+    """The host path before a move; what stands before the path inside the volume is where that is mounted."""
+    if move is None or not path.endswith(f"/{move.target}"):
+        return None
+    return f"{path.removesuffix(move.target)}{move.origin}"
