@@ -1,0 +1,1 @@
+"""``make bench``: the product's speed, measured through its real processes and held to limits."""

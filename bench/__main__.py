@@ -1,0 +1,89 @@
+"""``python -m bench``: measure everything in one run, print the table, and write it into the documentation."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from statistics import median
+
+import click
+
+from bench import latencies, scans, tree
+from bench.verdicts import Measured, table
+from demo.disks import enter_private_mounts
+from demo.stage import StepFailed
+from holdfast import __version__
+
+_DOCUMENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "benchmarks.md")
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench`, which runs the real processes: an agent, a sidecar under gunicorn, a catalog in SQLite. The
+yardstick for scans is `find -printf '%s %T@ %i\\n'` over the same tree, with everything cached, in the same run.
+Compare ratios; the times are those of one machine."""
+_EXPLANATION = """
+- *First scan*: from the request that makes the library until the last file is committed in the catalog.
+- *Scan without change*: from asking the agent for a scan until it has ended.
+- *Unmount* and *new photo*: from the return of umount(2), and from the close of the file, until a reader that waits on
+  the feed has the entry."""
+
+
+@click.command()
+@click.option("--dir", "folder", default="/var/tmp/holdfast-bench", show_default=True, help="Where the tree is kept.")
+@click.option("--rounds", default=3, show_default=True, help="First scans; everything else is scaled with it.")
+@click.option("--no-document", is_flag=True, help="Only print; leave docs/benchmarks.md alone.")
+def main(folder: str, rounds: int, no_document: bool) -> None:
+    """Measure scans and latencies against their limits. Exits with 1 when a limit is broken."""
+    if os.geteuid() != 0:
+        click.echo("The benchmarks mount disks of their own and need root: sudo make bench", err=True)
+        sys.exit(77)
+    enter_private_mounts()
+    if not os.path.exists(folder):
+        click.echo(f"Making {tree.FILES:,} files below {folder}, once …")
+    root = tree.ensure(folder)
+    try:
+        measurements = _measure(root, rounds)
+    except StepFailed as error:
+        click.echo(f"The measurement failed: {error}", err=True)
+        sys.exit(1)
+    lines = table(measurements)
+    click.echo("\n".join(["", *lines]))
+    if not no_document:
+        with open(_DOCUMENT, "w", encoding="utf-8") as file:
+            file.write("\n".join([_INTRODUCTION, "", *lines, _EXPLANATION, "", *_machine(), ""]))
+    sys.exit(0 if all(one.holds for one in measurements) else 1)
+
+
+def _measure(root: str, rounds: int) -> list[Measured]:
+    click.echo("find …")
+    found = scans.find(root, rounds + 2)
+    click.echo(f"first scans and scans without change, {tree.FILES:,} files …")
+    first, again = scans.first_and_again(root, rounds, rounds)
+    click.echo("unmounts and new photos …")
+    unmounted, closed = latencies.unmounts_and_closes(10 * rounds, 34 * rounds)
+    yardstick_s = median(found)
+    return [
+        Measured(f"find, {tree.FILES:,} files (yardstick)", found, None, yardstick_s),
+        Measured(f"first scan, {tree.FILES:,} files", first, 25, yardstick_s),
+        Measured(f"scan without change, {tree.FILES:,} files", again, 3, yardstick_s),
+        Measured("unmount to feed entry", unmounted, 300),
+        Measured("new photo to feed entry", closed, 500),
+    ]
+
+
+def _machine() -> list[str]:
+    return [
+        f"Measured with Holdfast {__version__}, {_processor()}, {os.cpu_count()} cores, Linux {platform.release()},",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}.",
+    ]
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()

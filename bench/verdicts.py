@@ -1,0 +1,65 @@
+"""What was measured, against its limit, as a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """One measurement: rounds in seconds. With a ``yardstick_s`` the limit is a multiple of that, else milliseconds.
+    Without a limit it is only told."""
+
+    what: str
+    rounds_s: Sequence[float]
+    limit: float | None = None
+    yardstick_s: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The median, in the unit of the limit."""
+        middle = median(self.rounds_s)
+        return middle / self.yardstick_s if self.yardstick_s is not None else middle * 1000
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within the limit."""
+        return self.limit is None or self.value <= self.limit
+
+
+COLUMNS = ("what", "median", "slowest", "rounds", "measured", "limit", "verdict")
+
+
+def row(one: Measured) -> tuple[str, ...]:
+    """One line of the table."""
+    return (
+        one.what,
+        _time(median(one.rounds_s)),
+        _time(max(one.rounds_s)),
+        str(len(one.rounds_s)),
+        _amount(one, one.value),
+        "" if one.limit is None else _amount(one, one.limit, digits=0),
+        "" if one.limit is None else ("holds" if one.holds else "FAILS"),
+    )
+
+
+def table(measurements: Sequence[Measured]) -> list[str]:
+    """All of them, in Markdown, aligned so that it also reads well on a terminal."""
+    rows = [COLUMNS, *(row(one) for one in measurements)]
+    widths = [max(len(cells[index]) for cells in rows) for index in range(len(COLUMNS))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |" for cells in rows
+    ]
+    rule = "| " + " | ".join("-" * width for width in widths) + " |"
+    return [lines[0], rule, *lines[1:]]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:,.2f} s"
+
+
+def _amount(one: Measured, number: float, digits: int = 1) -> str:
+    if one.yardstick_s is not None:
+        return f"{number:,.{digits}f} x find"
+    return f"{number:,.0f} ms"

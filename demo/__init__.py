@@ -1,0 +1,1 @@
+"""``make demo``: the whole story on two real disks, told on the terminal and checked at each step."""
