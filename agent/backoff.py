@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# One second keeps a restart of the sidecar from being noticed; a minute keeps a long outage from being a load.
-FIRST_S = 0.5
-LONGEST_S = 60.0
+# The first waits keep a restart of the sidecar from being noticed, the longest a long outage from being a load.
+FIRST_S = 0.25
+LONGEST_S = 30.0
 
 
 def wait_s(failures: int, chance: float, wished_s: float | None = None) -> float:

@@ -38,6 +38,7 @@ class Session:
         self._on_assignment = on_assignment
         self._revision = revision
         self._stopping = threading.Event()
+        self._connected = threading.Event()  # ends the waits of the others: the sidecar is back
         self._news = threading.Condition()
         self._heartbeat: Heartbeat | None = None
         self._version = 0
@@ -81,6 +82,7 @@ class Session:
     def close(self, timeout_s: float) -> None:
         """Stop talking; a request that is under way is left to itself after this long."""
         self._stopping.set()
+        self._connected.set()
         with self._news:
             self._news.notify_all()
         for shipper in self._shippers.values():
@@ -107,6 +109,9 @@ class Session:
                 continue
             if failures or self.problem is not None:
                 _log.info("sidecar.connected", catalog=answer.catalog)
+                self._connected.set()
+                for shipper in list(self._shippers.values()):
+                    shipper.hurry()
             failures, sent, every_s, self.problem = 0, version, answer.heartbeat_s, None
 
     def _ask(self) -> None:
@@ -117,7 +122,8 @@ class Session:
             except (Unreachable, Refused) as error:
                 failures += 1
                 retry = error.retry_after_s if isinstance(error, Unreachable) else None
-                self._stopping.wait(wait_s(failures, random.random(), retry))
+                self._connected.clear()
+                self._connected.wait(wait_s(failures, random.random(), retry))
                 continue
             failures = 0
             if assignment is not None:
@@ -146,6 +152,7 @@ class _ShipperThread(threading.Thread):
         self._store_path = store_path
         self._journal_id = journal_id
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._stopping = False
         self.pending = 0
         self.problem: str | None = None
@@ -154,9 +161,14 @@ class _ShipperThread(threading.Thread):
         """Look into the outbox."""
         self._wake.set()
 
+    def hurry(self) -> None:
+        """The sidecar is back: do not wait any longer."""
+        self._hurry.set()
+
     def stop(self) -> None:
         """End after the step that is under way."""
         self._stopping = True
+        self._hurry.set()
         self._wake.set()
 
     def run(self) -> None:
@@ -173,16 +185,11 @@ class _ShipperThread(threading.Thread):
                 if step.delivery is Delivery.NOTHING:
                     self._wake.wait()
                 elif step.delivery is not Delivery.SENT:
-                    self._rest(step.wait_s)
+                    # New observations do not make the sidecar come back sooner; that it has come back does.
+                    self._hurry.wait(step.wait_s)
+                    self._hurry.clear()
         finally:
             store.close()
-
-    def _rest(self, seconds: float) -> None:
-        """Wait out a refusal or an outage: new observations do not make the sidecar come back sooner."""
-        until = self._clock.now().boot + seconds
-        while not self._stopping and (left := until - self._clock.now().boot) > 0:
-            self._wake.wait(left)
-            self._wake.clear()
 
     def _note(self, problem: str | None) -> None:
         if problem is not None and self.problem is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.linux.disks import Disks, enter_private_namespace
+from tests.mariadb import mariadb as mariadb  # noqa: PLC0414 - a fixture is found where its name is
 from tests.needs import needs
 
 

@@ -47,8 +47,9 @@ def test_a_byte_that_is_not_utf8_becomes_nul_and_two_digits() -> None:
 
 @pytest.mark.parametrize("wire", ["\0", "a\0", "a\0e", "a\0xy", "a\0E9", "a\x0041", "\0\0e9"])
 def test_text_that_is_not_wire_text_is_refused(wire: str) -> None:
-    with pytest.raises(paths.BadPath):
-        paths.to_bytes(wire)
+    for spell in (paths.to_bytes, paths.to_os):
+        with pytest.raises(paths.BadPath):
+            spell(wire)
 
 
 def test_a_lone_surrogate_is_refused() -> None:

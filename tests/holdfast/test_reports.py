@@ -17,6 +17,7 @@ from holdfast.reports import (
     Gap,
     Listed,
     Look,
+    Move,
     Moved,
     MovedFile,
     Observation,
@@ -47,6 +48,10 @@ def absent(**changed: object) -> Absent:
     return Absent("trip", ["a.jpg"], msgspec.structs.replace(PROOF, **changed))
 
 
+def moved(**changed: object) -> Moved:
+    return Moved([msgspec.structs.replace(Move("old", "new", [MovedFile("b.jpg", FILE)]), **changed)])
+
+
 def refusal(bad: Report) -> BadReport:
     with pytest.raises(BadReport) as caught:
         check(bad)
@@ -55,7 +60,7 @@ def refusal(bad: Report) -> BadReport:
 
 ALL_KINDS: Sequence[Observation] = [
     Listed("trip", [FILE]),
-    Moved("old", "new", [MovedFile("b.jpg", FILE)]),
+    moved(),
     absent(),
     Unreadable("private", "EACCES"),
     Gap("", "overflow"),
@@ -99,9 +104,10 @@ def test_a_stream_starts_at_one(sequence: int) -> None:
         Listed("trip", [FileFacts("a.jpg", 1 << 63, 1)]),
         Listed("trip", [FileFacts("a.jpg", 1, 1 << 63)]),
         Listed("trip", [FileFacts("a.jpg", 1, -(1 << 63) - 1)]),
-        Moved("../up", "new", [MovedFile("b.jpg", FILE)]),
-        Moved("old", "new", [MovedFile("../b.jpg", FILE)]),
-        Moved("old", "new", [MovedFile("b.jpg", FileFacts("..", 1, 1))]),
+        moved(origin="../up"),
+        moved(directory="/new"),
+        moved(files=[MovedFile("../b.jpg", FILE)]),
+        moved(files=[MovedFile("b.jpg", FileFacts("..", 1, 1))]),
         Absent("trip", ["../a.jpg"], PROOF),
         Unreadable("a//b", "EIO"),
         Gap("a/./b", "overflow"),

@@ -8,11 +8,12 @@ import queue
 from collections.abc import Iterator
 
 import httpx2
+import msgspec
 import pytest
 
 from holdfast.up import follow
-from holdfast.up.catalog import Catalog, CatalogError, FeedItem, Page
-from holdfast.up.follow import Batch, Follower
+from holdfast.up.catalog import Catalog, CatalogError, FeedItem
+from holdfast.up.follow import Batch, Bookmark, Follower, present_end, read_bookmark
 from holdfast.up.narrate import Line, Tone
 from holdfast.up.terminal import Screen, wants_colour
 
@@ -26,9 +27,9 @@ class Feed:
         self.answers: queue.Queue[httpx2.Response] = queue.Queue()
         self.asked: queue.Queue[str | None] = queue.Queue()
 
-    def page(self, cursor: str, *, items: int = 0) -> None:
+    def page(self, cursor: str, *, items: int = 0, has_more: bool = False) -> None:
         item = {"entity": "asset", "kind": "asset.added", "id": "ast_1", "at": "2026-11-21T14:03:22Z", "state": {}}
-        self.answers.put(httpx2.Response(200, json={"items": [item] * items, "next": cursor, "has_more": False}))
+        self.answers.put(httpx2.Response(200, json={"items": [item] * items, "next": cursor, "has_more": has_more}))
 
     def problem(self, code: str, status: int) -> None:
         body = {"type": f"https://holdfast.invalid/problems/{code}", "title": "t", "status": status, "detail": "d."}
@@ -50,7 +51,7 @@ def catalog(feed: Feed) -> Iterator[Catalog]:
         yield one
 
 
-def follower(catalog: Catalog, feed: Feed, cursor: str | None) -> Iterator[Follower]:
+def follower(catalog: Catalog, feed: Feed, cursor: str) -> Iterator[Follower]:
     one = Follower(catalog, cursor)
     one.start()
     yield one
@@ -66,7 +67,6 @@ def test_each_page_goes_on_where_the_last_one_ended(catalog: Catalog, feed: Feed
             assert page is not None
             assert page.next == cursor
         assert [feed.asked.get(timeout=WAIT_S) for _ in range(3)] == ["c1", "c2", "c3"]
-        assert not one.is_from_start
 
 
 def test_a_sidecar_that_fails_is_asked_again_from_the_same_place(
@@ -89,7 +89,6 @@ def test_a_cursor_of_another_catalog_leads_back_to_the_start(
         feed.problem("cursor-expired", 410)
         feed.page("new", items=1)
         assert one.page(WAIT_S) is not None
-        assert one.is_from_start
         assert [feed.asked.get(timeout=WAIT_S) for _ in range(2)] == ["old", None]
 
 
@@ -114,6 +113,19 @@ def test_a_list_is_read_page_by_page(catalog: Catalog, feed: Feed) -> None:
     assert [one.label for one in catalog.volumes()] == ["USB", "USB"]
 
 
+def test_the_present_end_of_the_feed_is_behind_all_of_its_pages(catalog: Catalog, feed: Feed) -> None:
+    feed.page("c1", items=1, has_more=True)
+    feed.page("c2", items=1)
+    assert present_end(catalog) == "c2"
+    assert [feed.asked.get(timeout=WAIT_S) for _ in range(2)] == [None, "c1"]
+
+
+def test_a_bookmark_that_is_damaged_is_none() -> None:
+    assert read_bookmark(json.dumps({"cursor": "c", "told_until": 3.5})) == Bookmark("c", 3.5)
+    for text in (None, "", "{", '{"cursor": 1}'):
+        assert read_bookmark(text) is None
+
+
 # Batches
 
 
@@ -121,17 +133,13 @@ def item(identifier: str) -> FeedItem:
     return FeedItem(entity="asset", kind="asset.added", id=identifier, at="2026-11-21T14:03:22Z")
 
 
-def page(*identifiers: str) -> Page:
-    return Page(items=[item(identifier) for identifier in identifiers], next="c")
-
-
 def test_a_batch_is_complete_after_a_breath_of_silence() -> None:
     now = [0.0]
     batch = Batch(clock=lambda: now[0])
-    batch.add(page("a"))
+    batch.add([item("a")])
     assert batch.take() == []
     now[0] = follow.BREATH_S * 0.9
-    batch.add(page("b"))
+    batch.add([item("b")])
     now[0] += follow.BREATH_S * 0.9
     assert batch.take() == []
     now[0] += follow.BREATH_S * 0.2
@@ -145,15 +153,27 @@ def test_an_endless_stream_is_told_in_pieces() -> None:
     taken = 0
     for step in range(100):
         now[0] = step * 0.1
-        batch.add(page(str(step)))
+        batch.add([item(str(step))])
         taken += len(batch.take())
     assert taken >= 80
 
 
 def test_an_empty_page_starts_no_batch() -> None:
     batch = Batch(clock=lambda: 100.0)
-    batch.add(page())
+    batch.add([])
     assert batch.take() == []
+
+
+def test_what_happened_before_the_beginning_is_left_out() -> None:
+    at = item("a").at_unix
+    now = [0.0]
+    batch = Batch(clock=lambda: now[0], begin=at + 1)
+    batch.add([item("a")])
+    assert not batch.is_about_assets
+    batch.add([msgspec.structs.replace(item("b"), at="2026-11-21T14:03:23Z")])
+    assert batch.is_about_assets
+    now[0] = 10.0
+    assert [one.id for one in batch.take()] == ["b"]
 
 
 # The terminal

@@ -91,26 +91,32 @@ def volume(state: str, *, kind: str | None = None) -> FeedItem:
 
 
 def test_a_move_is_told_with_the_place_it_came_from() -> None:
-    (event,) = Interpreter(["/p"], []).read([asset("moved", "/p/b/y.jpg")], lambda _: Move("a/x.jpg", "b/y.jpg"))
+    (event,) = Interpreter(["/p"], [], 0.0).read([asset("moved", "/p/b/y.jpg")], lambda _: Move("a/x.jpg", "b/y.jpg"))
     assert isinstance(event, FileEvent)
     assert (event.origin, event.path) == ("a/x.jpg", "b/y.jpg")
 
 
 def test_thousands_of_moves_ask_for_no_history() -> None:
     items = [asset("moved", f"/p/{n}.jpg", f"ast_{n}") for n in range(ORIGINS_MAX + 1)]
-    events = Interpreter(["/p"], []).read(items, lambda _: pytest.fail("asked"))
+    events = Interpreter(["/p"], [], 0.0).read(items, lambda _: pytest.fail("asked"))
     assert len(events) == len(items)
 
 
 def test_a_volume_is_told_only_when_its_state_changed() -> None:
     known = Volume(id="vol_1", label="USB", state="online", reason="verified")
-    interpreter = Interpreter(["/p"], [known])
+    interpreter = Interpreter(["/p"], [known], 0.0)
     assert interpreter.read([volume("online")], lambda _: None) == []
     events = interpreter.read([volume("offline"), volume("offline"), volume("online")], lambda _: None)
     assert [(e.was, e.state) for e in events if isinstance(e, VolumeEvent)] == [
         ("online", "offline"),
         ("offline", "online"),
     ]
+
+
+def test_what_happened_to_a_volume_before_it_was_introduced_is_not_told_again() -> None:
+    at = volume("online").at_unix
+    assert Interpreter([], [], at + 1).read([volume("unknown"), volume("online")], lambda _: None) == []
+    assert len(Interpreter([], [], at).read([volume("unknown"), volume("online")], lambda _: None)) == 2
 
 
 def test_agents_and_gaps_are_noted_and_the_rest_is_passed_over() -> None:
@@ -121,7 +127,7 @@ def test_agents_and_gaps_are_noted_and_the_rest_is_passed_over() -> None:
         FeedItem(entity="scan", kind="scan.finished", id="scn_1", at=AT),
         FeedItem(entity="library", kind="library.updated", id="lib_1", at=AT),
     ]
-    events = Interpreter([], []).read(items, lambda _: None)
+    events = Interpreter([], [], 0.0).read(items, lambda _: None)
     assert [e.is_trouble for e in events if isinstance(e, Note)] == [True, False, False]
     assert len(events) == 3
 

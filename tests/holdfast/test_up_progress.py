@@ -96,8 +96,14 @@ def test_the_bar() -> None:
 
 
 def test_the_line_for_a_log() -> None:
-    now = Progress(fraction=0.5, files=1, elapsed_s=0.0, errors=2, waiting=0)
+    now = Progress(fraction=0.5, files=1, elapsed_s=9.0, errors=2, waiting=0)
     assert progress.line(now) == "scanning: 50 %, 1 file, 2 errors"
+    assert progress.line(Progress(fraction=0.0, files=0, elapsed_s=0.0, errors=0, waiting=0)) == "scanning: 0 %"
+
+
+def test_after_the_scan_what_the_catalog_has_yet_to_receive_is_told() -> None:
+    now = Progress(fraction=1.0, files=0, elapsed_s=0.0, errors=0, waiting=5000)
+    assert progress.line(now) == "scanning: 99 %, 5,000 files on the way into the catalog"
 
 
 def test_every_state_is_either_waited_for_or_not() -> None:

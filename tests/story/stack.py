@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Feed:
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
         self._cursor: str | None = None
+        self._unread: deque[Item] = deque()
         self.items: list[Item] = []
 
     def read(self, wait_s: float = 0.0) -> list[Item]:
@@ -47,22 +49,26 @@ class Feed:
         page = answer.json()
         self._cursor = page["next"]
         self.items.extend(page["items"])
+        self._unread.extend(page["items"])
         return list(page["items"])
 
     def drain(self) -> list[Item]:
-        """Everything that is there by now."""
-        found: list[Item] = []
-        while items := self.read():
-            found.extend(items)
+        """Everything that is there by now and was not looked at."""
+        while self.read():
+            pass
+        found = list(self._unread)
+        self._unread.clear()
         return found
 
     def until(self, wanted: Callable[[Item], bool], timeout_s: float = PATIENCE_S) -> Item:
-        """The first item from here on that is wanted."""
+        """The first item that is wanted, of those that were not looked at yet."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            for item in self.read(wait_s=1.0):
+            while self._unread:
+                item = self._unread.popleft()
                 if wanted(item):
                     return item
+            self.read(wait_s=1.0)
         kinds = [(item["kind"], item["id"]) for item in self.items[-20:]]
         raise AssertionError(f"nothing of the kind came within {timeout_s} s; the last were {kinds}")
 
@@ -140,6 +146,14 @@ class Stack:
     def scan(self) -> None:
         """Ask the agent to scan everything."""
         self.agent_cli("scan")
+
+    def scan_to_the_end(self) -> None:
+        """Have everything scanned, and wait until what was found is in the catalog."""
+        before = {item["id"] for item in self.feed.items if item["kind"] == "scan.finished"}
+        self.scan()
+        self.feed.until_true(
+            lambda: {item["id"] for item in self.feed.items if item["kind"] == "scan.finished"} > before
+        )
 
     def agent_cli(self, *arguments: str) -> str:
         """Run a verb of the agent's command line."""

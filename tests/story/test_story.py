@@ -113,7 +113,7 @@ def test_story(running: Stack, disks: Disks, place: Path, database: str | None) 
     # (c) mounted at another path: the same ids, no asset event
     disk.mount(place / "elsewhere")
     parts.feed.until(lambda item: item["kind"] == "volume.online")
-    parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.scan_to_the_end()
     again = parts.assets(library=library)
     assert again.keys() == before.keys()
     assert {asset["availability"] for asset in again.values()} == {"online"}
@@ -280,7 +280,7 @@ def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Pa
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
             disk.mount(place / "usb")
         parts.feed.until(lambda item: item["kind"] == "volume.online")
-    parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.scan_to_the_end()
     parts.feed.drain()
     assert {item["kind"] for item in parts.feed.items} & {"asset.missing", "asset.unreadable", "asset.removed"} == set()
     assert parts.assets(library=library).keys() == before

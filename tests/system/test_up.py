@@ -11,7 +11,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.linux.disks import Disks
+from tests.mariadb import MariaDB, mariadb
 from tests.system.console import Console, free_port
+
+__all__ = ["mariadb"]  # a fixture
 
 Up = Callable[..., Console]
 
@@ -34,7 +37,15 @@ def photos(tmp_path: os.PathLike[str]) -> str:
             write(os.path.join(folder, trip, f"IMG_{number}.jpg"), trip)
     write(os.path.join(folder, "clip.mp4"), "clip")
     write(os.path.join(folder, "notes.txt"), "no photo")
+    settle(folder)
     return folder
+
+
+def settle(folder: str) -> None:
+    """Make everything old: a file that was just written might not be whole yet, and is told later."""
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            os.utime(os.path.join(directory, name), (1_600_000_000, 1_600_000_000))
 
 
 def write(path: str, content: str) -> None:
@@ -68,6 +79,7 @@ def test_a_second_run_goes_on_without_processing_anything_again(up: Up, photos: 
         console.expect(r"^20 photos")
         assert console.interrupt() == 0
     write(os.path.join(photos, "sea", "meanwhile.jpg"), "meanwhile")
+    settle(photos)
     with up(photos) as console:
         console.expect(r"^21 photos and 1 video")
         console.expect(r"\+ sea/meanwhile\.jpg$")
@@ -88,6 +100,7 @@ def test_a_folder_that_is_added_gets_a_library_of_its_own(up: Up, photos: str, t
     more = os.path.join(tmp_path, "more")
     os.mkdir(more)
     write(os.path.join(more, "a.jpg"), "a")
+    settle(more)
     with up(photos) as console:
         console.expect(r"^Watching")
         assert console.interrupt() == 0
@@ -128,6 +141,23 @@ def test_a_sidecar_that_cannot_start_is_told_with_its_last_lines(
         console.expect(r"^The sidecar ended with status \d+ while starting\. Its last lines")
         console.expect(r"^    .*(database|Database)")
         assert console.wait() == 70
+
+
+@pytest.mark.mariadb
+def test_a_catalog_in_mariadb(up: Up, photos: str, mariadb: MariaDB) -> None:
+    url = mariadb.fresh_database()
+    try:
+        with up(photos, "--database", url) as console:
+            console.expect(r"^20 photos and 1 video")
+            console.expect(r"^Watching")
+            for pid in console.children().values():
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as command:
+                    assert url not in command.read(), "a URL may hold a password"
+            write(os.path.join(photos, "alps", "new.jpg"), "new")
+            console.expect(r"\+ alps/new\.jpg$")
+            assert console.interrupt() == 0
+    finally:
+        mariadb.drop_database(url)
 
 
 @pytest.mark.root

@@ -1,0 +1,70 @@
+"""Databases for the sidecar's tests: every test that asks for ``engine`` runs on SQLite and on MariaDB."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sidecar import catalog
+from sidecar.catalog.engine import connect
+from sidecar.catalog.tables import clock, metadata
+from tests.mariadb import MariaDB
+from tests.sidecar.world import World
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated catalog without rows, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
+    engine = connect(f"sqlite:///{file}")
+    catalog.migrate(engine)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def mariadb_catalog(mariadb: MariaDB) -> str:
+    """The URL of a migrated catalog, to be emptied after every test."""
+    url = mariadb.fresh_database()
+    engine = connect(url)
+    catalog.migrate(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated catalog without rows."""
+    if request.param == "sqlite":
+        file = tmp_path / "catalog.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    url: str = request.getfixturevalue("mariadb_catalog")
+    yield url
+    engine = connect(url)
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not clock:
+                connection.execute(table.delete())
+        connection.execute(sa.update(clock).values(value=0))
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[sa.Engine]:
+    """An engine on a migrated catalog without rows."""
+    engine = connect(database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def world(engine: sa.Engine) -> Iterator[World]:
+    """A sidecar with an agent, a library and a volume."""
+    with World(engine) as made:
+        yield made

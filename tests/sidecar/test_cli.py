@@ -1,0 +1,207 @@
+"""The command line, as processes: serve, worker, migrate, tokens, check-config, openapi."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from openapi_spec_validator import validate
+
+from sidecar import config
+from sidecar.errors import ConfigError
+from tests.sidecar.world import checked
+
+PATIENCE_S = 60.0
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sidecar.cli", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=PATIENCE_S
+    )
+
+
+class Served:
+    """``serve`` as a process."""
+
+    def __init__(self, state: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.state = state
+        self.url = f"http://127.0.0.1:{self.port}"
+        listen = ["--state", str(state), "--listen", f"127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sidecar.cli", "serve", *listen], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "it ended instead"
+            with contextlib.suppress(httpx2.TransportError):
+                if httpx2.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            time.sleep(0.05)  # nothing tells that a port listens, but asking it
+        raise AssertionError("it did not become ready")
+
+    def client(self) -> httpx2.Client:
+        token = (self.state / "admin.token").read_text().strip()
+        return httpx2.Client(base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path)
+    try:
+        made.wait_until_ready()
+        yield made
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(made.process.pid, signal.SIGKILL)
+        made.process.wait()
+
+
+def test_serve_makes_its_catalog_and_a_token_for_its_owner_only(served: Served) -> None:
+    for name in ("admin.token", "catalog.sqlite3"):
+        mode = stat.S_IMODE((served.state / name).stat().st_mode)
+        assert mode == 0o600, name
+    with served.client() as client:
+        assert checked(client.get("/tokens")).json()["items"][0]["name"] == "administrator"
+
+
+def test_serve_started_again_keeps_its_token(served: Served) -> None:
+    token = (served.state / "admin.token").read_text()
+    served.process.terminate()
+    assert served.process.wait(PATIENCE_S) == 0
+    again = Served(served.state)
+    try:
+        again.wait_until_ready()
+        assert (served.state / "admin.token").read_text() == token
+        with again.client() as client:
+            assert len(checked(client.get("/tokens")).json()["items"]) == 1
+    finally:
+        again.process.terminate()
+        assert again.process.wait(PATIENCE_S) == 0
+
+
+def test_waiting_readers_do_not_hold_up_the_end(served: Served) -> None:
+    with served.client() as client:
+        since = checked(client.get("/changes")).json()["next"]
+        answers: list[int] = []
+
+        def wait() -> None:
+            answers.append(client.get("/changes", params={"since": since, "wait": 60}).status_code)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        # The worker's own sockets tell when the request has arrived; a short moment does as well.
+        time.sleep(0.5)
+        started = time.monotonic()
+        served.process.terminate()
+        assert served.process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - started < 8
+        thread.join()
+        assert answers == [200]
+
+
+def test_tokens_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    place = ("--state", str(tmp_path))
+    assert run("migrate", *place).returncode == 0
+    text = run("tokens", "create", "--scope", "reader", "--name", "immich", *place).stdout.strip()
+    assert text.startswith("hf_")
+    file = tmp_path / "operator.token"
+    made = run("tokens", "create", "--scope", "operator", "--name", "me", "--file", str(file), *place)
+    identifier = made.stdout.strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().startswith("hf_")
+    listed = run("tokens", "list", *place).stdout
+    assert text not in listed
+    assert [line.split("\t")[3:] for line in listed.splitlines()] == [["good", "immich"], ["good", "me"]]
+    assert run("tokens", "revoke", identifier, *place).returncode == 0
+    assert run("tokens", "revoke", identifier, *place).returncode == 64
+    assert "revoked\tme" in run("tokens", "list", *place).stdout
+    again = run("tokens", "create", "--scope", "operator", "--name", "me", "--file", str(file), *place)
+    assert again.returncode == 73
+    assert "File exists" in again.stderr
+
+
+def test_worker_ends_when_asked(tmp_path: Path) -> None:
+    place = ["--state", str(tmp_path)]
+    assert run("migrate", *place).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sidecar.cli", "worker", *place], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "lease.taken" in process.stderr.readline()
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    process.stderr.close()
+
+
+def test_openapi_is_printed() -> None:
+    import json
+
+    validate(json.loads(run("openapi").stdout))
+
+
+class TestConfig:
+    def test_file_environment_and_options_in_this_order(self, tmp_path: Path) -> None:
+        file = tmp_path / "sidecar.toml"
+        file.write_text('listen = "127.0.0.1:1"\nthreads = 3\nworkers = 4\n')
+        environment = {"HOLDFAST_SIDECAR_THREADS": "5", "HOLDFAST_SIDECAR_WORKERS": "6"}
+        found = config.load(str(file), environment, {"workers": 7, "database": None})
+        assert (found.listen, found.threads, found.workers) == ("127.0.0.1:1", 5, 7)
+        assert found.database == "sqlite:////var/lib/holdfast/catalog.sqlite3"
+        assert config.load(None, config.to_environment(found), {}) == found
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('databse = "x"', "did you mean 'database'?"),
+            ("frobnicate = 1", "this key is not known; there are state_dir"),
+            ("threads = 'many'", "threads"),
+            ("threads = 1", "threads: must be at least 2"),
+            ('listen = "8080"', "listen: '8080' is neither"),
+            ('listen = "host:0"', "listen"),
+            ('database = "oracle://x"', "database: 'oracle' is not supported"),
+            ("listen", "sidecar.toml"),
+        ],
+    )
+    def test_what_cannot_work_is_refused_with_the_key(self, tmp_path: Path, text: str, message: str) -> None:
+        file = tmp_path / "sidecar.toml"
+        file.write_text(text)
+        with pytest.raises(ConfigError) as error:
+            config.load(str(file), {}, {})
+        assert message in str(error.value)
+
+    def test_a_file_that_is_not_there(self) -> None:
+        with pytest.raises(ConfigError, match="No such file"):
+            config.load("/nowhere/sidecar.toml", {}, {})
+
+    def test_check_config_tells_by_its_status(self, tmp_path: Path) -> None:
+        file = tmp_path / "sidecar.toml"
+        file.write_text("thread = 3\n")
+        done = run("check-config", "--config", str(file))
+        assert done.returncode == 78
+        assert "did you mean 'threads'?" in done.stderr
+        assert run("check-config", HOLDFAST_SIDECAR_CONFIG=str(file)).returncode == 78
+        file.write_text("threads = 3\n")
+        assert run("check-config", "--config", str(file)).returncode == 0
+        assert [one.name for one in tmp_path.iterdir()] == ["sidecar.toml"], "nothing was touched"
+
+    def test_a_database_that_does_not_answer(self, tmp_path: Path) -> None:
+        done = run("migrate", "--state", str(tmp_path), "--database", "mysql+pymysql://u@127.0.0.1:1/d")
+        assert done.returncode == 69
+        assert "The database cannot be used" in done.stderr
