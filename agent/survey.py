@@ -86,7 +86,11 @@ def compare(
         and known.directories_packed == pack_directories(directories)
     ):
         return Survey(listing, at, directories, known, files, [], [], [], [], {}, [], held, True)
-    survey = _differ(listing, at, directories, known, files, excluded=excluded, held=held)
+    before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}
+    comparison = _Comparison(listing.directory, known)
+    comparison.look_at(files, before, held)
+    comparison.miss(before, set(listing.unclear))
+    survey = comparison.survey(listing, at, directories, held)
     gone = bool(survey.gone_directories) or any(not departure.replaced for departure in survey.departures)
     if gone and is_root and listing.entries == 0:
         return Refused(listing.directory, empty=True)
@@ -116,70 +120,73 @@ def unsettled(files: Collection[FileEntry], at: Moment, settle_s: float, whole: 
     return frozenset(f.name for f in files if edge_ns < f.mtime_ns <= now_ns and f.name not in whole)
 
 
-def _differ(
-    listing: Listing,
-    at: Moment,
-    directories: dict[str, int],
-    known: KnownDirectory,
-    files: list[FileEntry],
-    *,
-    excluded: Callable[[str], bool] | None,
-    held: frozenset[str],
-) -> Survey:
-    births = dict(zip((file.name for file in known.files), known.births, strict=True))
-    before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}
-    arrivals: list[FileEntry] = []
-    changes: list[FileEntry] = []
-    retold: list[FileEntry] = []
-    departures: list[Departure] = []
-    remembered: list[FileEntry] = []
-    kept: dict[str, int | None] = {}
+class _Comparison:
+    """A listing that differs from what was known of its directory, name by name."""
 
-    def depart(old: FileEntry, *, replaced: bool) -> None:
-        departures.append(Departure(listing.directory, old, births[old.name], listing.directory, known.stamp, replaced))
+    def __init__(self, directory: str, known: KnownDirectory) -> None:
+        self._directory = directory
+        self._known = known
+        self._births = dict(zip((file.name for file in known.files), known.births, strict=True))
+        self._arrivals: list[FileEntry] = []
+        self._changes: list[FileEntry] = []
+        self._retold: list[FileEntry] = []
+        self._departures: list[Departure] = []
+        self._remembered: list[FileEntry] = []
+        self._kept_births: dict[str, int | None] = {}
 
-    for file in files:
-        old = before.pop(file.name, None)
-        if file.name in held:
-            if old is not None:
-                remembered.append(old)
-                kept[old.name] = births[old.name]
-                if old.inode != file.inode:
-                    depart(old, replaced=True)
-            continue
-        remembered.append(file)
-        if old is None or old.inode != file.inode:
-            arrivals.append(file)
-            if old is not None:
-                depart(old, replaced=True)
-            continue
-        kept[file.name] = births[file.name]
-        if (old.size, old.mtime_ns) != (file.size, file.mtime_ns):
-            changes.append(file)
-        elif not known.told:
-            retold.append(file)
-    unclear = set(listing.unclear)
-    for old in before.values():
-        if old.name in unclear:
-            remembered.append(old)
-            kept[old.name] = births[old.name]
-        else:
-            depart(old, replaced=False)
-    remembered.sort(key=lambda file: file.name)
-    still = {*listing.directories, *unclear}
-    gone_directories = [name for name in known.directories if name not in still]
-    return Survey(
-        listing,
-        at,
-        directories,
-        known,
-        remembered,
-        arrivals,
-        changes,
-        retold,
-        departures,
-        kept,
-        gone_directories,
-        held,
-        False,
-    )
+    def look_at(self, files: list[FileEntry], before: dict[str, FileEntry], held: frozenset[str]) -> None:
+        """Take the files that are listed, and strike them from those that were there ``before``."""
+        for file in files:
+            old = before.pop(file.name, None)
+            is_other = old is not None and old.inode != file.inode
+            if old is not None and is_other:
+                self._depart(old, replaced=True)
+            if file.name in held:
+                if old is not None:
+                    self._keep(old)
+                continue
+            if old is None or is_other:
+                self._remembered.append(file)
+                self._arrivals.append(file)
+                continue
+            self._keep(file)
+            if (old.size, old.mtime_ns) != (file.size, file.mtime_ns):
+                self._changes.append(file)
+            elif not self._known.told:
+                self._retold.append(file)
+
+    def miss(self, before: dict[str, FileEntry], unclear: set[str]) -> None:
+        """Take the files that were there before, and are not listed."""
+        for old in before.values():
+            if old.name in unclear:
+                self._keep(old)
+            else:
+                self._depart(old, replaced=False)
+
+    def survey(self, listing: Listing, at: Moment, directories: dict[str, int], held: frozenset[str]) -> Survey:
+        """What it comes to."""
+        still = {*listing.directories, *listing.unclear}
+        return Survey(
+            listing=listing,
+            at=at,
+            directories=directories,
+            known=self._known,
+            files=sorted(self._remembered),
+            arrivals=self._arrivals,
+            changes=self._changes,
+            retold=self._retold,
+            departures=self._departures,
+            kept_births=self._kept_births,
+            gone_directories=[name for name in self._known.directories if name not in still],
+            held=held,
+            unchanged=False,
+        )
+
+    def _keep(self, file: FileEntry) -> None:
+        self._remembered.append(file)
+        self._kept_births[file.name] = self._births[file.name]
+
+    def _depart(self, old: FileEntry, *, replaced: bool) -> None:
+        self._departures.append(
+            Departure(self._directory, old, self._births[old.name], self._directory, self._known.stamp, replaced)
+        )
