@@ -227,7 +227,9 @@ class Engine:
         if outcome.doubt is None and not walk:
             self._walks.remove(walk)
             self._finish(walk)
-        return self._after(outcome._replace(new_directories=[], later=[]), now)
+        # The walk itself goes on below what it took; not so below what the pass looked at besides.
+        besides = [path for path in outcome.new_directories if paths.split(path)[0] not in taken]
+        return self._after(outcome._replace(new_directories=besides, later=[]), now)
 
     def _finish(self, walk: Walk) -> None:
         """A walk has been everywhere."""

@@ -385,3 +385,28 @@ def test_file_deleted_while_it_was_being_written_is_missed() -> None:
     world.disk.unlink("trip/a.mov")
     world.run(30)
     assert world.news() == {"absent": {"trip/a.mov"}}
+
+
+def test_r21_two_looks_at_once_prove_nothing() -> None:
+    world = known("trip/a.jpg", "trip/b.jpg")
+    world.disk.unlink("trip/a.jpg")
+    world.run(0.2)
+    for number in range(4):  # every new file makes the directory be listed again
+        world.disk.write(f"trip/new {number}.jpg")
+        world.run(0.2)
+    assert "absent" not in world.news()
+    world.run(3)
+    assert world.news() == {"absent": {"trip/a.jpg"}}
+
+
+def test_r3_end_of_the_watch_ends_the_attachment_before_anything_is_looked_at() -> None:
+    world = known("trip/a.jpg")
+    world.disk.unlink("trip/a.jpg")
+    world.host.umount(AT)
+    calls = world.host.calls.total()
+    assert world.watch is not None
+    doubt = world.engine.hint(world.watch.read())
+    assert doubt is not None
+    assert doubt.reason is Reason.NOT_MOUNTED
+    assert world.host.calls.total() == calls + 1  # reading the queue
+    assert world.engine.due() is None

@@ -63,6 +63,7 @@ class SimulatedSidecar:
         self._client = self._connect(self._token("admin"))
         enrolling = self._connect(self._token("enrol"))
         answer = enrolling.post("/agent/enrol", json={"name": "host", "host": "host", "version": "0"})
+        enrolling.close()
         answer.raise_for_status()
         self.agent: str = answer.json()["agent"]
         self.agent_token: str = answer.json()["token"]
@@ -72,6 +73,7 @@ class SimulatedSidecar:
 
     def close(self) -> None:
         """Throw it away."""
+        self._client.close()
         self._engine.dispose()
         shutil.rmtree(self._home)
 

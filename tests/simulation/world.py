@@ -82,13 +82,20 @@ class World:
         self.truth.observe()
         self.clock.advance(3600)
         self.network = Network()
-        client = HttpUplink("http://localhost", self.sidecar.agent_token, transport=self.sidecar.transport)
-        self.uplink = FakeUplink(Checked(client, self._check_report), network=self.network, seed=self.seed)
+        self._client = HttpUplink("http://localhost", self.sidecar.agent_token, transport=self.sidecar.transport)
+        self.uplink = FakeUplink(Checked(self._client, self._check_report), network=self.network, seed=self.seed)
         self.kept = Disk()
         self.kept.registry.agent = self.sidecar.agent
         self.agent = SimulatedAgent(self.host, self.uplink, self.kept, self.random)
         self.sidecar.make_library([*HOMES])
         self.ids: dict[FileKey, str] = {}
+
+    def close(self) -> None:
+        """Throw the agent's files away."""
+        self.agent.crash()
+        self._client.close()
+        for store in self.kept.stores.values():
+            store.close()
 
     # One step
 
@@ -285,4 +292,6 @@ def run(seed: int, sidecar: SimulatedSidecar, steps: int) -> World:
     except (CheckFailed, Unreachable) as error:
         story = "\n".join(world.trace[-200:])
         raise CheckFailed(f"seed {seed}: {error}\n{story}") from error
+    finally:
+        world.close()
     return world
