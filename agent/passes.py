@@ -141,13 +141,14 @@ class Pass:
         if isinstance(listing, Trouble):
             return self._trouble(directory, listing)
         at = self._clock.now()
-        held = survey.unsettled(listing.files, at, self._settle_s, wish.whole) | wish.writing
+        known = self._journal.directory(directory)
+        held = survey.unsettled(listing.files, known, at, self._settle_s, wish.whole) | wish.writing
         if held:
             self._again.add(directory)
         compared = survey.compare(
             listing,
             at,
-            self._journal.directory(directory),
+            known,
             excluded=self._scopes.excluded(directory),
             held=held,
             traits=self._at.traits,

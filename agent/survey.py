@@ -113,11 +113,16 @@ def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:
     return None if 0 <= age_ns < traits.tick_ns else (listing.mtime_ns, listing.ctime_ns)
 
 
-def unsettled(files: Collection[FileEntry], at: Moment, settle_s: float, whole: Collection[str]) -> frozenset[str]:
-    """Names of files that may still be being written: changed a moment ago, and not seen to be closed since."""
+def unsettled(
+    files: Collection[FileEntry], known: KnownDirectory | None, at: Moment, settle_s: float, whole: Collection[str]
+) -> frozenset[str]:
+    """Names of files that may still be being written: changed a moment ago, not seen to be closed since, and not as
+    they were known."""
     edge_ns = int((at.wall - settle_s) * _NANOSECONDS)
     now_ns = int(at.wall * _NANOSECONDS)
-    return frozenset(f.name for f in files if edge_ns < f.mtime_ns <= now_ns and f.name not in whole)
+    fresh = [file for file in files if edge_ns < file.mtime_ns <= now_ns and file.name not in whole]
+    told = set(known.files) if fresh and known is not None else ()
+    return frozenset(file.name for file in fresh if file not in told)
 
 
 class _Comparison:
