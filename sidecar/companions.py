@@ -24,12 +24,7 @@ def chosen(path: bytes, existing: Container[bytes]) -> bytes | None:
 def described(xmp_path: bytes) -> tuple[bytes, bytes, bytes]:
     """Where the media files are that an .xmp file could describe: (exact path, range from, range to).
 
-    The range holds every ``name.*`` and also longer names such as ``name.b.jpg``; :func:`describes` tells.
+    The range holds every ``name.*`` and also longer names such as ``name.b.jpg``; :func:`candidates` tells.
     """
     base = xmp_path[:-4]
     return base, base + b".", base + b"/"
-
-
-def describes(xmp_path: bytes, path: bytes) -> bool:
-    """Whether the .xmp file is one of the candidates of the media file."""
-    return xmp_path in candidates(path)

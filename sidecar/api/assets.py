@@ -88,7 +88,12 @@ def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
 
     with snapshot(call.engine) as connection:
         rows, cursor = paged(
-            connection, query, lambda after, limit: assets.page(connection, filters, after, limit), position, filters
+            connection,
+            query,
+            lambda after, limit: assets.page(connection, filters, after, limit),
+            position,
+            filters,
+            (bytes,) if filters.updated_since is None else (int, bytes),
         )
     return Page(items=[render.asset(row) for row in rows], next_cursor=cursor)
 

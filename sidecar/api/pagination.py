@@ -41,13 +41,15 @@ def paged(
     read: Callable[[list[int | bytes] | None, int], Sequence[AnyRow]],
     position: Callable[[AnyRow], list[int | bytes]],
     filters: msgspec.Struct,
+    sorts: tuple[type, ...] = (bytes,),
 ) -> tuple[Sequence[AnyRow], str | None]:
-    """One page. ``read(after, limit)`` gives rows behind a position, ``position(row)`` is where a row stands.
+    """One page. ``read(after, limit)`` gives rows behind a position, ``position(row)`` is where a row stands, and
+    ``sorts`` are the types of its values.
 
     Raises :class:`Refused` for a cursor of another list or another catalog.
     """
     catalog, digest = clock.incarnation(connection), cursor.digest(filters)
-    after = None if query.cursor is None else _after(query.cursor, catalog, digest)
+    after = None if query.cursor is None else _after(query.cursor, catalog, digest, sorts)
     rows = read(after, query.limit + 1)
     if len(rows) <= query.limit:
         return rows, None
@@ -76,13 +78,15 @@ class ById(msgspec.Struct, frozen=True):
     within: bytes = b""
 
 
-def _after(text: str, catalog: bytes, digest: bytes) -> list[int | bytes]:
+def _after(text: str, catalog: bytes, digest: bytes, sorts: tuple[type, ...]) -> list[int | bytes]:
     try:
         found = cursor.list_cursor(text)
     except cursor.BadCursor as error:
         raise Refused("bad-cursor", f"The cursor cannot be read: {error}.") from error
     if found.catalog != catalog:
         raise Refused("cursor-expired", "The cursor is of another catalog. Start again without one.")
-    if found.filters != digest:
+    # Whoever makes up a cursor gets a refusal, not a fault of the database.
+    fits = tuple(map(type, found.after)) == sorts and all(abs(n) < 1 << 63 for n in found.after if isinstance(n, int))
+    if found.filters != digest or not fits:
         raise Refused("bad-cursor", "The cursor belongs to a list with other filters. Start again without one.")
     return found.after

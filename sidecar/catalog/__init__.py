@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
+from collections.abc import Iterator
 
 from alembic import command
 from alembic.config import Config
@@ -15,7 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.errors import SchemaMismatch
+from sidecar.errors import CatalogUnavailable, SchemaMismatch
+
+# Altering a table of ten million rows takes minutes.
+_MIGRATION_WAIT_S = 600
 
 
 def migrate(engine: Engine) -> None:
@@ -26,10 +31,11 @@ def migrate(engine: Engine) -> None:
 
     def work(connection: Connection) -> None:
         config = _config()
-        known = _known_revision(config, connection)
-        if known != ScriptDirectory.from_config(config).get_current_head():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with _alone(connection):
+            known = _known_revision(config, connection)
+            if known != ScriptDirectory.from_config(config).get_current_head():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
 
     transact(engine, work)
 
@@ -42,6 +48,22 @@ def is_current(engine: Engine) -> bool:
             return _known_revision(config, connection) == ScriptDirectory.from_config(config).get_current_head()
         except SchemaMismatch:
             return False
+
+
+@contextlib.contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep other processes from migrating meanwhile. On SQLite the transaction does; that of MySQL ends with the
+    first table that is made."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    name = f"holdfast-migrate-{connection.engine.url.database}"[:64]
+    if connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, _MIGRATION_WAIT_S)).scalar() != 1:
+        raise CatalogUnavailable("another process has been migrating the database for a long time")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
 
 def _known_revision(config: Config, connection: Connection) -> str | None:

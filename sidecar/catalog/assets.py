@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, update
 
 from holdfast import paths
 from sidecar.asset import STATES_OF, Availability
@@ -55,16 +55,19 @@ def shown() -> Select[Any]:
 
 def page(connection: Connection, filters: Filters, after: Sequence[int | bytes] | None, limit: int) -> Sequence[AnyRow]:
     """Assets behind a position, in the order of their ids, or of their last change under ``updated_since``."""
-    order = order_of(filters)
-    chosen = shown().where(*_conditions(connection, filters)).order_by(*order).limit(limit)
-    if after is not None:
-        chosen = chosen.where(tuple_(*order) > tuple_(*after))
+    chosen = shown().where(*_conditions(connection, filters)).limit(limit)
+    if filters.updated_since is None:
+        chosen = chosen.order_by(asset.c.id)
+        if after is not None:
+            chosen = chosen.where(asset.c.id > after[0])
+    else:
+        chosen = chosen.order_by(asset.c.changed_at, asset.c.id)
+        if after is not None:
+            # Spelled out, since MySQL finds no range of an index in a comparison of rows.
+            later = asset.c.changed_at > after[0]
+            chosen = chosen.where(asset.c.changed_at >= after[0])
+            chosen = chosen.where(or_(later, and_(asset.c.changed_at == after[0], asset.c.id > after[1])))
     return connection.execute(chosen).all()
-
-
-def order_of(filters: Filters) -> tuple[ColumnElement[Any], ...]:
-    """The columns that a list is sorted by; their values in a row are a position."""
-    return (asset.c.id,) if filters.updated_since is None else (asset.c.changed_at, asset.c.id)
 
 
 def get(connection: Connection, asset_id: bytes) -> AnyRow | None:

@@ -3,7 +3,7 @@
 The number is taken by an UPDATE, whose row lock is held until the commit. So numbers become visible in the order
 in which they were given, and a reader that goes by them can never skip a row that commits late. An
 auto-increment column does not have that quality: it gives a number at once, and whoever commits first is seen
-first (docs/adr/0010).
+first (docs/adr/0004).
 
 Because everybody waits for that lock, take numbers as late as possible.
 """

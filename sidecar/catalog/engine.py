@@ -7,7 +7,6 @@ transaction and runs all of it again when the database asks for that, and ``snap
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import sqlite3
 import time
@@ -180,8 +179,3 @@ def _mysql(url: URL) -> Engine:
             cursor.execute("SET SESSION time_zone = '+00:00'")
 
     return engine
-
-
-def forget_after_fork(engine: Engine) -> None:
-    """Let a child process make its own connections; those of its parent are left alone."""
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, delete, select
 from holdfast import ids, paths
 from holdfast.patterns import Exclusions
 from holdfast.problems import PlacedError
-from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, check
+from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
 from sidecar.catalog import asset_rows, bulk, scans, streams
 from sidecar.catalog.clock import CLOCK, Clock
+from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.tables import asset_transition, evidence, import_path, library, volume, xmp
 from sidecar.errors import Refused
 from sidecar.membership import Membership, Scope
@@ -41,6 +42,8 @@ def check_report(report: Report) -> None:
             raise _refused(f"/observations/{index}/scan", "this is not the id of a scan")
         if isinstance(one, ScanFinished) and not _countable(one):
             raise _refused(f"/observations/{index}", "a count or duration is impossible")
+        if isinstance(one, Unreadable) and not 0 < len(one.error) <= WORD_CHARS_MAX:
+            raise _refused(f"/observations/{index}/error", "this is not the name of an errno")
 
 
 def apply(

@@ -3,7 +3,7 @@
 Times are microseconds, ids 16 bytes, enums short words with a CHECK. Every table that the change feed shows has
 the same three columns: ``change`` (the row's latest number of the one change clock), ``change_kind`` and
 ``changed_at``. The bulk tables carry no foreign keys: what they refer to is never deleted, and a foreign key
-would make every insert lock its parents, in an order that nobody chose (docs/adr/0013).
+would make every insert lock its parents, in an order that nobody chose (docs/adr/0011).
 """
 
 from __future__ import annotations

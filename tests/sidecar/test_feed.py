@@ -158,6 +158,24 @@ def test_many_writers_and_a_reader_that_never_skips(engine: sa.Engine) -> None:
     assert set(reader.seen) == set(written)
 
 
+def test_what_commits_between_two_tables_waits_for_the_next_page(engine: sa.Engine) -> None:
+    """Whatever the isolation of the connection: the clock was read first, and bounds what is read after it."""
+    late: list[bytes] = []
+
+    def commit(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM volume" in statement and not late:
+            late.append(b"")
+            late[0] = transact(engine, lambda connection: write_agent(connection, RowClock()))
+
+    sa.event.listen(engine, "before_cursor_execute", commit)
+    with engine.connect() as connection:
+        first = feed.read(connection, 0, 100)
+    sa.event.remove(engine, "before_cursor_execute", commit)
+    assert (first.changes, first.upto) == ([], 0)
+    with snapshot(engine) as connection:
+        assert [one.row.id for one in feed.read(connection, first.upto, 100).changes] == late
+
+
 @pytest.fixture
 def agent(world: World) -> Agent:
     made = Agent(world)

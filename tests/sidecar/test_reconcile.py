@@ -236,6 +236,16 @@ def test_observations_are_applied_in_their_order() -> None:
     assert status(new.asset) is Status.PRESENT, "it was seen after the directory was unreadable"
 
 
+def test_a_directory_that_cannot_be_read_hides_what_is_below_it_and_nothing_else() -> None:
+    catalog = Catalog(Membership([WHOLE]))
+    catalog.apply(listed("x", "a.jpg"), listed("x/y", "b.jpg"), listed("xy", "c.jpg"))
+    catalog.apply(
+        *(listed(d, file(n, 2)) for d, n in (("x", "a.jpg"), ("x/y", "b.jpg"), ("xy", "c.jpg"))), unreadable("x")
+    )
+    found = {row.path: status(row) for row in catalog.rows.values()}
+    assert found == {b"x/a.jpg": Status.UNREADABLE, b"x/y/b.jpg": Status.UNREADABLE, b"xy/c.jpg": Status.PRESENT}
+
+
 def test_a_file_is_judged_by_the_longest_import_path_of_each_library() -> None:
     inner = Scope(b"3" * 16, A, "in", "/other", Exclusions(["**/other/*.jpg"]))
     membership = Membership([WHOLE, inner])

@@ -130,6 +130,10 @@ def test_of_two_that_see_a_dead_lease_one_takes_it(engine: sa.Engine) -> None:
     assert not transact(engine, lambda connection: leases.renew(connection, NAME, dead))
     assert transact(engine, lambda connection: leases.renew(connection, NAME, one))
     assert transact(engine, lambda connection: leases.take(connection, NAME, None, b"3" * 16)) is None
+    again = transact(engine, lambda connection: leases.take(connection, NAME, leases.read(connection, NAME), b"d" * 16))
+    assert again is not None
+    assert transact(engine, lambda connection: leases.renew(connection, NAME, again))
+    assert not transact(engine, lambda connection: leases.renew(connection, NAME, dead)), "held again, by another fence"
 
 
 def _transitions(world: World) -> list[sa.Row[tuple[str]]]:
