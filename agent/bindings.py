@@ -36,6 +36,7 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
                 label=known.label,
                 identity=known.identity,
                 since=now,
+                version=_first_version(now),
                 last_mounted_at=known.last_mounted_at,
             )
 
@@ -111,6 +112,18 @@ def _enrol(registry: Registry, mount: Mount, probe: Probe, new_volume: Callable[
 
 
 def _add(registry: Registry, volume_id: str, label: str, probe: Probe, mount: Mount, now: float) -> Volume:
-    volume = Volume(id=volume_id, label=label, identity=probe.identity, since=now, last_mounted_at=mount.mount_point)
+    volume = Volume(
+        id=volume_id,
+        label=label,
+        identity=probe.identity,
+        since=now,
+        version=_first_version(now),
+        last_mounted_at=mount.mount_point,
+    )
     registry.volumes[volume_id] = volume
     return volume
+
+
+def _first_version(now: float) -> int:
+    """Versions begin at the time, so that an agent that lost its registry does not begin below its own old ones."""
+    return int(now * 1000)

@@ -21,6 +21,8 @@ import sqlalchemy as sa
 
 from tests.needs import needs
 
+# The parameter of a test that wants this engine.
+MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
 _START_S = 60.0
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sidecar import catalog
 from sidecar.catalog.engine import connect
 from sidecar.catalog.tables import clock, metadata
-from tests.mariadb import MariaDB
+from tests.mariadb import MARIADB, MariaDB
 from tests.sidecar.world import World
 
 
@@ -36,7 +36,7 @@ def mariadb_catalog(mariadb: MariaDB) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+@pytest.fixture(params=["sqlite", MARIADB])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated catalog without rows."""
     if request.param == "sqlite":

@@ -18,7 +18,7 @@ from sidecar import catalog
 from sidecar.catalog import clock, tables
 from sidecar.catalog.engine import connect, snapshot, transact
 from sidecar.errors import CatalogUnavailable, ConfigError, SchemaMismatch
-from tests.mariadb import MariaDB
+from tests.mariadb import MARIADB, MariaDB
 from tests.sidecar.world import new_id
 
 
@@ -200,17 +200,15 @@ class TestTransactions:
         holder.dispose()
         other.dispose()
 
+    @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # on a server it is the server's own setting
     def test_acknowledged_means_on_the_disk(self, engine: sa.Engine) -> None:
-        if engine.dialect.name != "sqlite":
-            pytest.skip("the server's own setting")
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
+    @pytest.mark.parametrize("database", [MARIADB], indirect=True)  # SQLite has no modes
     def test_mysql_is_strict(self, engine: sa.Engine) -> None:
-        if engine.dialect.name == "sqlite":
-            pytest.skip("SQLite has no modes")
         with engine.connect() as connection:
             assert "STRICT_TRANS_TABLES" in str(connection.exec_driver_sql("SELECT @@sql_mode").scalar())
             assert connection.exec_driver_sql("SELECT @@tx_isolation").scalar() == "READ-COMMITTED"

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.linux.disks import Disk, Disks
+from tests.mariadb import MARIADB
 from tests.story.stack import Item, Stack, stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -24,7 +25,7 @@ PHOTOS = 1000
 YEAR_S = 365 * 86400
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+@pytest.fixture(params=["sqlite", MARIADB])
 def database(request: pytest.FixtureRequest) -> str | None:
     """The URL of a fresh database; None for the embedded one."""
     if request.param == "sqlite":
