@@ -24,6 +24,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
     ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here.
     ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.engine.EngineSettings`.
+    ``patience_s``: storage hangs when a worker that was at work has said nothing for so long. One look may take
+    long when a disk spins up or a directory has a hundred thousand names.
+    ``probe_deadline_s``: likewise when it has not said by then what it is. A disk that must spin up answers earlier.
     """
 
     state_dir: str = "/var/lib/holdfast"
@@ -37,6 +40,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     settle_s: float = 5.0
     confirm_delay_s: float = 2.0
     rescan_s: float = 900.0
+    patience_s: float = 30.0
+    probe_deadline_s: float = 15.0
 
     @property
     def display_name(self) -> str:
@@ -83,7 +88,7 @@ def _check(path: str, config: AgentConfig) -> None:
             paths.check_absolute(paths.from_os(root))
         except paths.BadPath as error:
             raise ConfigInvalid(f"{path}: roots: {error}") from error
-    for key in ("settle_s", "confirm_delay_s", "rescan_s"):
+    for key in ("settle_s", "confirm_delay_s", "rescan_s", "patience_s", "probe_deadline_s"):
         if getattr(config, key) <= 0:
             raise ConfigInvalid(f"{path}: {key} must be more than 0 seconds")
     if not config.sidecar.startswith(("http://", "https://")):

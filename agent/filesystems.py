@@ -7,18 +7,20 @@ import msgspec
 
 class Traits(msgspec.Struct, frozen=True):
     """``stable_inodes``: an inode number with its birth names a file for as long as it lives, across mounts (R39).
-    ``directory_times``: a name cannot leave a directory without moving its times. ``tick_ns``: how far apart two
-    changes must be to have different times. ``local``: all changes are made through this kernel, so that a watch
+    ``directory_times``: a name cannot leave a directory without moving its times. ``timeless``: it can, and often
+    does; where neither is known, a name that left without moving them is held, neither gone nor a reason for doubt.
+    ``tick_ns``: how far apart two changes must be to have different times. ``local``: all changes are made through this kernel, so that a watch
     sees them."""
 
     stable_inodes: bool = False
     directory_times: bool = False
+    timeless: bool = False
     tick_ns: int = 20_000_000  # the coarse clock of a kernel with HZ=100, twice
     local: bool = False
 
 
 _NATIVE = Traits(stable_inodes=True, directory_times=True, local=True)
-_FAT = Traits(directory_times=False, tick_ns=2_000_000_000, local=True)  # its root has no times, its files even seconds
+_FAT = Traits(timeless=True, tick_ns=2_000_000_000, local=True)  # its root has no times, its files even seconds
 
 _TRAITS = {
     "ext2": _NATIVE,

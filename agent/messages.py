@@ -37,7 +37,6 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
     volume: str
     store_path: str
-    journal_id: str
     mount: Mount
     identity: Identity
     epoch: Epoch

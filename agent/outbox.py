@@ -91,6 +91,23 @@ class Outbox:
         with self._store.transaction():
             self._db.execute("DELETE FROM sealed WHERE sequence <= ?", (sequence,))
 
+    def begin_anew(self, journal_id: str) -> None:
+        """Start a stream of another incarnation, from number 1, with everything that waits (R34).
+
+        For a journal that was set back, by a crash of the machine or from a backup: its numbers were used before, for
+        other reports, and the sidecar would take the new ones for repeats.
+        """
+        with self._store.transaction():
+            sealed = self._db.execute("SELECT files, body FROM sealed ORDER BY sequence").fetchall()
+            self._db.execute("DELETE FROM sealed")
+            for number, (files, body) in enumerate(sealed, 1):
+                report = msgspec.json.decode(gzip.decompress(body), type=reports.Report)
+                renumbered = msgspec.structs.replace(report, journal=journal_id, sequence=number)
+                self._db.execute("INSERT INTO sealed VALUES (?, ?, ?)", (number, files, _compress(_json(renumbered))))
+            self._store.set_meta("id", journal_id)
+            self._store.set_meta("next_sequence", len(sealed) + 1)
+            self._store.id = journal_id
+
     def _head(self) -> list[_Spooled]:
         """The first observations of the outbox that fit into one report: one epoch, and within its bounds."""
         taken: list[_Spooled] = []
@@ -118,9 +135,12 @@ class Outbox:
         head, bracket, tail = _json(frame).rpartition(b"[]")
         if not bracket or tail != b"}":
             raise AssertionError("bug: the observations are not the last field of a report")
-        body = head + b"[" + b",".join(row.body for row in rows) + b"]}"
-        # The level that is cheapest by far and within a fifth of the best: a report is sent once, over a LAN.
-        return gzip.compress(body, compresslevel=1, mtime=0)
+        return _compress(head + b"[" + b",".join(row.body for row in rows) + b"]}")
+
+
+def _compress(body: bytes) -> bytes:
+    # The level that is cheapest by far and within a fifth of the best: a report is sent once, over a LAN.
+    return gzip.compress(body, compresslevel=1, mtime=0)
 
 
 def _file_count(observation: reports.Observation) -> int:

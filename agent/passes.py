@@ -194,7 +194,7 @@ class Pass:
             case Meaning.LATER:
                 self._later.append(directory)
             case Meaning.DOUBT:
-                self._doubt = doubt_of(trouble, self._at.mount_point)
+                self._doubt = doubt_of(trouble, self._at.mount_point)._replace(directory=directory)
             case Meaning.CROSSED:
                 # A volume of its own begins here; what was known below is covered, and keeps its last state.
                 pass

@@ -13,17 +13,19 @@ from agent.messages import FromWorker, Inspect, Inspected, Probed, ProbeMount
 from agent.ports import Mount, Probe, Trouble
 from agent.processes import WorkerProcess, Workers
 
-# A disk that must spin up answers within this; what takes longer is told as hung, and asked again later.
-DEADLINE_S = 15.0
 # A mount that could not be identified is asked again this often.
 RETRY_S = 10.0
 
 
 class Prober:
-    """Asks, remembers the answers about mounts, and keeps a free worker for the next question."""
+    """Asks, remembers the answers about mounts, and keeps a free worker for the next question.
 
-    def __init__(self, workers: Workers) -> None:
+    ``deadline_s``: what takes longer is told as hung, and asked again later.
+    """
+
+    def __init__(self, workers: Workers, deadline_s: float) -> None:
         self._workers = workers
+        self._deadline_s = deadline_s
         self._asked: dict[int | str, tuple[WorkerProcess, float]] = {}
         self._free: WorkerProcess | None = None
         # Workers that hang in the kernel and cannot even be killed: their question is not asked a second time.
@@ -114,10 +116,13 @@ class Prober:
         if key in self._asked or self._is_stuck(key):
             return
         worker, self._free = self._free, None
-        if worker is None or not worker.send(question):
+        if worker is not None and not worker.send(question):
+            self._workers.give_up(worker)
+            worker = None
+        if worker is None:
             worker = self._workers.take(now)
             worker.send(question)
-        self._asked[key] = (worker, now + DEADLINE_S)
+        self._asked[key] = (worker, now + self._deadline_s)
 
     def _failed(self, question: int | str, number: int) -> FromWorker:
         if isinstance(question, int):

@@ -22,7 +22,7 @@ class RegistryUnusable(Exception):
 
 
 class Registry(msgspec.Struct, kw_only=True):
-    """``agent`` is the id that the sidecar gave. ``journals`` names the incarnation of each volume's journal.
+    """``agent`` is the id that the sidecar gave.
 
     ``assignment`` is the last one received: with it the agent works on while the sidecar is away.
     """
@@ -30,7 +30,6 @@ class Registry(msgspec.Struct, kw_only=True):
     format: int = FORMAT
     agent: str | None = None
     volumes: dict[str, Volume] = {}
-    journals: dict[str, str] = {}
     bindings: dict[str, Binding] = {}
     assignment: Assignment | None = None
 

@@ -16,7 +16,7 @@ from agent.backoff import wait_s
 from agent.outbox import Outbox
 from agent.ports import Clock, Refused, Unreachable, Uplink
 from agent.shipping import Delivery, Shipper
-from agent.store import Store
+from agent.store import Store, new_journal_id
 from holdfast.assignments import Assignment, Heartbeat
 
 _log = structlog.get_logger("agent.session")
@@ -61,11 +61,11 @@ class Session:
             self._version += 1
             self._news.notify_all()
 
-    def ship(self, volume: str, store_path: str, journal_id: str) -> None:
+    def ship(self, volume: str, store_path: str) -> None:
         """There is something in the outbox of this volume."""
         shipper = self._shippers.get(volume)
         if shipper is None:
-            shipper = self._shippers[volume] = _ShipperThread(self._uplink, self._clock, volume, store_path, journal_id)
+            shipper = self._shippers[volume] = _ShipperThread(self._uplink, self._clock, volume, store_path)
             shipper.start()
         shipper.wake()
 
@@ -144,13 +144,12 @@ class Session:
 class _ShipperThread(threading.Thread):
     """Drives one :class:`~agent.shipping.Shipper`."""
 
-    def __init__(self, uplink: Uplink, clock: Clock, volume: str, store_path: str, journal_id: str) -> None:
+    def __init__(self, uplink: Uplink, clock: Clock, volume: str, store_path: str) -> None:
         super().__init__(name=f"ship-{volume}", daemon=True)
         self._uplink = uplink
         self._clock = clock
         self._volume = volume
         self._store_path = store_path
-        self._journal_id = journal_id
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stopping = False
@@ -173,10 +172,17 @@ class _ShipperThread(threading.Thread):
 
     def run(self) -> None:
         """Deliver until stopped."""
-        store = Store(self._store_path, self._volume, self._journal_id, durable=True)
+        store = Store(self._store_path, self._volume, durable=True)
         try:
             outbox = Outbox(store)
-            shipper = Shipper(outbox, self._uplink, self._volume, self._clock, random.random)
+            shipper = Shipper(
+                outbox,
+                self._uplink,
+                self._volume,
+                self._clock,
+                chance=random.random,
+                new_journal=new_journal_id,
+            )
             while not self._stopping:
                 self._wake.clear()
                 step = shipper.step()

@@ -33,14 +33,25 @@ class Step(NamedTuple):
 
 
 class Shipper:
-    """Sends what is sealed, seals what is next. ``chance`` gives uniform random numbers in [0, 1)."""
+    """Sends what is sealed, seals what is next. ``chance`` gives uniform random numbers in [0, 1), ``new_journal``
+    the id of another incarnation of the journal."""
 
-    def __init__(self, outbox: Outbox, uplink: Uplink, volume: str, clock: Clock, chance: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        uplink: Uplink,
+        volume: str,
+        clock: Clock,
+        *,
+        chance: Callable[[], float],
+        new_journal: Callable[[], str],
+    ) -> None:
         self._outbox = outbox
         self._uplink = uplink
         self._volume = volume
         self._clock = clock
         self._chance = chance
+        self._new_journal = new_journal
         self._failures = 0
         self.problem: str | None = None
 
@@ -62,10 +73,19 @@ class Shipper:
             if error.code == "sequence-mismatch" and error.expected is not None and error.expected > sealed.sequence:
                 # Committed before, and the answer was lost.
                 return self._acknowledge(sealed.sequence)
+            if error.code == "stream-diverged":
+                return self._begin_anew()
             self._failures += 1
             step = self._later(str(error), wait_s(self._failures + 4, self._chance()))
             return step._replace(delivery=Delivery.STOPPED)
+        if not receipt.applied and receipt.expected > sealed.sequence + 1:
+            # The sidecar has seen later reports of this journal than the journal itself remembers.
+            return self._begin_anew()
         return self._acknowledge(receipt.sequence)
+
+    def _begin_anew(self) -> Step:
+        self._outbox.begin_anew(self._new_journal())
+        return Step(Delivery.LATER, 0.0)
 
     def _acknowledge(self, sequence: int) -> Step:
         self._outbox.acknowledge(sequence)

@@ -20,9 +20,6 @@ from holdfast.volumes import Epoch, Reason, VolumeStatus
 
 _log = structlog.get_logger("agent.stewards")
 
-# A worker that works says so twice a second. One call of it may take long when a disk spins up or a directory has a
-# hundred thousand names; past this, the storage hangs.
-PATIENCE_S = 30.0
 # How long a worker may take to end by itself.
 _FAREWELL_S = 2.0
 
@@ -35,10 +32,14 @@ class News(NamedTuple):
 
 
 class Steward:
-    """Keeps one volume's worker. Times are of the boot clock."""
+    """Keeps one volume's worker. Times are of the boot clock.
 
-    def __init__(self, volume_id: str, workers: Workers) -> None:
+    A worker that works says so twice a second; when it is silent for ``patience_s``, its storage hangs.
+    """
+
+    def __init__(self, volume_id: str, workers: Workers, patience_s: float) -> None:
         self.volume_id = volume_id
+        self._patience_s = patience_s
         self.worker: WorkerProcess | None = None
         self.doubted_mounts: set[int] = set()
         self._workers = workers
@@ -48,6 +49,8 @@ class Steward:
         self._doubted: set[str] = set()
         self._failures = 0
         self._retry_at: float | None = None
+        # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
+        self._stuck: dict[int, WorkerProcess] = {}
         self._where = ""
 
     def fileno(self) -> int:
@@ -60,7 +63,6 @@ class Steward:
         mount: Mount,
         *,
         store_path: str,
-        journal_id: str,
         scopes: list[Scope],
         settings: EngineSettings,
         now: float,
@@ -71,7 +73,6 @@ class Steward:
         order = Adopt(
             volume=volume.id,
             store_path=store_path,
-            journal_id=journal_id,
             mount=mount,
             identity=volume.identity,
             epoch=volume.epoch,
@@ -79,7 +80,8 @@ class Steward:
             look_first=sorted(self._doubted),
             settings=settings,
         )
-        if self.worker is None or not self.worker.send(order):
+        # A worker that was told to release the volume while it was at work may hang in what it was at.
+        if self.worker is None or self.worker.busy or not self.worker.send(order):
             self._give_up()
             self.worker = self._workers.take(now)
             self.worker.send(order)
@@ -119,7 +121,9 @@ class Steward:
         for message in messages:
             spooled = spooled or (isinstance(message, Reading) and message.spooled)
             sightings.extend(self._take(message, now))
-        if self._epoch is not None and self.worker.busy and now - self.worker.heard_at > PATIENCE_S:
+        if self._epoch is not None and self.worker.busy and now - self.worker.heard_at > self._patience_s:
+            self._stuck[self._epoch.mount_id] = self.worker
+            self.doubted_mounts.add(self._epoch.mount_id)
             self._give_up()
             self._wait(now)
             sightings.append(Doubtful(Reason.HUNG, self._where, ""))
@@ -129,16 +133,22 @@ class Steward:
         """When :meth:`read` or :meth:`retry_is_due` should be asked again, if nothing comes in."""
         times = [self._retry_at]
         if self.worker is not None and self.worker.busy and self._epoch is not None:
-            times.append(self.worker.heard_at + PATIENCE_S + 0.1)
+            times.append(self.worker.heard_at + self._patience_s + 0.1)
         return min((time for time in times if time is not None), default=None)
 
-    def must_wait(self, now: float) -> bool:
-        """Whether it is too soon to try this volume again."""
-        return self._retry_at is not None and now < self._retry_at
+    def must_wait(self, mount_id: int, now: float) -> bool:
+        """Whether it is too soon to try the volume again on this mount."""
+        if mount_id not in self.doubted_mounts:
+            return False
+        return self._is_stuck(mount_id) or (self._retry_at is not None and now < self._retry_at)
 
     def retry_is_due(self, now: float) -> bool:
         """Whether a volume that was doubted should be tried again now; True once."""
         if self._retry_at is None or now < self._retry_at:
+            return False
+        if any(self._is_stuck(mount_id) for mount_id in self.doubted_mounts):
+            # Whatever asks this storage next hangs as well, and one process that cannot be killed is enough.
+            self._wait(now)
             return False
         self._retry_at = None
         return True
@@ -167,16 +177,19 @@ class Steward:
         match message:
             case Reading():
                 self._reading = message
+                if not message.busy and self._epoch is not None:
+                    self._failures = 0  # it has looked at everything that it wanted to look at
                 if self.worker is not None:
                     self.worker.busy = message.busy
             case Ready(epoch) if epoch == self._epoch:
-                self._failures = 0
                 self._retry_at = None
                 self._doubted.clear()
                 self.doubted_mounts.clear()
                 return [Adopted(epoch)]
             case Doubted(epoch, reason, detail, directory) if epoch == self._epoch:
                 self.doubted_mounts.add(epoch.mount_id)
+                if self.worker is not None:
+                    self.worker.busy = False
                 if directory is not None:
                     self._doubted.add(directory)
                 self._epoch = None
@@ -190,6 +203,8 @@ class Steward:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
         was_attached = self._epoch is not None
+        if self._epoch is not None:
+            self.doubted_mounts.add(self._epoch.mount_id)
         self._give_up()
         self._wait(now)
         lost = Doubtful(Reason.NOT_YET_VERIFIED, self._where, "its worker process ended and is started again")
@@ -198,6 +213,15 @@ class Steward:
     def _wait(self, now: float) -> None:
         self._retry_at = now + wait_s(self._failures, 1.0)
         self._failures += 1
+
+    def _is_stuck(self, mount_id: int) -> bool:
+        worker = self._stuck.get(mount_id)
+        if worker is None:
+            return False
+        if worker.is_over():
+            del self._stuck[mount_id]
+            return False
+        return True
 
     def _give_up(self) -> None:
         if self.worker is not None:

@@ -6,10 +6,14 @@ never on the volume, and nobody holds a transaction open while touching the volu
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from holdfast import ids
 
 SCHEMA_VERSION = 1
 
@@ -48,6 +52,11 @@ CREATE TABLE sealed (sequence INTEGER PRIMARY KEY, files INTEGER NOT NULL, body 
 """
 
 
+def new_journal_id() -> str:
+    """The id of a journal that is new."""
+    return ids.to_text("journal", ids.new(time.time_ns() // 1_000_000, os.urandom(10)))
+
+
 class JournalUnusable(Exception):
     """The journal cannot be opened or is of a newer version. The text says what to do."""
 
@@ -55,8 +64,9 @@ class JournalUnusable(Exception):
 class Store:
     """An open file. One connection; to be used by one thread at a time."""
 
-    def __init__(self, path: str, volume: str, new_id: str, *, durable: bool = False) -> None:
-        """Open or make the file at ``path``. ``new_id`` names its incarnation if it has to be made.
+    def __init__(self, path: str, volume: str, new_id: str | None = None, *, durable: bool = False) -> None:
+        """Open or make the file at ``path``. ``new_id`` names its incarnation if it has to be made; it is a fresh one
+        by default, since a journal that is made again must never be taken for the one that was lost (R34).
 
         ``durable``: a commit is on the disk when it returns. The shipper needs it, since a number that was used
         must never be used for something else; the worker does not, since what it loses it finds again.
@@ -67,7 +77,7 @@ class Store:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             with self.transaction():
-                self._prepare(new_id)
+                self._prepare(new_id or new_journal_id())
         except sqlite3.DatabaseError as error:
             self.db.close()
             raise JournalUnusable(

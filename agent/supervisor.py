@@ -25,7 +25,7 @@ from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
 from agent.stewards import Steward
-from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprobed, Verified, advance, locate
+from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprobed, Verified, advance, locate, status_of
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
@@ -55,7 +55,7 @@ class Supervisor:
         self._clock = clock
         self._boot_id = boot_id
         self._workers = Workers()
-        self._prober = Prober(self._workers)
+        self._prober = Prober(self._workers, config.probe_deadline_s)
         self._stewards: dict[str, Steward] = {}
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -180,16 +180,21 @@ class Supervisor:
         if self._mounts.recycles_ids:
             self._prober.probes.clear()
         for volume in volumes:
-            steward = self._stewards.setdefault(volume.id, Steward(volume.id, self._workers))
+            steward = self._stewards.get(volume.id) or self._engage(volume.id)
             sighting = locate(volume, self._table, self._unique_ids, self._prober.probes)
             if isinstance(sighting, Unprobed):
                 for mount in sighting.mounts:
                     self._prober.probe(mount, self._unique_ids[mount.mount_id], now)
-            elif not (isinstance(sighting, Verified) and steward.must_wait(now)):
+            elif not (isinstance(sighting, Verified) and steward.must_wait(sighting.probe.mount_id, now)):
                 self._apply(volume.id, sighting)
         for volume_id in self._stewards.keys() - {volume.id for volume in volumes}:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))
             self._stewards.pop(volume_id).close()
+
+    def _engage(self, volume_id: str) -> Steward:
+        steward = Steward(volume_id, self._workers, self._config.patience_s)
+        self._stewards[volume_id] = steward
+        return steward
 
     def _ids_of(self, interesting: Sequence[Mount]) -> dict[int, int]:
         found = {}
@@ -223,7 +228,6 @@ class Supervisor:
                     volume,
                     mount,
                     store_path=self._store_path(volume_id),
-                    journal_id=self._journal_id(volume_id),
                     scopes=bindings.scopes(self._registry, volume_id),
                     settings=EngineSettings(
                         settle_s=self._config.settle_s,
@@ -294,7 +298,7 @@ class Supervisor:
         for volume_id, steward in list(self._stewards.items()):
             news = steward.read(now)
             if news.spooled:
-                self._session.ship(volume_id, self._store_path(volume_id), self._journal_id(volume_id))
+                self._session.ship(volume_id, self._store_path(volume_id))
             for sighting in news.sightings:
                 self._apply(volume_id, sighting)
             if news.sightings and not isinstance(news.sightings[-1], Adopted):
@@ -309,23 +313,7 @@ class Supervisor:
     # Telling
 
     def _statuses(self) -> list[VolumeStatus]:
-        return [
-            VolumeStatus(
-                volume=volume.id,
-                state=volume.state,
-                reason=volume.reason,
-                detail=volume.detail,
-                since=volume.since,
-                version=volume.version,
-                label=volume.label,
-                identity=volume.identity,
-                epoch=volume.epoch,
-                mounted_at=volume.mounted_at,
-                last_mounted_at=volume.last_mounted_at,
-                capacity=volume.capacity,
-            )
-            for volume in bindings.in_use(self._registry)
-        ]
+        return [status_of(volume) for volume in bindings.in_use(self._registry)]
 
     def _publish(self) -> None:
         heartbeat = Heartbeat(
@@ -358,12 +346,6 @@ class Supervisor:
 
     def _store_path(self, volume_id: str) -> str:
         return os.path.join(self._config.state_dir, "journals", f"{volume_id}.sqlite3")
-
-    def _journal_id(self, volume_id: str) -> str:
-        if volume_id not in self._registry.journals:
-            self._registry.journals[volume_id] = self._new_id("journal")
-            self._save()
-        return self._registry.journals[volume_id]
 
     def _new_id(self, what: str) -> str:
         return ids.to_text(what, ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))

@@ -106,7 +106,7 @@ def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:
     A change in the same tick as the listing would leave no trace in the times, so that they prove nothing; nor do
     they for a name that could not be looked at.
     """
-    if not traits.directory_times or listing.unclear:
+    if traits.timeless or listing.unclear:
         return None
     age_ns = at.wall * _NANOSECONDS - max(listing.mtime_ns, listing.ctime_ns)
     # A directory from the future was stamped by another clock; this tick is not its tick.

@@ -27,7 +27,7 @@ from msgspec import structs
 from agent import mounts
 from agent.errnos import doubt_reason
 from agent.ports import Mount, Probe, Trouble
-from holdfast.volumes import STATE_OF, Capacity, Epoch, Identity, Reason, VolumeState, sentence
+from holdfast.volumes import STATE_OF, Capacity, Epoch, Identity, Reason, VolumeState, VolumeStatus, sentence
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +214,24 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
             return _leave(volume, reason, where, detail, now)
         case _:
             assert_never(sighting)
+
+
+def status_of(volume: Volume) -> VolumeStatus:
+    """A volume as every heartbeat tells it."""
+    return VolumeStatus(
+        volume=volume.id,
+        state=volume.state,
+        reason=volume.reason,
+        detail=volume.detail,
+        since=volume.since,
+        version=volume.version,
+        label=volume.label,
+        identity=volume.identity,
+        epoch=volume.epoch,
+        mounted_at=volume.mounted_at,
+        last_mounted_at=volume.last_mounted_at,
+        capacity=volume.capacity,
+    )
 
 
 def _at_its_place(

@@ -59,6 +59,7 @@ class Worker:
         self._watch: InotifyWatch | None = None
         self._epoch: Epoch | None = None
         self._said = 0.0
+        self._said_busy = False
         self._pending = False
 
     def run(self) -> None:
@@ -96,7 +97,8 @@ class Worker:
         due = self._engine.due()
         if due is None or due > self._clock.now().boot:
             return
-        if time.monotonic() - self._said >= _READING_EVERY_S:
+        # What comes next may never return, and only a worker that is known to be at work is missed.
+        if not self._said_busy or time.monotonic() - self._said >= _READING_EVERY_S:
             self._say(busy=True)
         self._doubt(self._engine.work())
 
@@ -124,7 +126,7 @@ class Worker:
     def _adopt(self, order: Adopt) -> None:
         self._release()
         self._say(busy=True)
-        self._store = Store(order.store_path, order.volume, order.journal_id)
+        self._store = Store(order.store_path, order.volume)
         self._engine = Engine(self._store, self._clock, order.settings, os.urandom)
         self._engine.assign(Scopes(order.scopes))
         self._epoch = order.epoch
@@ -160,6 +162,7 @@ class Worker:
         if self._engine is None:
             return
         self._said = time.monotonic()
+        self._said_busy = busy
         watching, watched = self._engine.watching()
         self._line.send(
             Reading(

@@ -36,5 +36,9 @@ def kind(name: str) -> Kind | None:
 
     A name that is nothing but an extension (``.jpg``) is a hidden file without one.
     """
-    stem, dot, extension = name.rpartition(".")
-    return _KINDS.get(extension.lower()) if dot and stem else None
+    # Asked for every name on a disk. Extensions are nearly always in lower case, and folding costs more than asking.
+    dot = name.rfind(".")
+    if dot < 1:
+        return None
+    extension = name[dot + 1 :]
+    return _KINDS.get(extension) or _KINDS.get(extension.lower())

@@ -140,7 +140,7 @@ def failing(error: Exception) -> Callable[[int], Receipt]:
 
 
 def shipper(store: Store, uplink: ScriptedUplink) -> Shipper:
-    return Shipper(Outbox(store), uplink, "vol_1", FakeClock(), lambda: 0.5)
+    return Shipper(Outbox(store), uplink, "vol_1", FakeClock(), chance=lambda: 0.5, new_journal=lambda: "jrn_another")
 
 
 def test_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
@@ -180,3 +180,32 @@ def test_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store
     assert "nonsense" in (step.problem or "")
     assert ship.step().delivery is Delivery.STOPPED
     assert Outbox(store).has_pending()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda sequence: Receipt(sequence=sequence, applied=False, expected=40),
+        failing(Refused(409, "stream-diverged", "")),
+    ],
+    ids=["its numbers were used long ago", "its last number was used for something else"],
+)
+def test_r34_journal_that_was_set_back_begins_anew_and_loses_nothing(
+    store: Store, answer: Callable[[int], Receipt]
+) -> None:
+    spool(store, listed("a"))
+    uplink = ScriptedUplink(answer, done, done)
+    ship = shipper(store, uplink)
+    assert ship.step().delivery is Delivery.LATER
+    spool(store, listed("b"))
+    assert [ship.step().delivery for _ in range(3)] == [Delivery.SENT, Delivery.SENT, Delivery.NOTHING]
+    sent = [msgspec.json.decode(gzip.decompress(body), type=Report) for body in uplink.bodies]
+    told = [(one.journal, one.sequence, one.observations[0].directory) for one in sent]
+    assert told == [("jrn_1", 1, "a"), ("jrn_another", 1, "a"), ("jrn_another", 2, "b")]
+
+
+def test_lost_answer_to_the_last_report_is_no_reason_to_begin_anew(store: Store) -> None:
+    spool(store, listed("a"))
+    ship = shipper(store, ScriptedUplink(lambda sequence: Receipt(sequence=sequence, applied=False, expected=2)))
+    assert ship.step().delivery is Delivery.SENT
+    assert store.meta("id") == "jrn_1"

@@ -25,10 +25,10 @@ from agent.testing.files import FakeFiles
 from agent.testing.host import FakeHost
 from agent.testing.mounts import FakeMounts, probe
 from agent.testing.watch import FakeWatch
-from agent.volume import Adopted, Attach, Doubtful, Gone, Sighting, Unprobed, advance, locate
+from agent.volume import Adopted, Attach, Doubtful, Gone, Sighting, Unprobed, advance, locate, status_of
 from holdfast import ids
 from holdfast.assignments import Assignment, Heartbeat
-from holdfast.volumes import Reason, VolumeStatus
+from holdfast.volumes import Reason
 
 SETTINGS = EngineSettings(rescan_s=300.0)
 RETRY_S = 5.0
@@ -101,23 +101,7 @@ class SimulatedAgent:
     def beat(self) -> None:
         """Tell the states."""
         registry = self.registry
-        statuses = [
-            VolumeStatus(
-                volume=volume.id,
-                state=volume.state,
-                reason=volume.reason,
-                detail=volume.detail,
-                since=volume.since,
-                version=volume.version,
-                label=volume.label,
-                identity=volume.identity,
-                epoch=volume.epoch,
-                mounted_at=volume.mounted_at,
-                last_mounted_at=volume.last_mounted_at,
-                capacity=volume.capacity,
-            )
-            for volume in bindings.in_use(registry)
-        ]
+        statuses = [status_of(volume) for volume in bindings.in_use(registry)]
         heartbeat = Heartbeat(volumes=statuses, bindings=list(registry.bindings.values()), version="simulated")
         try:
             self._uplink.heartbeat(heartbeat)
@@ -157,7 +141,12 @@ class SimulatedAgent:
         shipper = self._shippers.get(volume_id)
         if shipper is None:
             shipper = self._shippers[volume_id] = Shipper(
-                Outbox(store), self._uplink, volume_id, self._host.clock, self._random.random
+                Outbox(store),
+                self._uplink,
+                volume_id,
+                self._host.clock,
+                chance=self._random.random,
+                new_journal=lambda: self._new_id("journal"),
             )
         return shipper.step().delivery.value == "sent"
 

@@ -143,6 +143,13 @@ class Stack:
         self._agent.send_signal(signal.SIGKILL)
         self._agent.wait()
 
+    def stop_agent(self) -> int:
+        """Stop it as systemd would; returns its exit status."""
+        if self._agent is None:
+            raise AssertionError("bug: no agent to stop")
+        self._agent.terminate()
+        return self._agent.wait(15)
+
     def scan(self) -> None:
         """Ask the agent to scan everything."""
         self.agent_cli("scan")

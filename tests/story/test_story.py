@@ -206,11 +206,12 @@ def test_agent_killed_in_the_middle_of_a_scan(running: Stack, disks: Disks, plac
     library = parts.library(place / "usb")
     parts.feed.until(lambda item: item["kind"] == "asset.added")
     parts.kill_agent()
-    parts.start_agent(place)
-    for _ in range(4):
-        parts.feed.until(lambda item: item["kind"] == "scan.started")
-        parts.kill_agent()
+    chance = random.Random(7)
+    for _ in range(6):
         parts.start_agent(place)
+        threading.Event().wait(chance.uniform(0.2, 0.8))  # the moment is meant to be random
+        parts.kill_agent()
+    parts.start_agent(place)
     parts.feed.until_true(lambda: parts.by_status(library) == {"present": 6000})
     catalog_equals_disk(parts, library, place / "usb")
     parts.feed.drain()

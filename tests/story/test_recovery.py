@@ -1,0 +1,104 @@
+"""Parts of the product die, or lose what they remember; nothing that they told before is taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.linux.disks import Disk, Disks
+from tests.story.stack import Stack, stack
+from tests.story.test_story import fill
+
+pytestmark = [pytest.mark.root, pytest.mark.story]
+
+PHOTOS = 200
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    path = tmp_path / "mnt"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def parts(tmp_path: Path, place: Path) -> Iterator[Stack]:
+    home = tmp_path / "state"
+    home.mkdir()
+    with stack(home) as running:
+        running.start_agent(place)
+        yield running
+
+
+@pytest.fixture
+def disk(disks: Disks, place: Path) -> Disk:
+    disk = disks.make("ext4", label="family")
+    disk.mount(place / "usb")
+    fill(place / "usb", PHOTOS)
+    return disk
+
+
+@pytest.fixture
+def library(parts: Stack, disk: Disk) -> str:
+    """Every photo of the disk is known."""
+    library = parts.library(disk.path)
+    parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.feed.drain()
+    assert parts.by_status(library) == {"present": PHOTOS}
+    return library
+
+
+def asset_events(parts: Stack) -> list[str]:
+    return [item["kind"] for item in parts.feed.drain() if item["entity"] == "asset"]
+
+
+def a_new_photo_is_seen(parts: Stack, mounted: Path) -> None:
+    (mounted / "new.jpg").write_bytes(b"\xff\xd8 a new one")
+    added = parts.feed.until(lambda item: item["entity"] == "asset")
+    assert (added["kind"], added["state"]["file_name"]) == ("asset.added", "new.jpg")
+
+
+def test_worker_that_dies_is_replaced(parts: Stack, disk: Disk, library: str) -> None:
+    (reading,) = json.loads(parts.agent_cli("status", "--json"))["volumes"]
+    os.kill(reading["worker_pid"], signal.SIGKILL)
+    parts.feed.until(lambda item: item["kind"] == "volume.unknown")
+    parts.feed.until(lambda item: item["kind"] == "volume.online")
+    parts.scan_to_the_end()
+    assert asset_events(parts) == []
+    a_new_photo_is_seen(parts, disk.path)
+
+
+def test_agent_started_again_tells_nothing_twice(parts: Stack, place: Path, disk: Disk, library: str) -> None:
+    assert parts.stop_agent() == 0
+    (disk.path / "trip 001" / "IMG_00050.jpg").rename(disk.path / "moved.jpg")
+    parts.start_agent(place)
+    moved = parts.feed.until(lambda item: item["entity"] == "asset")
+    assert (moved["kind"], moved["state"]["file_name"]) == ("asset.moved", "moved.jpg")
+    parts.scan_to_the_end()
+    assert asset_events(parts) == []
+    assert parts.by_status(library) == {"present": PHOTOS}
+
+
+@pytest.mark.parametrize("lost", ["registry.json", "journals"])
+def test_r34_agent_that_lost_its_memory_takes_nothing_back(
+    parts: Stack, place: Path, disk: Disk, library: str, lost: str
+) -> None:
+    before = parts.assets(library=library)
+    parts.kill_agent()
+    forgotten = parts.home / "agent" / lost
+    if forgotten.is_dir():
+        shutil.rmtree(forgotten)
+    else:
+        forgotten.unlink()
+    parts.start_agent(place)
+    parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    assert asset_events(parts) == []
+    assert parts.assets(library=library) == before
+    assert parts.volume("family")["state"] == "online"
+    a_new_photo_is_seen(parts, disk.path)
