@@ -101,13 +101,13 @@ class Disks:
         with image.open("wb") as file:
             file.truncate(max(size_mib, _SMALLEST_MIB[fs_type]) << 20)
         run(*command, *(["-L", label] if label else []), str(image))
-        return self._add(Disk(self, image, fs_type))
+        return self._add(Disk(self, image, fs_type, label))
 
     def copy(self, disk: Disk) -> Disk:
         """The same bytes on another disk."""
         image = self._directory / f"{len(self._disks)}.img"
         run("cp", "--sparse=always", disk.device, str(image))
-        return self._add(Disk(self, image, disk.fs_type))
+        return self._add(Disk(self, image, disk.fs_type, disk.label))
 
     def adopt(self, image: Path, fs_type: str) -> Disk:
         """A disk over a file that is there already; :meth:`Disk.reformat` puts a file system on it."""

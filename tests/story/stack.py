@@ -223,6 +223,13 @@ class Stack:
         (found,) = [one for one in self.get("/volumes")["items"] if one["label"] == label]
         return dict(found)
 
+    def until_online(self, label: str) -> None:
+        """Wait until a volume is online. Its reports may come before the heartbeat that says so."""
+        self.feed.until_true(lambda: any(one["label"] == label and one["state"] == "online" for one in self._volumes()))
+
+    def _volumes(self) -> list[Item]:
+        return list(self.get("/volumes")["items"])
+
     def log(self) -> str:
         """The end of what the processes have printed."""
         return (self.home / "processes.log").read_text(errors="replace")[-4000:]

@@ -49,6 +49,7 @@ def library(parts: Stack, disk: Disk) -> str:
     """Every photo of the disk is known."""
     library = parts.library(disk.path)
     parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.until_online("family")
     parts.feed.drain()
     assert parts.by_status(library) == {"present": PHOTOS}
     return library
@@ -98,6 +99,7 @@ def test_r34_agent_that_lost_its_memory_takes_nothing_back(
         forgotten.unlink()
     parts.start_agent(place)
     parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.until_online("family")
     assert asset_events(parts) == []
     assert parts.assets(library=library) == before
     assert parts.volume("family")["state"] == "online"

@@ -68,6 +68,7 @@ def online(parts: Stack, disk: Disk, place: Path, count: int = PHOTOS) -> str:
     fill(place / "usb", count)
     library = parts.library(place / "usb")
     parts.feed.until(lambda item: item["kind"] == "scan.finished")
+    parts.until_online(disk.label)
     parts.feed.drain()
     assert parts.by_status(library) == {"present": count}
     return library
