@@ -40,8 +40,9 @@ def run(*command: str) -> str:
 class Disk:
     """One disk: an image, its loop device, and where it is mounted."""
 
-    def __init__(self, drawer: Disks, image: Path, fs_type: str, *, keep_image: bool = False) -> None:
+    def __init__(self, drawer: Disks, image: Path, fs_type: str, label: str = "", *, keep_image: bool = False) -> None:
         self.fs_type = fs_type
+        self.label = label
         self._keep_image = keep_image
         self.image = image
         self.device = run("losetup", "--find", "--show", str(image))
