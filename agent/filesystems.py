@@ -8,9 +8,9 @@ import msgspec
 class Traits(msgspec.Struct, frozen=True):
     """``stable_inodes``: an inode number with its birth names a file for as long as it lives, across mounts (R39).
     ``directory_times``: a name cannot leave a directory without moving its times. ``timeless``: it can, and often
-    does; where neither is known, a name that left without moving them is held, neither gone nor a reason for doubt.
-    ``tick_ns``: how far apart two changes must be to have different times. ``local``: all changes are made through this kernel, so that a watch
-    sees them."""
+    does. Where neither is known, a name that left without moving them is neither gone nor a reason for doubt.
+    ``tick_ns``: how far apart two changes must be to have different times. ``local``: all changes are made through
+    this kernel, so that a watch sees them."""
 
     stable_inodes: bool = False
     directory_times: bool = False
