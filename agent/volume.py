@@ -217,7 +217,9 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
 
 
 def status_of(volume: Volume) -> VolumeStatus:
-    """A volume as every heartbeat tells it."""
+    """A volume as every heartbeat tells it. An attachment is told when it was adopted: a volume in trouble is tried
+    again and again, and that is no news."""
+    is_online = volume.state is VolumeState.ONLINE
     return VolumeStatus(
         volume=volume.id,
         state=volume.state,
@@ -227,8 +229,8 @@ def status_of(volume: Volume) -> VolumeStatus:
         version=volume.version,
         label=volume.label,
         identity=volume.identity,
-        epoch=volume.epoch,
-        mounted_at=volume.mounted_at,
+        epoch=volume.epoch if is_online else None,
+        mounted_at=volume.mounted_at if is_online else None,
         last_mounted_at=volume.last_mounted_at,
         capacity=volume.capacity,
     )

@@ -25,6 +25,7 @@ from agent.volume import (
     advance,
     locate,
     recognise,
+    status_of,
 )
 from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState
 
@@ -189,3 +190,13 @@ def test_r6_identity_without_uuid_needs_root_and_source() -> None:
 def test_r13_subvolume_is_part_of_the_identity() -> None:
     home = structs.replace(IDENTITY, fs_type="btrfs", root="/@home")
     assert recognise(home, structs.replace(home, root="/@snapshot")) is Recognition.OTHER
+
+
+def test_attempt_that_fails_again_is_no_news() -> None:
+    trouble = Doubtful(Reason.IO_ERROR, "/mnt/usb", "EIO")
+    suspect, _ = advance(online(), trouble, "boot", 5.0)
+    told = structs.replace(status_of(suspect), version=0)
+    trying, _ = advance(suspect, Verified(DISK, PROBE), "boot", 6.0)
+    assert structs.replace(status_of(trying), version=0) == told
+    failed, _ = advance(trying, trouble, "boot", 7.0)
+    assert structs.replace(status_of(failed), version=0) == told
