@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from holdfast import paths
+from holdfast import gate, paths
 from holdfast.volumes import Epoch
 
 FORMAT = 1
@@ -88,7 +88,8 @@ class Proof(msgspec.Struct, frozen=True):
 
     ``listed`` is the directory that was listed: the one that held the name, or the nearest ancestor left of it.
     ``before`` are mtime and ctime of that directory when it still had the name, or None when the file system
-    does not keep them (the root of a FAT). ``gate`` names the checks that were passed after the second look.
+    does not keep them (the root of a FAT). ``gate`` names the checks that were passed after the second look, see
+    :mod:`holdfast.gate`.
     """
 
     listed: str
@@ -211,8 +212,8 @@ def why_not_proven(absent: Absent, epoch: Epoch) -> str | None:
             return "the directory has not changed since it had the name"
     if proof.second.boot_s <= proof.first.boot_s:
         return "there was no second look"
-    if not proof.gate:
-        return "the mount was not checked after the listing"
+    if missing := gate.lacking(proof.gate):
+        return f"the mount was not checked after the listing: {', '.join(missing)}"
     return None
 
 

@@ -29,6 +29,9 @@ class Reason(StrEnum):
     VERIFIED = "verified"
     AUTOMOUNT_IDLE = "automount-idle"
     NOT_MOUNTED = "not-mounted"
+    UNPLUGGED = "unplugged"
+    DATASET_NOT_MOUNTED = "dataset-not-mounted"
+    ARRAY_STOPPED = "array-stopped"
     NO_DEVICE = "no-device"
     LOCKED = "locked"
     HUNG = "hung"
@@ -39,7 +42,9 @@ class Reason(StrEnum):
     EMPTY = "empty"
     MARKER_MISSING = "marker-missing"
     PARTIAL = "partial"
+    BRANCH_LOST = "branch-lost"
     READ_ONLY_ERROR = "read-only-error"
+    SHUT_DOWN = "shut-down"
     ROOT_MISSING = "root-missing"
     NO_PERMISSION = "no-permission"
     WRONG_VOLUME = "wrong-volume"
@@ -55,6 +60,9 @@ STATE_OF: dict[Reason, VolumeState] = {
     Reason.VERIFIED: VolumeState.ONLINE,
     Reason.AUTOMOUNT_IDLE: VolumeState.IDLE,
     Reason.NOT_MOUNTED: VolumeState.OFFLINE,
+    Reason.UNPLUGGED: VolumeState.OFFLINE,
+    Reason.DATASET_NOT_MOUNTED: VolumeState.OFFLINE,
+    Reason.ARRAY_STOPPED: VolumeState.OFFLINE,
     Reason.NO_DEVICE: VolumeState.OFFLINE,
     Reason.LOCKED: VolumeState.OFFLINE,
     Reason.HUNG: VolumeState.SUSPECT,
@@ -65,7 +73,9 @@ STATE_OF: dict[Reason, VolumeState] = {
     Reason.EMPTY: VolumeState.SUSPECT,
     Reason.MARKER_MISSING: VolumeState.SUSPECT,
     Reason.PARTIAL: VolumeState.SUSPECT,
+    Reason.BRANCH_LOST: VolumeState.SUSPECT,
     Reason.READ_ONLY_ERROR: VolumeState.SUSPECT,
+    Reason.SHUT_DOWN: VolumeState.SUSPECT,
     Reason.ROOT_MISSING: VolumeState.SUSPECT,
     Reason.NO_PERMISSION: VolumeState.SUSPECT,
     Reason.WRONG_VOLUME: VolumeState.CONFLICT,
@@ -83,6 +93,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.VERIFIED: "The storage is mounted at {where} and its identity was checked.",
     Reason.AUTOMOUNT_IDLE: "The automount at {where} is idle; it will be mounted when somebody uses it.",
     Reason.NOT_MOUNTED: "The storage is not mounted. Its photos are unavailable, not deleted: mount it again.",
+    Reason.UNPLUGGED: "The disk is not connected. Its photos are unavailable, not deleted: plug it in and mount it.",
+    Reason.DATASET_NOT_MOUNTED: "The ZFS dataset is not mounted. Import the pool and mount it (zfs mount).",
+    Reason.ARRAY_STOPPED: "The RAID array below the storage is not running. Assemble it (mdadm) and mount it.",
     Reason.NO_DEVICE: "The device is gone, while {where} is still mounted. Plug it back in and mount it again.",
     Reason.LOCKED: "The storage is encrypted and locked. Unlock it and mount it.",
     Reason.HUNG: "The storage at {where} does not answer. Check the network, the server or the cable.",
@@ -93,7 +106,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.EMPTY: "{where} was full of photos and is now empty. Nothing was marked as deleted.",
     Reason.MARKER_MISSING: "The marker file on {where} is gone, so this may not be the storage it was.",
     Reason.PARTIAL: "Whole parts of {where} vanished at once. Nothing was marked as deleted.",
+    Reason.BRANCH_LOST: "A branch of the union at {where} is away; only the photos on it are unavailable. Mount it.",
     Reason.READ_ONLY_ERROR: "The kernel made {where} read-only after an error. Check the disk.",
+    Reason.SHUT_DOWN: "The kernel shut the file system at {where} down after an error. Unmount it, check it, mount it.",
     Reason.ROOT_MISSING: "The folder {where} is not there any more, although the storage around it is.",
     Reason.NO_PERMISSION: "The agent may not read {where}. Give its user permission to read and enter it.",
     Reason.WRONG_VOLUME: "A different storage is mounted at {where}. Mount the right one.",

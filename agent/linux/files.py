@@ -20,6 +20,7 @@ from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
 from agent.ports import Birth, FileEntry, Listing, Mount, Trouble
 from holdfast import paths
+from holdfast.gate import Check
 from holdfast.media import kind
 from holdfast.volumes import Identity
 
@@ -33,16 +34,6 @@ SIZE_DRIFT = 32
 # the whole directory.
 UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
 _DEAD_OPTIONS = {"shutdown": errno.ESHUTDOWN, "emergency_ro": errno.EROFS, "abort": errno.EROFS}
-
-# The checks of the commit gate, in the order they are made.
-CHECK_TABLE = "mount-table"  # nothing was mounted or unmounted anywhere since the pass began
-CHECK_IDENTITY = "identity"  # where mount ids are recycled: the pass began on the volume that was adopted
-CHECK_MOUNT = "mount-id"  # the root, opened anew, is on the same mount
-CHECK_SUPER_BLOCK = "super-block"  # the kernel has neither shut the file system down nor made it read-only
-CHECK_ROOT = "root-listing"  # the root directory can be read, and did not turn empty during the pass
-CHECK_SIZE = "size"  # the total size is what it was
-CHECK_DEVICE = "device"  # the block device is the one that was adopted, and it is running
-CHECK_ERRORS = "errors"  # the kernel counted no new error of disk or file system
 
 _name = itemgetter(0)
 _entry = partial(tuple.__new__, FileEntry)  # NamedTuple's own constructor costs as much as the system call
@@ -93,7 +84,7 @@ class MountedFiles:
                     self._check_identity(root)
                 self._baseline = _Baseline(health.errors if health else 0, _total_bytes(root), _has_entries(root))
         except OSError as error:
-            self._baseline = trouble(error, CHECK_IDENTITY if self._recycles_ids else CHECK_MOUNT)
+            self._baseline = trouble(error, Check.IDENTITY if self._recycles_ids else Check.MOUNT)
 
     def list(self, directory: str) -> Listing | Trouble:
         """Read a directory to its end."""
@@ -148,35 +139,35 @@ class MountedFiles:
         return Listing(directory, before.mount_id, before.mtime_ns, before.ctime_ns, *sorted_out)
 
     def _gate_root(self, baseline: _Baseline, quiet: bool) -> Sequence[str] | Trouble:
-        check = CHECK_MOUNT
+        check = Check.MOUNT
         try:
             with self._attachment.directory("") as root:
                 if self._recycles_ids and not quiet:
                     # The id may belong to a mount that was made since; only quiet proves that it does not.
-                    return Trouble(errno.EAGAIN, CHECK_TABLE)
-                check = CHECK_SUPER_BLOCK
+                    return Trouble(errno.EAGAIN, Check.TABLE)
+                check = Check.SUPER_BLOCK
                 if dead := self._dead(root):
                     return Trouble(dead, check)
-                check = CHECK_ROOT
+                check = Check.ROOT
                 if baseline.had_entries and not _has_entries(root):
                     return Trouble(errno.EAGAIN, check)
-                check = CHECK_SIZE
+                check = Check.SIZE
                 if abs(_total_bytes(root) - baseline.total_bytes) > baseline.total_bytes // SIZE_DRIFT:
                     return Trouble(errno.EAGAIN, check)
         except OSError as error:
             return trouble(error, check)
-        passed = (CHECK_MOUNT, CHECK_SUPER_BLOCK, CHECK_ROOT, CHECK_SIZE)
-        return (CHECK_TABLE, *passed) if quiet else passed
+        passed = (Check.MOUNT, Check.SUPER_BLOCK, Check.ROOT, Check.SIZE)
+        return (Check.TABLE, *passed) if quiet else passed
 
     def _gate_device(self, baseline: _Baseline) -> Sequence[str] | Trouble:
         if self._adopted is None:
             return ()
         health = self._health()
         if health is None or health.disks != self._adopted.disks or health.stopped:
-            return Trouble(errno.ENODEV, CHECK_DEVICE)
+            return Trouble(errno.ENODEV, Check.DEVICE)
         if health.errors != baseline.errors:
-            return Trouble(errno.EIO, CHECK_ERRORS)
-        return (CHECK_DEVICE, CHECK_ERRORS)
+            return Trouble(errno.EIO, Check.ERRORS)
+        return (Check.DEVICE, Check.ERRORS)
 
     def _is_quiet(self) -> bool:
         """Whether nothing was mounted or unmounted since the pass began. Once it is not, it stays so."""
@@ -187,7 +178,7 @@ class MountedFiles:
         """Before what was read is given out, where its mount id alone does not prove where it was read."""
         if not self._recycles_ids:
             return
-        if isinstance(self._baseline, Trouble) and self._baseline.where == CHECK_IDENTITY:
+        if isinstance(self._baseline, Trouble) and self._baseline.where == Check.IDENTITY:
             raise OSError(self._baseline.errno, "the pass did not begin on the volume that was adopted")
         if not self._is_quiet():
             raise OSError(errno.EAGAIN, "the mount table changed during the pass")

@@ -13,6 +13,7 @@ from agent.ports import Birth, FileEntry, Listing, Trouble
 from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
+from holdfast.gate import Check
 from holdfast.media import kind
 from holdfast.volumes import Identity
 
@@ -35,13 +36,13 @@ class FakeFiles:
                 disk = place.mounted.disk
                 self._uuid = self._uuid or disk.uuid
                 if self._host.recycles_ids and disk.uuid != self._uuid:
-                    self._baseline = Trouble(errno.EXDEV, real.CHECK_IDENTITY)
+                    self._baseline = Trouble(errno.EXDEV, Check.IDENTITY)
                     return
                 self._baseline = _Baseline(
                     self._host.table_events, disk.faults.errors_counted, _total_bytes(disk), _shown(place, root)
                 )
         except OSError as error:
-            self._baseline = Trouble(error.errno or errno.EIO, real.CHECK_MOUNT)
+            self._baseline = Trouble(error.errno or errno.EIO, Check.MOUNT)
 
     def list(self, directory: str) -> Listing | Trouble:
         """Read a directory to its end, anew as long as it changes meanwhile."""
@@ -85,10 +86,10 @@ class FakeFiles:
             with self._directory("") as (place, root):
                 quiet = self._host.table_events == self._baseline.table_events
                 if not quiet and self._host.recycles_ids:
-                    return Trouble(errno.EAGAIN, real.CHECK_TABLE)
+                    return Trouble(errno.EAGAIN, Check.TABLE)
                 return _gate(self._baseline, place, root, quiet)
         except OSError as error:
-            return Trouble(error.errno or errno.EIO, real.CHECK_MOUNT)
+            return Trouble(error.errno or errno.EIO, Check.MOUNT)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -99,7 +100,7 @@ class FakeFiles:
         if isinstance(self._baseline, _Baseline):
             if self._baseline.table_events != self._host.table_events:
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        elif self._baseline.where == real.CHECK_IDENTITY:
+        elif self._baseline.where == Check.IDENTITY:
             raise OSError(self._baseline.errno, os.strerror(self._baseline.errno))
 
     @contextmanager
@@ -143,23 +144,23 @@ class _Baseline(NamedTuple):
 def _gate(baseline: _Baseline, place: Place, root: Node, quiet: bool) -> Sequence[str] | Trouble:
     disk = place.mounted.disk
     if "shutdown" in disk.faults.super_options:
-        return Trouble(errno.ESHUTDOWN, real.CHECK_SUPER_BLOCK)
+        return Trouble(errno.ESHUTDOWN, Check.SUPER_BLOCK)
     if "emergency_ro" in disk.faults.super_options:
-        return Trouble(errno.EROFS, real.CHECK_SUPER_BLOCK)
+        return Trouble(errno.EROFS, Check.SUPER_BLOCK)
     if baseline.shown and not _shown(place, root):
-        return Trouble(errno.EAGAIN, real.CHECK_ROOT)
+        return Trouble(errno.EAGAIN, Check.ROOT)
     if abs(_total_bytes(disk) - baseline.total_bytes) > baseline.total_bytes // real.SIZE_DRIFT:
-        return Trouble(errno.EAGAIN, real.CHECK_SIZE)
-    passed = [real.CHECK_MOUNT, real.CHECK_SUPER_BLOCK, real.CHECK_ROOT, real.CHECK_SIZE]
+        return Trouble(errno.EAGAIN, Check.SIZE)
+    passed = [Check.MOUNT, Check.SUPER_BLOCK, Check.ROOT, Check.SIZE]
     if quiet:
-        passed.insert(0, real.CHECK_TABLE)
+        passed.insert(0, Check.TABLE)
     if disk.is_remote:
         return passed
     if disk.faults.device_gone:
-        return Trouble(errno.ENODEV, real.CHECK_DEVICE)
+        return Trouble(errno.ENODEV, Check.DEVICE)
     if disk.faults.errors_counted != baseline.errors:
-        return Trouble(errno.EIO, real.CHECK_ERRORS)
-    return [*passed, real.CHECK_DEVICE, real.CHECK_ERRORS]
+        return Trouble(errno.EIO, Check.ERRORS)
+    return [*passed, Check.DEVICE, Check.ERRORS]
 
 
 def _file(place: Place, name: str, node: Node, files: list[FileEntry], unclear: list[str]) -> None:

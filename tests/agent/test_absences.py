@@ -9,6 +9,7 @@ from agent.journal import Candidate, Journal
 from agent.ports import FileEntry, Listing, Moment
 from agent.store import Store
 from agent.survey import Survey
+from holdfast.gate import REQUIRED
 from holdfast.reports import Look, why_not_proven
 from holdfast.volumes import Epoch
 
@@ -31,7 +32,7 @@ def judge(compared: Survey, *, before: tuple[int, int] | None = (4, 4), delay_s:
     journal = Journal(store)
     with store.transaction():
         journal.suspect([Candidate("trip", FILE, 1, "trip", before, FIRST, EPOCH)])
-        found = second_looks(journal, {"trip": compared}, EPOCH, ["mount-id"], delay_s)
+        found = second_looks(journal, {"trip": compared}, EPOCH, sorted(REQUIRED), delay_s)
     assert journal.has_candidates() is not bool(found.absent)
     store.close()
     assert all(why_not_proven(one, EPOCH) is None for one in found.absent)

@@ -8,7 +8,6 @@ import gzip
 import msgspec
 import pytest
 
-from agent.linux import files as checks
 from agent.ports import Hint, Listing, Lost, Probe, Refused, Trouble, Unreachable
 from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
@@ -19,6 +18,7 @@ from agent.testing.mounts import FakeMounts, probe
 from agent.testing.uplink import FakeSidecar, FakeUplink, Network
 from agent.testing.watch import FakeWatch
 from holdfast.assignments import Assignment, Heartbeat
+from holdfast.gate import Check
 from holdfast.reports import Gap, Report
 from holdfast.volumes import Epoch
 
@@ -88,19 +88,19 @@ def test_a_damaged_directory_lists_short_and_its_times_stand_still(world: World)
     assert (after.mtime_ns, after.ctime_ns) == (before.mtime_ns, before.ctime_ns)
     assert not isinstance(world.files.gate(), Trouble)
     world.disk.faults.errors_counted += 1
-    assert world.files.gate() == Trouble(errno.EIO, checks.CHECK_ERRORS)
+    assert world.files.gate() == Trouble(errno.EIO, Check.ERRORS)
 
 
 @pytest.mark.parametrize(("option", "code"), [("shutdown", errno.ESHUTDOWN), ("emergency_ro", errno.EROFS)])
 def test_a_file_system_given_up_by_the_kernel_closes_the_gate(world: World, option: str, code: int) -> None:
     world.disk.faults.super_options = frozenset({option})
-    assert world.files.gate() == Trouble(code, checks.CHECK_SUPER_BLOCK)
+    assert world.files.gate() == Trouble(code, Check.SUPER_BLOCK)
     assert any(option in mount.super_options for mount in FakeMounts(world.host).table())
 
 
 def test_a_lost_disk_behind_a_share_moves_the_size(world: World) -> None:
     world.disk.faults.capacity_bytes = world.disk.capacity_bytes // 4
-    assert world.files.gate() == Trouble(errno.EAGAIN, checks.CHECK_SIZE)
+    assert world.files.gate() == Trouble(errno.EAGAIN, Check.SIZE)
 
 
 def test_a_hung_disk_hangs_and_a_disconnected_one_says_so(world: World) -> None:
@@ -283,10 +283,10 @@ def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity()
     host.mount(disks[1], PLACE)
     assert mounts.recycles_ids
     assert files.list("") == Trouble(errno.EAGAIN, "")
-    assert files.gate() == Trouble(errno.EAGAIN, checks.CHECK_TABLE)
+    assert files.gate() == Trouble(errno.EAGAIN, Check.TABLE)
     files.begin()
     assert files.list("") == Trouble(errno.EXDEV, "")
-    assert files.gate() == Trouble(errno.EXDEV, checks.CHECK_IDENTITY)
+    assert files.gate() == Trouble(errno.EXDEV, Check.IDENTITY)
 
 
 def test_a_reboot_forgets_all_mounts_and_begins_its_ids_anew(world: World) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast import reports
+from holdfast.gate import REQUIRED, Check
 from holdfast.reports import (
     Absent,
     BadReport,
@@ -33,7 +34,7 @@ from holdfast.volumes import Epoch
 EPOCH = Epoch("boot", 77, 1)
 FIRST = Look(at=1000.0, boot_s=10.0, mount_id=77, mtime_ns=5, ctime_ns=6, entries=3)
 SECOND = msgspec.structs.replace(FIRST, at=1002.0, boot_s=12.0)
-PROOF = Proof(listed="trip", before=(1, 2), first=FIRST, second=SECOND, gate=["mount-id"])
+PROOF = Proof(listed="trip", before=(1, 2), first=FIRST, second=SECOND, gate=sorted(REQUIRED))
 FILE = FileFacts("a.jpg", 10, 20)
 
 
@@ -135,6 +136,7 @@ def test_the_number_of_files_is_bounded() -> None:
         pytest.param({"second": FIRST}, id="one look, told twice"),
         pytest.param({"second": msgspec.structs.replace(SECOND, boot_s=9.0)}, id="second look before the first"),
         pytest.param({"gate": []}, id="no commit gate"),
+        *(pytest.param({"gate": sorted(REQUIRED - {one})}, id=f"no {one} at the gate") for one in sorted(REQUIRED)),
     ],
 )
 def test_r1_an_absence_without_its_proof_is_refused(bad: dict[str, object]) -> None:
@@ -172,7 +174,7 @@ proofs = st.builds(
     before=st.sampled_from([None, (1, 2), (5, 6)]),
     first=looks,
     second=looks,
-    gate=st.sampled_from([[], ["mount-id"]]),
+    gate=st.lists(st.sampled_from(Check), unique=True),
 )
 
 
@@ -184,4 +186,4 @@ def test_r1_whatever_is_accepted_has_every_part_of_the_proof(proof: Proof) -> No
     assert proof.first.mount_id == proof.second.mount_id == EPOCH.mount_id
     assert proof.second.boot_s > proof.first.boot_s
     assert proof.before not in {(look.mtime_ns, look.ctime_ns) for look in (proof.first, proof.second)}
-    assert proof.gate
+    assert set(proof.gate) >= REQUIRED

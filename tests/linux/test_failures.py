@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux import files as checks
 from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
 from agent.mounts import resolve
 from agent.ports import Listing, Mount, Probe, Trouble
+from holdfast.gate import Check
 from tests.linux.disks import Disks, run
 from tests.needs import needs
 
@@ -146,10 +146,10 @@ def test_r15_a_union_that_lost_a_branch_lists_short_and_only_its_size_tells(
     files = attach(table, place)
     files.begin()
     assert names(files, "2024") == ["a.jpg", "b.jpg"]
-    assert list(files.gate())[-1] == checks.CHECK_SIZE
+    assert list(files.gate())[-1] == Check.SIZE
     branches[1].umount()
     assert names(files, "2024") == ["a.jpg"], "without any error, on the same mount"
-    assert files.gate() == Trouble(errno.EAGAIN, checks.CHECK_SIZE)
+    assert files.gate() == Trouble(errno.EAGAIN, Check.SIZE)
     files.close()
 
 
@@ -173,7 +173,7 @@ def test_r30_a_disk_with_errors_is_trouble_and_the_kernels_count_closes_the_gate
     files = attach(table, place)
     files.begin()
     assert names(files, "2024") == ["a.jpg"]
-    assert checks.CHECK_ERRORS in files.gate()
+    assert Check.ERRORS in files.gate()
     switch.touch()
     assert names(files, "2024") == ["a.jpg"], "the cache still answers"
     assert files.list("2025") == Trouble(errno.EIO, "2025")

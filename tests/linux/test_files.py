@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux import files as port
 from agent.linux import kernel
 from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.mounts import resolve
 from agent.ports import Listing, Trouble
+from holdfast.gate import Check
 from tests.linux.disks import Disk, Disks, run
 from tests.linux.sysfs import Sysfs
 from tests.needs import needs
@@ -112,7 +112,7 @@ def test_r1_an_unmounted_volume_lists_as_trouble_never_as_empty(
     assert code(files.list("")) == errno.EXDEV
     assert code(files.list("2024")) == errno.EXDEV
     assert code(files.births("2024", ["a.jpg"])) == errno.EXDEV
-    assert files.gate() == Trouble(errno.EXDEV, port.CHECK_MOUNT)
+    assert files.gate() == Trouble(errno.EXDEV, Check.MOUNT)
 
 
 def test_r1_the_same_disk_mounted_again_is_another_attachment(disks: Disks, tmp_path: Path, attach: Attach) -> None:
@@ -250,13 +250,13 @@ def test_the_gate_names_every_check_that_was_passed(disks: Disks, tmp_path: Path
     assert code(files.gate()) == errno.EINVAL
     files.begin()
     assert files.gate() == [
-        port.CHECK_TABLE,
-        port.CHECK_MOUNT,
-        port.CHECK_SUPER_BLOCK,
-        port.CHECK_ROOT,
-        port.CHECK_SIZE,
-        port.CHECK_DEVICE,
-        port.CHECK_ERRORS,
+        Check.TABLE,
+        Check.MOUNT,
+        Check.SUPER_BLOCK,
+        Check.ROOT,
+        Check.SIZE,
+        Check.DEVICE,
+        Check.ERRORS,
     ]
 
 
@@ -280,10 +280,10 @@ def count_an_error(sys: Sysfs, disk: Path) -> None:
 @pytest.mark.parametrize(
     ("event", "answer"),
     [
-        (yank, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
-        (replug, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
-        (stop, Trouble(errno.ENODEV, port.CHECK_DEVICE)),
-        (count_an_error, Trouble(errno.EIO, port.CHECK_ERRORS)),
+        (yank, Trouble(errno.ENODEV, Check.DEVICE)),
+        (replug, Trouble(errno.ENODEV, Check.DEVICE)),
+        (stop, Trouble(errno.ENODEV, Check.DEVICE)),
+        (count_an_error, Trouble(errno.EIO, Check.ERRORS)),
     ],
 )
 def test_r1_what_happens_to_the_device_closes_the_gate_although_the_mount_is_unmoved(
@@ -296,7 +296,7 @@ def test_r1_what_happens_to_the_device_closes_the_gate_although_the_mount_is_unm
     table = MountTable()
     files = MountedFiles(str(place), table.unique_id(str(place)) or 0, device="8:1", sys=str(sys.top))
     files.begin()
-    assert port.CHECK_ERRORS in files.gate()
+    assert Check.ERRORS in files.gate()
     event(sys, sda)
     assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
     assert files.gate() == answer
@@ -308,7 +308,7 @@ def test_btrfs_has_a_device_although_its_number_is_anonymous(disks: Disks, tmp_p
     _, place = photos(disks, tmp_path / "disk", "btrfs")
     files = attach(place)
     files.begin()
-    assert port.CHECK_DEVICE in files.gate()
+    assert Check.DEVICE in files.gate()
 
 
 def test_mounts_elsewhere_do_not_spoil_a_pass_where_mount_ids_are_unique(
@@ -319,8 +319,8 @@ def test_mounts_elsewhere_do_not_spoil_a_pass_where_mount_ids_are_unique(
     files.begin()
     disks.make().mount(tmp_path / "other")
     passed = files.gate()
-    assert port.CHECK_MOUNT in passed
-    assert port.CHECK_TABLE not in passed
+    assert Check.MOUNT in passed
+    assert Check.TABLE not in passed
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ def fooled(attach: Attach, old: Disk, new: Disk) -> MountedFiles:
     for _ in range(50):
         files = attach(place)
         files.begin()
-        assert port.CHECK_TABLE in files.gate()
+        assert Check.TABLE in files.gate()
         assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
         old.umount()
         new.mount(place)
@@ -362,11 +362,11 @@ def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity(
     assert files.list("2024") == Trouble(errno.EAGAIN, "2024")
     assert files.births("2024", ["a.jpg"]) == Trouble(errno.EAGAIN, "2024")
     for _ in range(2):
-        assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_TABLE)
+        assert files.gate() == Trouble(errno.EAGAIN, Check.TABLE)
     files.begin()
     assert files.list("2024") == Trouble(errno.EXDEV, "2024")
     assert files.births("2024", ["a.jpg"]) == Trouble(errno.EXDEV, "2024")
-    assert files.gate() == Trouble(errno.EXDEV, port.CHECK_IDENTITY)
+    assert files.gate() == Trouble(errno.EXDEV, Check.IDENTITY)
 
 
 @pytest.mark.usefixtures("old_kernel")
@@ -378,7 +378,7 @@ def test_r1_where_mount_ids_are_recycled_any_mount_ends_the_pass_and_no_more(
     assert files.list("2024") == Trouble(errno.EAGAIN, "2024")
     files.begin()
     assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
-    assert port.CHECK_TABLE in files.gate()
+    assert Check.TABLE in files.gate()
 
 
 def test_r2_a_root_that_turned_empty_during_a_pass_holds_its_absences(
@@ -390,9 +390,9 @@ def test_r2_a_root_that_turned_empty_during_a_pass_holds_its_absences(
     files = attach(place)
     files.begin()
     (place / "a.jpg").unlink()
-    assert files.gate() == Trouble(errno.EAGAIN, port.CHECK_ROOT)
+    assert files.gate() == Trouble(errno.EAGAIN, Check.ROOT)
     files.begin()
-    assert port.CHECK_ROOT in files.gate()
+    assert Check.ROOT in files.gate()
 
 
 def test_r30_a_file_system_that_the_kernel_shut_down_proves_nothing(
@@ -424,7 +424,7 @@ def test_r28_a_disk_mounted_read_only_serves_every_call(disks: Disks, tmp_path: 
     files = attach(place)
     files.begin()
     assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
-    assert port.CHECK_DEVICE in files.gate()
+    assert Check.DEVICE in files.gate()
 
 
 def test_r28_reading_leaves_no_trace_not_even_an_access_time(disks: Disks, tmp_path: Path, attach: Attach) -> None:

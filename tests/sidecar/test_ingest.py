@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast import ids
+from holdfast.gate import REQUIRED
 from holdfast.reports import FILES_MAX, Gap, ScanFinished, ScanStarted
 from holdfast.volumes import Reason
 from sidecar.catalog.tables import asset, asset_transition, clock, evidence
@@ -82,7 +83,7 @@ class TestFiles:
         assert (step["from_status"], step["to_status"], step["reason"]) == ("present", "missing", "absent")
         assert step["evidence"]["volume"] == agent.volume
         assert step["evidence"]["sequence"] == 2
-        assert step["evidence"]["observation"]["proof"]["gate"] == ["mount-id"]
+        assert step["evidence"]["observation"]["proof"]["gate"] == sorted(REQUIRED)
 
     def test_one_proof_is_stored_once_for_all_its_names(self, world: World, agent: Agent) -> None:
         names = [f"{number}.jpg" for number in range(50)]

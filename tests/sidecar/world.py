@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from holdfast import ids
 from holdfast.assignments import Binding, BindingState, EnrolRequest, EnrolResponse, Heartbeat
+from holdfast.gate import REQUIRED
 from holdfast.reports import (
     Absent,
     FileFacts,
@@ -72,7 +73,7 @@ def unreadable(directory: str, error: str = "EACCES") -> Unreadable:
 def proof(directory: str, mount_id: int = EPOCH.mount_id) -> Proof:
     first = Look(1.0, 10.0, mount_id, 5, 5, 1)
     second = Look(6.0, 15.0, mount_id, 5, 5, 1)
-    return Proof(directory, (4, 4), first, second, ["mount-id"])
+    return Proof(directory, (4, 4), first, second, sorted(REQUIRED))
 
 
 def encoded(report: Report) -> bytes:
