@@ -1,8 +1,8 @@
 """Exclusion patterns: one dialect, used wherever a path is tested.
 
 Patterns are globs over the whole path as the photo server sees it: ``*`` and ``?`` stay within a segment, ``**``
-crosses them, ``[abc]`` and ``{a,b}`` work, dot files are not special, and ASCII case is folded, as the crawl of
-photo servers does. A pattern that ends in ``/**`` excludes what is below a directory, and such directories are
+crosses them, ``[abc]`` and ``{a,b}`` work, dot files are not special, and case is folded, as the crawl of photo
+servers does. A pattern that ends in ``/**`` excludes what is below a directory, and such directories are
 never entered.
 """
 
