@@ -20,6 +20,8 @@ PREFIXES = {
     "token": "tok",
     "catalog": "cat",
     "journal": "jrn",
+    "webhook": "whk",
+    "delivery": "dlv",
 }
 
 _DIGITS = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")

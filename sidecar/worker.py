@@ -20,6 +20,7 @@ from sidecar.catalog import agents, leases
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
+from sidecar.courier import Courier
 from sidecar.errors import CatalogUnavailable
 
 NAME = "worker"
@@ -108,14 +109,17 @@ class Worker:
 def run(engine: Engine, silent_after_s: float, stop: threading.Event) -> None:
     """Work until ``stop`` is set. A database that is away for a while is waited for."""
     holder = ids.new(time.time_ns() // 1_000_000, os.urandom(10))
-    worker = Worker(engine, silent_after_s, holder)
+    worker, courier = Worker(engine, silent_after_s, holder), Courier(engine)
     while not stop.is_set():
         try:
             for agent in worker.step(time.monotonic()):
                 _log.warning("agent.silent %s", ids.to_text("agent", agent))
+            if worker.is_acting:
+                courier.step()
         except CatalogUnavailable as error:
             _log.warning("catalog.unavailable %s", error)
         stop.wait(STEP_S)
+    courier.close()
 
 
 def _spread(entropy: bytes, number: int) -> bytes:

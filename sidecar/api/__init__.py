@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 
 from holdfast.problems import Problem
-from sidecar.api import agent, agents, assets, changes, health, libraries, problems, streams, tokens, volumes
+from sidecar.api import agent, agents, assets, changes, health, libraries, problems, streams, tokens, volumes, webhooks
 from sidecar.api.endpoint import Resource, Services, install
 from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
@@ -27,6 +27,7 @@ RESOURCES: tuple[Resource, ...] = (
     volumes.resource,
     changes.resource,
     tokens.resource,
+    webhooks.resource,
     agents.resource,
     agent.resource,
     streams.resource,

@@ -180,6 +180,42 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told what happens. ``reason`` says why it is disabled; ``failing_since``: nothing has arrived since."""
+
+    id: str
+    url: str
+    description: str
+    kinds: list[str]
+    enabled: bool
+    reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+    revision: int
+
+
+class NewWebhook(Webhook, frozen=True, kw_only=True):
+    """A web hook with the secret that its messages are signed with. ``secret`` is shown this once."""
+
+    secret: str
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to a web hook. ``id`` is its ``webhook-id``; ``payload`` what it said. ``next_attempt_at`` is null when
+    there will be none."""
+
+    id: str
+    kind: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    created_at: datetime
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    payload: dict[str, Any]
+
+
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """A scan of a directory. ``complete``: every directory was read to its end, in one epoch, without error."""
 

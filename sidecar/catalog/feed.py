@@ -6,9 +6,11 @@ feed compacts itself, and whoever has followed it to its end has seen the latest
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, Table, select
 
 from sidecar.catalog import assets, clock
 from sidecar.catalog.columns import AnyRow
@@ -40,11 +42,22 @@ def read(connection: Connection, since: int, limit: int) -> Page:
     The clock is read first and bounds what is read after it. So a row that is committed between the reads of two
     tables cannot be seen while an earlier one is not, whatever the isolation of the connection.
     """
+    return _read(connection, since, limit, lambda entity, table: assets.shown() if entity == "asset" else select(table))
+
+
+def outline(connection: Connection, since: int, limit: int) -> Page:
+    """As :func:`read`, with nothing of each row but ``id``, ``change`` and ``change_kind``."""
+    return _read(connection, since, limit, lambda _, table: select(table.c.id, table.c.change, table.c.change_kind))
+
+
+def _read(
+    connection: Connection, since: int, limit: int, columns: Callable[[str, Table], Select[*tuple[Any, ...]]]
+) -> Page:
     horizon = clock.read(connection)
     found: list[Change] = []
     for entity, table in SHOWN.items():
         chosen = (
-            (assets.shown() if entity == "asset" else select(table))
+            columns(entity, table)
             .where(table.c.change > since, table.c.change <= horizon)
             .order_by(table.c.change)
             .limit(limit + 1)

@@ -320,6 +320,44 @@ idempotency = Table(
     **_MYSQL,
 )
 
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("url", c.line(2048), nullable=False),
+    Column("description", c.line(255), nullable=False),
+    Column("kinds", c.text(), nullable=False),
+    Column("secrets", c.text(), nullable=False),
+    Column("cursor", c.number(), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("reason", c.text(), nullable=False),
+    Column("failing_since", c.moment()),
+    Column("created_at", c.moment(), nullable=False),
+    Column("revision", c.number(), nullable=False),
+    _one_of("state", ("active", "disabled")),
+    **_MYSQL,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("webhook_id", c.identifier(), ForeignKey("webhook.id"), nullable=False),
+    Column("kind", c.word(), nullable=False),
+    Column("body", c.text(), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("attempts", c.number(), nullable=False),
+    Column("created_at", c.moment(), nullable=False),
+    Column("next_at", c.moment(), nullable=False),
+    Column("last_at", c.moment()),
+    Column("last_status", c.number()),
+    Column("last_error", c.text(), nullable=False),
+    _one_of("state", ("pending", "delivered", "failed")),
+    Index("ix_delivery_webhook_id", "webhook_id", "id"),
+    Index("ix_delivery_due", "webhook_id", "state", "next_at"),
+    **_MYSQL,
+)
+
 lease = Table(
     "lease",
     metadata,
