@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from holdfast.up import folders
+from holdfast.up import folders, wording
 from holdfast.up.catalog import FeedItem, Move, Volume
 from holdfast.up.narrate import Event, FileEvent, Note, VolumeEvent
 
@@ -17,11 +18,14 @@ LastMove = Callable[[str], Move | None]
 
 class Interpreter:
     """Remembers the state of each volume, since the feed tells only what *is*. ``volumes`` are as they were told
-    to people at ``told_at`` (Unix time); what happened to them before needs no line."""
+    to people at ``told_at`` (Unix time); what happened to them before needs no line. ``state_dir`` is where the
+    catalog is found by commands that this tells people to use."""
 
-    def __init__(self, roots: Sequence[str], volumes: Sequence[Volume], told_at: float) -> None:
+    def __init__(self, roots: Sequence[str], volumes: Sequence[Volume], told_at: float, state_dir: str) -> None:
         self._roots = list(roots)
         self._told_at = told_at
+        self._state_dir = state_dir
+        self._held: dict[str, int] = {}  # open holds that were told: id -> files then
         self._states = {volume.id: volume.state for volume in volumes}
 
     def read(self, items: Sequence[FeedItem], last_move: LastMove) -> list[Event]:
@@ -37,6 +41,8 @@ class Interpreter:
                 return self._of_asset(item, last_move)
             case "volume":
                 return self._of_volume(item)
+            case "hold":
+                return self._of_hold(item)
             case "agent":
                 silent = item.kind == "agent.silent"
                 text = "the agent has not been heard from" if silent else "the agent is heard from again"
@@ -59,6 +65,25 @@ class Interpreter:
             is_video=state.get("kind") == "video",
             origin=None if old is None else folders.short(old, self._roots),
         )
+
+    def _of_hold(self, item: FeedItem) -> Note | None:
+        """A hold asks for a person once; as it grows or shrinks, it is told again when it has doubled."""
+        state = item.state or {}
+        if state.get("state") == "open":
+            files = int(state.get("files") or 0)
+            if files < 2 * self._held.get(item.id, 0):
+                return None
+            self._held[item.id] = files
+            command = f"holdfast-sidecar holds show {item.id} --state {shlex.quote(self._state_dir)}"
+            summary = wording.shown(str(state.get("summary") or "A change waits for you."))
+            return Note(at=item.at_unix, text=f"held: {summary} Decide with: {command}", is_trouble=True)
+        if item.kind != "hold.closed" or self._held.pop(item.id, None) is None:
+            return None
+        text = {
+            "resolved": "the held files were all seen again; nothing is left to decide",
+            "dismissed": "the hold was dismissed; its files stay as they were",
+        }.get(str(state.get("state")), f"the hold was {state.get('state')}")
+        return Note(at=item.at_unix, text=text)
 
     def _of_volume(self, item: FeedItem) -> VolumeEvent | None:
         if item.at_unix < self._told_at:

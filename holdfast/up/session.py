@@ -119,7 +119,7 @@ class Session:
             follower.start()
         batch = Batch(begin=self._bookmark.told_until)
         took_s = self._scan(follower, batch)
-        interpreter = Interpreter(self._roots, catalog.volumes(), told_at=time.time())
+        interpreter = Interpreter(self._roots, catalog.volumes(), told_at=time.time(), state_dir=self._home.directory)
         self._introduce(catalog, took_s, is_news=is_first or batch.is_about_assets)
         self._keep(msgspec.structs.replace(self._bookmark, told_until=time.time()))
         if is_first:

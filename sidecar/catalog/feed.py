@@ -10,11 +10,21 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from sidecar.catalog import assets, clock
+from sidecar.catalog import assets, clock, holds
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, asset, gap, library, scan, volume
+from sidecar.catalog.tables import agent, asset, gap, hold, library, scan, volume
 
-SHOWN = {"asset": asset, "volume": volume, "library": library, "scan": scan, "agent": agent, "gap": gap}
+SHOWN = {
+    "asset": asset,
+    "volume": volume,
+    "library": library,
+    "scan": scan,
+    "agent": agent,
+    "gap": gap,
+    "hold": hold,
+}
+# What is shown of an entity beside its own row.
+_WITH = {"asset": assets.shown, "hold": holds.shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ def read(connection: Connection, since: int, limit: int) -> Page:
     found: list[Change] = []
     for entity, table in SHOWN.items():
         chosen = (
-            (assets.shown() if entity == "asset" else select(table))
+            (_WITH[entity]() if entity in _WITH else select(table))
             .where(table.c.change > since, table.c.change <= horizon)
             .order_by(table.c.change)
             .limit(limit + 1)
