@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from holdfast.up import folders, wording
-from holdfast.up.catalog import FeedItem, Move, Volume
+from holdfast.up.catalog import FeedItem, Hold, Move, Volume
 from holdfast.up.narrate import Event, FileEvent, Note, VolumeEvent
 
 ORIGINS_MAX = 50  # moved files of one batch whose old place is asked for; more are folded anyway
@@ -16,16 +15,36 @@ ORIGINS_MAX = 50  # moved files of one batch whose old place is asked for; more 
 LastMove = Callable[[str], Move | None]
 
 
+_CLOSED = {
+    "approved": "the hold was approved",
+    "dismissed": "the hold was dismissed; its files stay as they were",
+    "resolved": "the held files were all seen again; there is nothing left to decide",
+}
+
+
+def question(hold: Hold, options: str) -> str:
+    """What a person reads of an open hold: what happened, that nothing was done about it, and how to decide."""
+    command = " ".join(filter(None, ("holdfast-sidecar holds show", hold.id, options)))
+    return f"held: {wording.shown(hold.summary)} Nothing was changed; decide with: {command}"
+
+
 class Interpreter:
     """Remembers the state of each volume, since the feed tells only what *is*. ``volumes`` are as they were told
-    to people at ``told_at`` (Unix time); what happened to them before needs no line. ``state_dir`` is where the
-    catalog is found by commands that this tells people to use."""
+    to people at ``told_at`` (Unix time); what happened to them before needs no line. ``holds`` are open, and were
+    told then as well. ``options`` say where the catalog is, for the commands that people are told to use."""
 
-    def __init__(self, roots: Sequence[str], volumes: Sequence[Volume], told_at: float, state_dir: str) -> None:
+    def __init__(
+        self,
+        roots: Sequence[str],
+        volumes: Sequence[Volume],
+        told_at: float,
+        holds: Sequence[Hold] = (),
+        options: str = "",
+    ) -> None:
         self._roots = list(roots)
         self._told_at = told_at
-        self._state_dir = state_dir
-        self._held: dict[str, int] = {}  # open holds that were told: id -> files then
+        self._options = options
+        self._held = {hold.id: hold.files for hold in holds}  # open holds: id -> files when they were told
         self._states = {volume.id: volume.state for volume in volumes}
 
     def read(self, items: Sequence[FeedItem], last_move: LastMove) -> list[Event]:
@@ -67,22 +86,17 @@ class Interpreter:
         )
 
     def _of_hold(self, item: FeedItem) -> Note | None:
-        """A hold asks for a person once; as it grows or shrinks, it is told again when it has doubled."""
+        """An open hold asks for a person once; while it grows, again whenever it has doubled."""
         state = item.state or {}
         if state.get("state") == "open":
-            files = int(state.get("files") or 0)
-            if files < 2 * self._held.get(item.id, 0):
+            hold = Hold(id=item.id, summary=str(state.get("summary") or ""), files=int(state.get("files") or 0))
+            if hold.files < 2 * self._held.get(item.id, 0):
                 return None
-            self._held[item.id] = files
-            command = f"holdfast-sidecar holds show {item.id} --state {shlex.quote(self._state_dir)}"
-            summary = wording.shown(str(state.get("summary") or "A change waits for you."))
-            return Note(at=item.at_unix, text=f"held: {summary} Decide with: {command}", is_trouble=True)
+            self._held[item.id] = hold.files
+            return Note(at=item.at_unix, text=question(hold, self._options), is_trouble=True)
         if item.kind != "hold.closed" or self._held.pop(item.id, None) is None:
             return None
-        text = {
-            "resolved": "the held files were all seen again; nothing is left to decide",
-            "dismissed": "the hold was dismissed; its files stay as they were",
-        }.get(str(state.get("state")), f"the hold was {state.get('state')}")
+        text = _CLOSED.get(str(state.get("state")), "the hold is closed")
         return Note(at=item.at_unix, text=text)
 
     def _of_volume(self, item: FeedItem) -> VolumeEvent | None:
