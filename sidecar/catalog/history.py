@@ -79,7 +79,8 @@ class History:
     def _earlier_mount_point(self, epoch: str) -> bytes | None:
         chosen = (
             select(volume_transition.c.mounted_at)
-            .where(volume_transition.c.volume_id == _raw(self._report.volume), volume_transition.c.epoch == epoch)
+            .where(volume_transition.c.volume_id == self._storage.id, volume_transition.c.epoch == epoch)
+            .where(volume_transition.c.mounted_at.is_not(None))
             .order_by(volume_transition.c.id.desc())
             .limit(1)
         )
@@ -98,7 +99,3 @@ def transition_row(
 def write(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows of :func:`transition_row`."""
     bulk.insert(connection, asset_transition, rows)
-
-
-def _raw(volume: str) -> bytes:
-    return bytes.fromhex(volume.partition("_")[2])

@@ -101,6 +101,7 @@ def _storage(connection: Connection, volume_id: bytes, agent: bytes) -> AnyRow:
     """The volume that a report is of. Raises :class:`Refused` unless it is this agent's."""
     row = connection.execute(
         select(
+            volume.c.id,
             volume.c.agent_id,
             volume.c.label,
             volume.c.identity,
