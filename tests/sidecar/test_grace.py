@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from holdfast import ids
 from holdfast.volumes import Epoch, Reason
+from sidecar.catalog import deciding
+from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import held, volume
 from sidecar.worker import Worker
 from tests.sidecar.watched import Days, fill, lose, names, statuses, the_hold
@@ -174,6 +176,18 @@ class TestGrace:
         agent.becomes(Reason.VERIFIED)
         worker.step(2.0)
         assert statuses(world) == {"missing": 1}
+
+    def test_r24_a_grace_that_ends_after_the_disk_went_is_not_ended(
+        self, world: World, agent: Agent, days: Days, worker: Worker
+    ) -> None:
+        """The worker saw that it was due, and the disk went before it acted."""
+        agent.send(listed("trip", "a.jpg"))
+        agent.send(absent("trip", "a.jpg"))
+        days.online(GRACE_S)
+        agent.becomes(Reason.UNPLUGGED, None)
+        key = ids.from_text("volume", agent.volume) or b""
+        assert not transact(world.engine, lambda c: deciding.end_grace(c, key, 1, new_id()[:10]))
+        assert statuses(world) == {"present": 1}
 
     def test_r20_grace_is_no_way_around_the_guard(self, world: World, agent: Agent, days: Days, worker: Worker) -> None:
         made = fill(agent, "trip", 300)
