@@ -107,10 +107,10 @@ MUTATIONS: list[Mutation] = [
     ),
     Mutation(
         ("R26",),
-        "what came back is made missing by an older decision",
-        "sidecar/catalog/deciding.py",
-        "        if before.id in by_asset and is_there(before)\n",
-        "        if is_there(before)\n",
+        "what came back is made missing by a decision from before",
+        "sidecar/catalog/guarding.py",
+        "        holds.remove(connection, self.freed)\n",
+        "",
         _on_sqlite(_HOLDS, "TestCarryingOut::test_a_crash_between_batches_loses_nothing"),
     ),
     Mutation(
