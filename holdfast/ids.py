@@ -17,6 +17,7 @@ PREFIXES = {
     "volume": "vol",
     "scan": "scn",
     "gap": "gap",
+    "hold": "hld",
     "token": "tok",
     "catalog": "cat",
     "journal": "jrn",

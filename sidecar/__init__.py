@@ -5,10 +5,12 @@ A guided tour. The decisions are pure modules and stand at the top:
 ``asset``        what an asset is, and the one function that says which status its facts add up to
 ``membership``   which libraries a file belongs to
 ``reconcile``    known assets and observations in, rows to write and transitions out
+``guard``        how much may be lost before a person is asked; with ``holds``, ``policy`` and ``uptime`` beside it
+``proofs``       why a file is believed to be gone, in sentences
 ``companions``   which .xmp file describes which photo
 ``silence``      which agents have not been heard from
 ``cursor``       the opaque positions that feed and lists hand out
 
 Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``worker`` (the
-process that looks for silent agents) and ``cli``. The imports go api, worker, cli -> catalog -> pure modules.
+process that does what nobody asks for) and ``cli``. The imports go api, worker, cli -> catalog -> pure modules.
 """

@@ -45,7 +45,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One asset, with the facts that reports can change. Times are microseconds since 1970.
 
     ``claims`` says whether it holds its path: of all assets of a library at most one does. A removed asset, or one
-    whose path was taken over by another file, holds none.
+    whose path was taken over by another file, holds none. ``absent_online_us`` is ``absent_since`` on another clock:
+    the verified-online time of its volume, by which everything ages.
     """
 
     id: bytes
@@ -63,6 +64,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     excluded_by: str | None = None
     removed_at: int | None = None
     xmp_path: bytes | None = None
+    absent_online_us: int | None = None
 
 
 def status(asset: Asset) -> Status:
@@ -85,6 +87,11 @@ def status(asset: Asset) -> Status:
     if asset.unreadable_error is not None:
         return Status.UNREADABLE
     return Status.PRESENT
+
+
+def is_there(asset: Asset) -> bool:
+    """Whether the file is on its storage, as far as the catalog can tell: a file that cannot be read is not gone."""
+    return status(asset) in (Status.PRESENT, Status.UNREADABLE)
 
 
 def availability(volume: VolumeState) -> Availability:

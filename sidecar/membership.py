@@ -53,6 +53,8 @@ class Membership:
         # The longest first, so that the first one found for a library is the one that counts.
         self._scopes = sorted(scopes, key=lambda scope: len(scope.directory), reverse=True)
         self.libraries = tuple(sorted({scope.library for scope in self._scopes}))
+        # Where each import path begins, in the bytes of the disk.
+        self.roots = {scope.import_path: paths.to_bytes(scope.directory) for scope in self._scopes}
 
     def places(self, directory: str) -> dict[bytes, Place]:
         """The libraries that files in this directory of the volume belong to: library -> place."""

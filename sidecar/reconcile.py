@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -37,6 +38,8 @@ from sidecar.membership import OUTSIDE, Membership, Place
 from sidecar.steps import Blocked, Gone, Seen, Shifted, Step
 
 XmpFacts = tuple[int, int]  # size, mtime_ns
+
+ABSENT = "absent"  # the reason of a transition that a proven absence made, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class Known:
     xmp: dict[bytes, XmpFacts]
 
 
+class Now(NamedTuple):
+    """The time on both clocks: microseconds since 1970, and the volume's verified-online time."""
+
+    at: int
+    online_us: int
+
+
 class Transition(msgspec.Struct, frozen=True, gc=False):
     """A step of an asset's history. ``source`` is the index of the observation that caused it."""
 
@@ -70,22 +80,25 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
-    """A row to write. ``kind`` is what the feed calls the change."""
+    """A row to write. ``kind`` is what the feed calls the change, ``source`` the index of its last observation."""
 
     asset: Asset
     kind: str
     is_new: bool
+    source: int
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What to write. ``released`` are assets that must give up their path before anything is written, so that
-    no two rows claim one path half-way. ``blocked`` still has to be applied to all rows that were not touched."""
+    no two rows claim one path half-way. ``blocked`` still has to be applied to all rows that were not touched.
+    ``seen`` are the assets whose file was there at the end, changed or not."""
 
     writes: list[Write]
     transitions: list[Transition]
     released: list[bytes]
     blocked: list[Blocked]
+    seen: set[bytes]
     xmp_written: dict[bytes, XmpFacts]
     xmp_gone: set[bytes]
 
@@ -137,9 +150,9 @@ def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
 
 
 def reconcile(
-    known: Known, steps: Sequence[Step], membership: Membership, now: int, new_ids: Iterator[bytes], volume: bytes
+    known: Known, steps: Sequence[Step], membership: Membership, now: Now, new_ids: Iterator[bytes], volume: bytes
 ) -> Outcome:
-    """Apply the steps of one report. ``now`` is in microseconds; ``new_ids`` gives the ids of new assets."""
+    """Apply the steps of one report. ``new_ids`` gives the ids of new assets."""
     ledger = _Ledger(known.assets, membership, now, new_ids, volume)
     for group in at_once(steps):
         ledger.apply(group)
@@ -152,6 +165,7 @@ def reconcile(
         transitions=ledger.transitions,
         released=ledger.released(),
         blocked=ledger.blocked,
+        seen=ledger.seen,
         xmp_written={path: facts for path in changed if (facts := after[path]) is not None},
         xmp_gone={path for path in changed if after[path] is None},
     )
@@ -164,7 +178,7 @@ def block(assets: Sequence[Asset], step: Blocked) -> tuple[list[Write], list[Tra
         if status(before) is not Status.PRESENT:
             continue
         after = replace(before, unreadable_error=step.error)
-        writes.append(Write(after, change_kind(before, after), is_new=False))
+        writes.append(Write(after, change_kind(before, after), is_new=False, source=step.source))
         transitions.append(Transition(before.id, Status.PRESENT, status(after), None, None, "unreadable", step.source))
     return writes, transitions
 
@@ -176,7 +190,7 @@ class _Ledger:
         self,
         assets: Sequence[Asset],
         membership: Membership,
-        now: int,
+        now: Now,
         new_ids: Iterator[bytes],
         volume: bytes,
     ) -> None:
@@ -188,10 +202,11 @@ class _Ledger:
             if one.claims:
                 self._claims.setdefault(one.path, {})[one.library] = one.id
         self._places: dict[str, dict[bytes, Place]] = {}
-        self._touched: dict[bytes, None] = {}  # rows that may have to be written, in order
+        self._touched: dict[bytes, int] = {}  # rows that may have to be written, in order, with their last source
         self._noted: set[bytes] = set()  # rows to write even if they end as they began
         self.transitions: list[Transition] = []
         self.blocked: list[Blocked] = []
+        self.seen: set[bytes] = set()
 
     def apply(self, group: Step | list[Shifted]) -> None:
         """Apply a step, or moves that happened at once."""
@@ -203,7 +218,7 @@ class _Ledger:
                     self._see(step)
             case Gone() as step:
                 if step.kind is not Kind.SIDECAR:
-                    self._lose(step.path, "absent", step.source)
+                    self._lose(step.path, ABSENT, step.source)
             case Blocked() as step:
                 self._block(step)
             case _:
@@ -256,11 +271,16 @@ class _Ledger:
     def _displace(self, asset: bytes, reason: str, source: int) -> None:
         """The file of this asset is gone, and its path may be another's: it is missing, and claims nothing."""
         row = self._rows[asset]
-        absent_since = self._now if row.absent_since is None else row.absent_since
-        self._put(row, replace(row, claims=False, absent_since=absent_since, unreadable_error=None), reason, source)
+        self.seen.discard(asset)
+        after = row if row.absent_since is not None else self._absent(row)
+        self._put(row, replace(after, claims=False, unreadable_error=None), reason, source)
+
+    def _absent(self, row: Asset) -> Asset:
+        return replace(row, absent_since=self._now.at, absent_online_us=self._now.online_us, unreadable_error=None)
 
     def _look(self, asset: bytes, step: Seen, places: dict[bytes, Place], reason: str) -> None:
         """The file of this asset was seen: update its facts, and whether a rule excludes it."""
+        self.seen.add(asset)
         row = self._rows[asset]
         place = places.get(row.library)
         excluded_by = OUTSIDE if place is None else place.excluded_by(step.name)
@@ -285,6 +305,7 @@ class _Ledger:
             size=step.size,
             mtime_ns=step.mtime_ns,
             absent_since=None,
+            absent_online_us=None,
             unreadable_error=None,
             excluded_by=excluded_by,
         )
@@ -300,18 +321,18 @@ class _Ledger:
             kind=step.kind,
             size=step.size,
             mtime_ns=step.mtime_ns,
-            created_at=self._now,
+            created_at=self._now.at,
         )
         self._rows[asset.id] = asset
-        self._touched[asset.id] = None
+        self._touched[asset.id] = step.source
         self._claims.setdefault(step.path, {})[asset.library] = asset.id
 
     def _lose(self, path: bytes, reason: str, source: int) -> None:
         for asset in self._claims.get(path, {}).values():
             row = self._rows[asset]
+            self.seen.discard(asset)
             if row.absent_since is None:
-                after = replace(row, absent_since=self._now, unreadable_error=None)
-                self._put(row, after, reason, source)
+                self._put(row, self._absent(row), reason, source)
 
     def _block(self, step: Blocked) -> None:
         self.blocked.append(step)
@@ -328,7 +349,7 @@ class _Ledger:
 
     def _put(self, row: Asset, after: Asset, reason: str, source: int) -> None:
         self._rows[row.id] = after
-        self._touched[row.id] = None
+        self._touched[row.id] = source
         was, now = status(row), status(after)
         moved = row.path != after.path
         if was is not now or moved:
@@ -348,17 +369,17 @@ class _Ledger:
             chosen = companions.chosen(row.path, existing)
             if chosen != row.xmp_path:
                 self._rows[asset] = replace(row, xmp_path=chosen)
-                self._touched[asset] = None
+                self._touched.setdefault(asset, 0)
             elif chosen in changed:
-                self._touched[asset] = None
+                self._touched.setdefault(asset, 0)
                 self._noted.add(asset)
 
     def writes(self) -> list[Write]:
         found = []
-        for asset in self._touched:
+        for asset, source in self._touched.items():
             before, after = self._before.get(asset), self._rows[asset]
             if before != after or asset in self._noted:
-                found.append(Write(after, change_kind(before, after), is_new=before is None))
+                found.append(Write(after, change_kind(before, after), is_new=before is None, source=source))
         return found
 
     def released(self) -> list[bytes]:

@@ -1,4 +1,7 @@
-"""The worker: the process that does what nobody asks for. For now that is noticing silent agents (rule R36).
+"""The worker: the process that does what nobody asks for.
+
+It notices silent agents (rule R36), carries out what people decided about holds, and lets absences show whose time of
+grace is over (rule R24).
 
 Any number of workers may run, on any hosts; a lease in the database lets one of them act. All times are measured
 on the worker's own monotonic clock.
@@ -10,13 +13,15 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar import silence
-from sidecar.catalog import agents, leases
+from sidecar.catalog import agents, deciding, holds, leases
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
@@ -61,11 +66,44 @@ class Worker:
             return []
         with snapshot(self._engine) as connection:
             counts = agents.heartbeat_counts(connection)
+            decided, ripe = holds.unfinished(connection), deciding.with_grace_over(connection)
+        found = self._look_for_silence(counts, now_s)
+        for hold in decided:
+            self._work_off(partial(deciding.carry_out, hold_id=hold), now_s)
+        for volume in ripe:
+            self._work_off(partial(deciding.end_grace, volume_id=volume), now_s)
+        return found
+
+    def _look_for_silence(self, counts: dict[bytes, int], now_s: float) -> list[bytes]:
         self._pulses = silence.observe(self._pulses, counts, now_s)
         due = silence.silent(self._pulses, now_s, self._silent_after_s)
         if not due and now_s - self._renewed_s < min(RENEW_S, self._lease_s / 3):
             return []
         return self._act(due, now_s)
+
+    def _work_off(self, batch: Callable[..., bool], now_s: float) -> None:
+        """Do batches until there is nothing left, each in a transaction that renews the lease.
+
+        A large set takes minutes, in which the lease must be kept; whoever loses it leaves the rest to the other.
+        """
+
+        def work(connection: Connection) -> bool:
+            held = self._held
+            if held is None or not leases.renew(connection, NAME, held):
+                self._held = None
+                return False
+            return batch(connection, now=now_us(), entropy=os.urandom(10))
+
+        while transact(self._engine, work):
+            pass
+        if self._held is None:
+            self._lost()
+        else:
+            self._renewed_s = now_s
+
+    def _lost(self) -> None:
+        _log.warning("lease.lost another worker took over")
+        self._held, self._seen, self._pulses = None, None, {}
 
     def _act(self, due: list[bytes], now_s: float) -> list[bytes]:
         """Renew the lease and do the work in one transaction, so that neither happens without the other."""
@@ -85,8 +123,7 @@ class Worker:
 
         found = transact(self._engine, work)
         if found is None:
-            _log.warning("lease.lost another worker took over")
-            self._held, self._seen, self._pulses = None, None, {}
+            self._lost()
             return []
         self._renewed_s = now_s
         return found

@@ -57,6 +57,14 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     assets: int | None = None
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold, as far as ``up`` cares."""
+
+    id: str
+    summary: str
+    files: int
+
+
 class FeedItem(msgspec.Struct, frozen=True, kw_only=True):
     """One change: the kind of the latest thing that happened to an entity, and the entity as it is now."""
 
@@ -171,6 +179,10 @@ class Catalog:
     def volumes(self) -> list[Volume]:
         """All volumes."""
         return self._all("/api/v1/volumes", Volume)
+
+    def open_holds(self) -> list[Hold]:
+        """The holds that wait for a decision."""
+        return self._all("/api/v1/holds", Hold, {"state": "open"})
 
     def changes(self, since: str | None, wait_s: float, limit: int = PAGE) -> Page:
         """The next piece of the feed; waits up to ``wait_s`` seconds when there is nothing."""

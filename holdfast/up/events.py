@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from holdfast.up import folders
-from holdfast.up.catalog import FeedItem, Move, Volume
+from holdfast.up import folders, wording
+from holdfast.up.catalog import FeedItem, Hold, Move, Volume
 from holdfast.up.narrate import Event, FileEvent, Note, VolumeEvent
 
 ORIGINS_MAX = 50  # moved files of one batch whose old place is asked for; more are folded anyway
@@ -15,13 +15,36 @@ ORIGINS_MAX = 50  # moved files of one batch whose old place is asked for; more 
 LastMove = Callable[[str], Move | None]
 
 
+_CLOSED = {
+    "approved": "the hold was approved",
+    "dismissed": "the hold was dismissed; its files stay as they were",
+    "resolved": "the held files were all seen again; there is nothing left to decide",
+}
+
+
+def question(hold: Hold, options: str) -> str:
+    """What a person reads of an open hold: what happened, that nothing was done about it, and how to decide."""
+    command = " ".join(filter(None, ("holdfast-sidecar holds show", hold.id, options)))
+    return f"held: {wording.shown(hold.summary)} Nothing was changed; decide with: {command}"
+
+
 class Interpreter:
     """Remembers the state of each volume, since the feed tells only what *is*. ``volumes`` are as they were told
-    to people at ``told_at`` (Unix time); what happened to them before needs no line."""
+    to people at ``told_at`` (Unix time); what happened to them before needs no line. ``holds`` are open, and were
+    told then as well. ``options`` say where the catalog is, for the commands that people are told to use."""
 
-    def __init__(self, roots: Sequence[str], volumes: Sequence[Volume], told_at: float) -> None:
+    def __init__(
+        self,
+        roots: Sequence[str],
+        volumes: Sequence[Volume],
+        told_at: float,
+        holds: Sequence[Hold] = (),
+        options: str = "",
+    ) -> None:
         self._roots = list(roots)
         self._told_at = told_at
+        self._options = options
+        self._held = {hold.id: hold.files for hold in holds}  # open holds: id -> files when they were told
         self._states = {volume.id: volume.state for volume in volumes}
 
     def read(self, items: Sequence[FeedItem], last_move: LastMove) -> list[Event]:
@@ -37,6 +60,8 @@ class Interpreter:
                 return self._of_asset(item, last_move)
             case "volume":
                 return self._of_volume(item)
+            case "hold":
+                return self._of_hold(item)
             case "agent":
                 silent = item.kind == "agent.silent"
                 text = "the agent has not been heard from" if silent else "the agent is heard from again"
@@ -59,6 +84,20 @@ class Interpreter:
             is_video=state.get("kind") == "video",
             origin=None if old is None else folders.short(old, self._roots),
         )
+
+    def _of_hold(self, item: FeedItem) -> Note | None:
+        """An open hold asks for a person once; while it grows, again whenever it has doubled."""
+        state = item.state or {}
+        if state.get("state") == "open":
+            hold = Hold(id=item.id, summary=str(state.get("summary") or ""), files=int(state.get("files") or 0))
+            if hold.files < 2 * self._held.get(item.id, 0):
+                return None
+            self._held[item.id] = hold.files
+            return Note(at=item.at_unix, text=question(hold, self._options), is_trouble=True)
+        if item.kind != "hold.closed" or self._held.pop(item.id, None) is None:
+            return None
+        text = _CLOSED.get(str(state.get("state")), "the hold is closed")
+        return Note(at=item.at_unix, text=text)
 
     def _of_volume(self, item: FeedItem) -> VolumeEvent | None:
         if item.at_unix < self._told_at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import signal
 import threading
 import time
@@ -12,11 +13,11 @@ from types import FrameType
 import msgspec
 
 from holdfast import __version__
-from holdfast.up import folders, restarts, wording
+from holdfast.up import checks, folders, restarts, wording
 from holdfast.up.agent_socket import read_status
 from holdfast.up.catalog import Catalog, CatalogError, ImportPath, Move
 from holdfast.up.checks import Listen
-from holdfast.up.events import Interpreter
+from holdfast.up.events import Interpreter, question
 from holdfast.up.follow import Batch, Bookmark, Follower, present_end, read_bookmark
 from holdfast.up.home import Home
 from holdfast.up.launch import Launch, ensure_libraries
@@ -119,8 +120,11 @@ class Session:
             follower.start()
         batch = Batch(begin=self._bookmark.told_until)
         took_s = self._scan(follower, batch)
-        interpreter = Interpreter(self._roots, catalog.volumes(), told_at=time.time())
+        held = catalog.open_holds()
+        interpreter = Interpreter(self._roots, catalog.volumes(), time.time(), held, self._options())
         self._introduce(catalog, took_s, is_news=is_first or batch.is_about_assets)
+        for hold in held:
+            self._screen.warn(question(hold, self._options()))
         self._keep(msgspec.structs.replace(self._bookmark, told_until=time.time()))
         if is_first:
             batch = Batch(begin=self._bookmark.told_until)
@@ -153,6 +157,13 @@ class Session:
         access = Access(self._plan.listen.url, self._home.admin_token, self._home.logs)
         for line in introduction(statistics, catalog.volumes(), access, took_s, is_news=is_news):
             self._screen.say(line)
+
+    def _options(self) -> str:
+        """How the command line of the sidecar finds this catalog."""
+        database = self._plan.database
+        if database == f"sqlite:///{self._home.directory}/catalog.sqlite3":
+            return f"--state {shlex.quote(self._home.directory)}"
+        return f"--database {shlex.quote(checks.without_password(database))}"
 
     def _pause(self, seconds: float) -> None:
         """Wait, and notice what must not wait: the wish to stop, and parts that ended."""

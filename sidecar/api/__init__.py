@@ -13,7 +13,21 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 
 from holdfast.problems import Problem
-from sidecar.api import agent, agents, assets, changes, health, libraries, problems, streams, tokens, volumes, webhooks
+from sidecar.api import (
+    agent,
+    agents,
+    assets,
+    changes,
+    health,
+    holds,
+    libraries,
+    problems,
+    settings,
+    streams,
+    tokens,
+    volumes,
+    webhooks,
+)
 from sidecar.api.endpoint import Resource, Services, install
 from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
@@ -25,7 +39,9 @@ RESOURCES: tuple[Resource, ...] = (
     libraries.resource,
     assets.resource,
     volumes.resource,
+    holds.resource,
     changes.resource,
+    settings.resource,
     tokens.resource,
     webhooks.resource,
     agents.resource,

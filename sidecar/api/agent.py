@@ -26,11 +26,10 @@ from sidecar.catalog import agents, clock, tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
+from sidecar.uptime import HEARTBEAT_S
 
 resource = Resource("agent", "/api/v1/agent")
 
-# Three heartbeats fit into the 30 s after which an agent counts as silent, so one that is lost means nothing.
-HEARTBEAT_S = 10.0
 WAIT_MAX_S = 60.0
 
 

@@ -32,6 +32,7 @@ class Caller:
     """The token that a request came with. ``agent`` is the agent it belongs to, if its scope is ``AGENT``."""
 
     token: bytes
+    name: str
     scope: Scope
     agent: bytes | None
 
@@ -45,7 +46,7 @@ def authenticate(request: Request, engine: Engine) -> Caller:
         row = tokens.find(connection, text)
     if row is None:
         raise Refused("unauthorized", "This token is not known here, or was revoked.")
-    return Caller(row.id, Scope(row.scope), row.agent_id)
+    return Caller(row.id, row.name, Scope(row.scope), row.agent_id)
 
 
 def allows(held: Scope, needed: Scope) -> bool:

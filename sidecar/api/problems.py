@@ -30,6 +30,8 @@ TYPES: dict[str, ProblemType] = {
     "sequence-mismatch": ProblemType(409, "The report is out of order"),
     "stream-diverged": ProblemType(409, "The report differs from the one applied"),
     "agent-name-taken": ProblemType(409, "The name belongs to another agent"),
+    "hold-changed": ProblemType(409, "The hold is another set by now"),
+    "hold-closed": ProblemType(409, "The hold was decided about already"),
     "cursor-expired": ProblemType(410, "The cursor is of another catalog"),
     "precondition-failed": ProblemType(412, "It was changed meanwhile"),
     "too-large": ProblemType(413, "The body is too large"),

@@ -12,12 +12,16 @@ import msgspec
 from sqlalchemy import Connection
 
 from holdfast import ids, paths
+from holdfast.reports import Absent
 from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState
+from sidecar import holds as holds_told
+from sidecar import proofs
 from sidecar.api import shapes
 from sidecar.api.shapes import moment, moment_or_none
 from sidecar.asset import Availability, Status, availability
-from sidecar.catalog import feed, libraries, volumes, webhooks
+from sidecar.catalog import feed, holds, libraries, volumes, webhooks
 from sidecar.catalog.columns import AnyRow
+from sidecar.holds import HoldKind, HoldReason, HoldState
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "virtiofs"}
 
@@ -55,6 +59,7 @@ def asset(row: AnyRow) -> shapes.Asset:
         path_checksum=base64.b64encode(hashlib.sha1(b"path:" + server_path, usedforsecurity=False).digest()).decode(),
         sidecar_path=None if sidecar_path is None else paths.to_display(sidecar_path),
         missing_since=moment_or_none(row.absent_since),
+        missing_online_s=_missing_online_s(row),
         unreadable_error=row.unreadable_error,
         excluded_by=row.excluded_by,
         removed_at=moment_or_none(row.removed_at),
@@ -78,8 +83,21 @@ def asset_transition(row: AnyRow) -> shapes.AssetTransition:
         from_path=_text_or_none(row.from_path),
         to_path=_text_or_none(row.to_path),
         reason=row.reason,
-        evidence=None if row.evidence is None else msgspec.json.decode(row.evidence),
+        hold_id=None if row.hold_id is None else ids.to_text("hold", row.hold_id),
+        evidence=evidence(row.evidence),
     )
+
+
+def evidence(body: str | None) -> shapes.Evidence | None:
+    """Evidence as it was kept, with the reasons in sentences."""
+    if body is None:
+        return None
+    found = msgspec.json.decode(body, type=shapes.Evidence)
+    if found.observation.get("type") != "absent":
+        return found
+    # The names are kept with the assets, not here.
+    absent = msgspec.convert({**found.observation, "names": []}, Absent)
+    return msgspec.structs.replace(found, why=proofs.why(absent))
 
 
 def library_page(connection: Connection, rows: Sequence[AnyRow]) -> list[shapes.Library]:
@@ -167,6 +185,35 @@ def delivery(row: AnyRow) -> shapes.Delivery:
     )
 
 
+def hold(row: AnyRow) -> shapes.Hold:
+    """A hold, from a row of ``holds.shown()``."""
+    return shapes.Hold(**_hold(row))
+
+
+def hold_details(row: AnyRow, tree: Sequence[AnyRow], examples: Sequence[AnyRow]) -> shapes.HoldDetails:
+    """A hold with its tree and some of its files."""
+    return shapes.HoldDetails(
+        **_hold(row),
+        directories=[
+            shapes.Branch(directory=paths.to_display(one.directory), files=one.files)
+            for one in tree[: holds.BRANCHES_SHOWN]
+        ],
+        has_more_directories=len(tree) > holds.BRANCHES_SHOWN,
+        examples=[paths.to_display(_server_path(one, one.path)) for one in examples],
+    )
+
+
+def held_asset(row: AnyRow) -> shapes.HeldAsset:
+    """An asset that waits in a hold, from a row of ``holds.assets_page()``."""
+    return shapes.HeldAsset(
+        asset=asset(row),
+        held_since=moment(row.held_at),
+        size=row.held_size,
+        modified_at=moment(row.held_mtime_ns // 1000),
+        evidence=evidence(row.evidence),
+    )
+
+
 def changes(connection: Connection, page: Sequence[feed.Change]) -> list[shapes.AnyChange]:
     """A page of the feed, each item with the state that its own GET shows."""
     found: list[shapes.AnyChange] = []
@@ -183,6 +230,8 @@ def changes(connection: Connection, page: Sequence[feed.Change]) -> list[shapes.
         found.append(shapes.AgentChange(**_change("agent", row), state=agent(row)))
     for row in rows["gap"]:
         found.append(shapes.GapChange(**_change("gap", row), state=_gap(row)))
+    for row in rows["hold"]:
+        found.append(shapes.HoldChange(**_change("hold", row), state=hold(row)))
     return sorted(found, key=lambda one: one.change)
 
 
@@ -193,6 +242,42 @@ def _change(entity: str, row: AnyRow) -> dict[str, Any]:
         "id": ids.to_text(entity, row.id),
         "at": moment(row.changed_at),
     }
+
+
+def _hold(row: AnyRow) -> dict[str, Any]:
+    kind, state = HoldKind(row.kind), HoldState(row.state)
+    root = row.mounted_at if row.mounted_at is not None else row.last_mounted_at
+    host_path = None if root is None else (root.rstrip(b"/") + b"/" + (row.directory or b"")).rstrip(b"/") or b"/"
+    # Without a mount point nobody knows the host's path; then the label has to do.
+    where = f"the volume {row.volume_label}" if host_path is None else paths.to_display(host_path)
+    return {
+        "id": ids.to_text("hold", row.id),
+        "volume_id": ids.to_text("volume", row.volume_id),
+        "volume_label": row.volume_label,
+        "directory": _text_or_none(row.directory),
+        "host_path": _text_or_none(host_path),
+        "kind": kind,
+        "reason": HoldReason(row.reason),
+        "state": state,
+        "summary": holds_told.summary(kind, HoldReason(row.reason), row.files, where),
+        "advice": holds_told.advice(kind, state),
+        "files": row.files,
+        "bytes": row.bytes,
+        "digest": row.digest.hex(),
+        "opened_at": moment(row.opened_at),
+        "updated_at": moment(row.changed_at),
+        "closed_at": moment_or_none(row.closed_at),
+        "closed_by": row.closed_by,
+        "done": row.done,
+        "done_at": moment_or_none(row.done_at),
+    }
+
+
+def _missing_online_s(row: AnyRow) -> float | None:
+    """For how long an asset has been missing while its storage was verified to be there."""
+    if row.absent_since is None or row.absent_online_us is None:
+        return None
+    return float(max(0, row.online_us - row.absent_online_us) / 1_000_000)
 
 
 def _library(row: AnyRow, import_paths: Sequence[AnyRow]) -> shapes.Library:

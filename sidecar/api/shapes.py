@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState
 from sidecar.asset import Availability, Status
+from sidecar.holds import HoldKind, HoldReason, HoldState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,7 +41,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
     ``path`` is what the photo server calls it, ``host_path`` where it is on the host of its disk, as that is
     mounted or was last. Names that are not UTF-8 are shown with replacement characters, and ``path_b64`` has the
-    bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64.
+    bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64. ``missing_online_s`` is for how many
+    seconds its storage has been verified to be there since the file went missing.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     path_checksum: str
     sidecar_path: str | None
     missing_since: datetime | None
+    missing_online_s: float | None
     unreadable_error: str | None
     excluded_by: str | None
     removed_at: datetime | None
@@ -69,9 +72,30 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     change: int
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step of a history rests on: an observation, and the storage as it was when it was reported.
+
+    ``volume`` to ``epoch`` say which storage, what it was recognised by, where it was mounted and in which unbroken
+    attachment; ``journal`` and ``sequence`` which report; ``made_at`` when that was made, in Unix time on the agent's
+    clock. ``observation`` is what the agent saw, an absence with its whole proof, and ``why`` says in sentences why
+    that proves anything; it is empty for what needs no proof.
+    """
+
+    volume: str
+    label: str | None = None
+    identity: Identity | None = None
+    mounted_at: str | None = None
+    epoch: Epoch
+    journal: str
+    sequence: int
+    made_at: float
+    observation: dict[str, Any]
+    why: list[str] = []
+
+
 class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an asset's history, with the evidence for it. Paths are those inside the volume, and only there
-    when it moved."""
+    when it moved. ``hold_id`` is the hold that a person approved it in."""
 
     at: datetime
     from_status: Status
@@ -79,7 +103,8 @@ class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     from_path: str | None
     to_path: str | None
     reason: str
-    evidence: dict[str, Any] | None
+    hold_id: str | None
+    evidence: Evidence | None
 
 
 class ImportPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +265,76 @@ class EventGap(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A set of files whose loss, or whose change, waits for a person; until then all of them are as they were.
+
+    ``directory`` is a path inside the volume, and null when it is about the volume as a whole. ``summary`` says what
+    happened and ``advice`` what to do. ``digest`` names the exact set; approving and dismissing must give it.
+    ``closed_by`` is who decided, and ``done`` how many files were dealt with since.
+    """
+
+    id: str
+    volume_id: str
+    volume_label: str
+    directory: str | None
+    host_path: str | None
+    kind: HoldKind
+    reason: HoldReason
+    state: HoldState
+    summary: str
+    advice: str
+    files: int
+    bytes: int
+    digest: str
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    done: int
+    done_at: datetime | None
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory inside the volume, and how many files of a hold are in it or deeper."""
+
+    directory: str
+    files: int
+
+
+class HoldDetails(Hold, frozen=True, kw_only=True):
+    """A hold with the directories its files are in, the fullest first, and the paths of some that still wait.
+    ``has_more_directories``: there are more than are shown."""
+
+    directories: list[Branch]
+    has_more_directories: bool
+    examples: list[str]
+
+
+class HeldAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset that waits in a hold: as it is shown now, and the size and time it would have. ``evidence`` says why
+    it is believed."""
+
+    asset: Asset
+    held_since: datetime
+    size: int
+    modified_at: datetime
+    evidence: Evidence | None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings. All times count verified-online time of a volume.
+
+    In one place, as many files as ``guard_files`` or ``guard_percent`` of those that are there, whichever is more, may
+    go within ``guard_window_s``; more are held. ``missing_grace_s`` is how long a proven absence waits until it shows.
+    """
+
+    guard_files: int
+    guard_percent: int
+    guard_window_s: int
+    missing_grace_s: int
+    revision: int
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="entity"):
     """One item of the feed: the latest that happened to a thing, and in ``state`` the thing as it is now."""
 
@@ -285,7 +380,13 @@ class GapChange(Change, frozen=True, kw_only=True, tag="gap"):
     state: EventGap
 
 
-AnyChange = AssetChange | VolumeChange | LibraryChange | ScanChange | AgentChange | GapChange
+class HoldChange(Change, frozen=True, kw_only=True, tag="hold"):
+    """A hold was opened, has grown or shrunk, or was closed."""
+
+    state: Hold
+
+
+AnyChange = AssetChange | VolumeChange | LibraryChange | ScanChange | AgentChange | GapChange | HoldChange
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
 from sidecar.errors import Refused
+from sidecar.uptime import credited_us
 
 
 def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: bytes, now: int) -> bytes:
@@ -70,11 +71,12 @@ class _Bound(msgspec.Struct, frozen=True):
 def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> int:
     """Take in a heartbeat. Returns the revision of the agent's assignment.
 
-    One with nothing new writes the agent's row only, and takes no change number.
+    One with nothing new writes the agent's row, and how long its volumes have been online; it takes no change number.
     """
     row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
     was_silent = row.silent_since is not None
-    moves = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
+    moves, steady = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
+    volumes.credit(connection, steady, 0 if was_silent else credited_us(row.last_seen, now))
     bound = _new_bindings(connection, agent_id, beat.bindings, {one.volume for one in moves})
     touched = sorted({one.library for one in bound})
     libraries.lock(connection, touched)

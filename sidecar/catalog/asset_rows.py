@@ -25,6 +25,7 @@ _OWNED = (
     "mtime_ns",
     "status",
     "absent_since",
+    "absent_online_us",
     "unreadable_error",
     "excluded_by",
     "removed_at",
@@ -49,6 +50,7 @@ _FACTS = (
     table.c.excluded_by,
     table.c.removed_at,
     table.c.xmp_path,
+    table.c.absent_online_us,
 )
 # A range of names beside an .xmp file is a predicate of its own; more of them in one statement help nobody.
 _RANGES = 100
@@ -77,6 +79,14 @@ def at(connection: Connection, libraries: Iterable[bytes], volume: bytes, paths:
                 table.c.library_id == library, table.c.volume_id == volume, table.c.path_key.in_(part)
             )
             found += map(_asset, connection.execute(chosen))
+    return found
+
+
+def with_ids(connection: Connection, assets: Collection[bytes]) -> list[Asset]:
+    """These assets, locked until the transaction ends."""
+    found: list[Asset] = []
+    for part in bulk.chunks(assets):
+        found += map(_asset, connection.execute(_facts().where(table.c.id.in_(part)).order_by(table.c.id)))
     return found
 
 
@@ -157,6 +167,7 @@ def _asset(row: AnyRow) -> Asset:
         excluded_by=row[12],
         removed_at=row[13],
         xmp_path=row[14],
+        absent_online_us=row[15],
     )
 
 
@@ -185,4 +196,5 @@ def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
         change,
         write.kind,
         now,
+        one.absent_online_us,
     )

@@ -46,6 +46,7 @@ def shown() -> Select[Any]:
             volume.c.change.label("volume_change"),
             volume.c.mounted_at,
             volume.c.last_mounted_at,
+            volume.c.online_us,
         )
         .join(library, library.c.id == asset.c.library_id)
         .join(import_path, import_path.c.id == asset.c.import_path_id)

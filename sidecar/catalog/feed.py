@@ -12,11 +12,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, select
 
-from sidecar.catalog import assets, clock
+from sidecar.catalog import assets, clock, holds
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, asset, gap, library, scan, volume
+from sidecar.catalog.tables import agent, asset, gap, hold, library, scan, volume
 
-SHOWN = {"asset": asset, "volume": volume, "library": library, "scan": scan, "agent": agent, "gap": gap}
+SHOWN = {
+    "asset": asset,
+    "volume": volume,
+    "library": library,
+    "scan": scan,
+    "agent": agent,
+    "gap": gap,
+    "hold": hold,
+}
+# What is shown of an entity beside its own row.
+_WITH = {"asset": assets.shown, "hold": holds.shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ def read(connection: Connection, since: int, limit: int) -> Page:
     The clock is read first and bounds what is read after it. So a row that is committed between the reads of two
     tables cannot be seen while an earlier one is not, whatever the isolation of the connection.
     """
-    return _read(connection, since, limit, lambda entity, table: assets.shown() if entity == "asset" else select(table))
+    return _read(connection, since, limit, lambda entity, table: _WITH[entity]() if entity in _WITH else select(table))
 
 
 def outline(connection: Connection, since: int, limit: int) -> Page:

@@ -1,13 +1,12 @@
 """Ingest: one report in, one transaction, a few statements whatever its size.
 
 The order is what keeps writers out of each other's way: the stream's row first, then the assets that the report
-touches, then libraries, and the change clock last, since everybody waits for that one.
+touches, the volume's tallies, its holds, then libraries, and the change clock last, since everybody waits for that one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, select
@@ -20,11 +19,13 @@ from sidecar import companions
 from sidecar.asset import Asset
 from sidecar.catalog import asset_rows, bulk, scans, streams
 from sidecar.catalog.clock import CLOCK, Clock
-from sidecar.catalog.columns import WORD_CHARS_MAX
-from sidecar.catalog.tables import asset_transition, evidence, import_path, library, volume, xmp
+from sidecar.catalog.columns import WORD_CHARS_MAX, AnyRow
+from sidecar.catalog.guarding import Scene, guard
+from sidecar.catalog.history import History
+from sidecar.catalog.tables import import_path, library, volume, xmp
 from sidecar.errors import Refused
 from sidecar.membership import Membership, Scope
-from sidecar.reconcile import Known, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
+from sidecar.reconcile import Known, Now, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
 from sidecar.steps import Step, steps
 
 
@@ -64,7 +65,7 @@ def apply(
     journal = ids.from_text("journal", report.journal)
     if volume_id is None or journal is None:
         raise ValueError("bug: the report was not checked")
-    _check_owner(connection, volume_id, agent)
+    storage = _storage(connection, volume_id, agent)
     turn, expected = streams.take_turn(connection, volume_id, journal, report.sequence, digest, now)
     if turn is streams.Turn.REPEAT:
         return Receipt(sequence=report.sequence, applied=False, expected=expected)
@@ -72,18 +73,22 @@ def apply(
     membership = _membership(connection, volume_id)
     walk = steps(report.observations)
     known = _load(connection, walk, membership, volume_id)
-    outcome = reconcile(known, walk, membership, now, new_ids, volume_id)
+    moment = Now(now, storage.online_us)
+    outcome = reconcile(known, walk, membership, moment, new_ids, volume_id)
+    scene = Scene(report, volume_id, membership.roots, moment, new_ids)
+    guarded = guard(connection, outcome, {one.id: one for one in known.assets}, scene)
     scan_steps = scans.steps(report.observations)
     refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps)
     pages = _blocked(connection, outcome, known, membership, volume_id)
-    count = len(outcome.writes) + len(scan_steps) + len(refreshed)
+    count = len(guarded.writes) + len(guarded.holds) + len(scan_steps) + len(refreshed)
     # Not for nothing: a report that only confirms must not hold up everybody else's.
     changes = clock.take(connection, count) if count else iter(())
     asset_rows.release(connection, outcome.released)
-    asset_rows.write(connection, outcome.writes, changes, now)
+    asset_rows.write(connection, guarded.writes, changes, now)
     _write_xmp(connection, volume_id, outcome)
-    history = _History(connection, report, new_ids, now)
-    history.write(outcome.transitions)
+    history = History(connection, report, storage, new_ids, now)
+    history.write(guarded.transitions)
+    guarded.write(connection, volume_id, history.evidence_of, changes, now)
     scans.write(connection, volume_id, scan_steps, refreshed, changes, new_ids, now)
     for writes, transitions in pages:
         asset_rows.write(connection, writes, clock.take(connection, len(writes)), now)
@@ -92,12 +97,24 @@ def apply(
     return Receipt(sequence=report.sequence, applied=True, expected=expected)
 
 
-def _check_owner(connection: Connection, volume_id: bytes, agent: bytes) -> None:
-    row = connection.execute(select(volume.c.agent_id).where(volume.c.id == volume_id)).one_or_none()
+def _storage(connection: Connection, volume_id: bytes, agent: bytes) -> AnyRow:
+    """The volume that a report is of. Raises :class:`Refused` unless it is this agent's."""
+    row = connection.execute(
+        select(
+            volume.c.id,
+            volume.c.agent_id,
+            volume.c.label,
+            volume.c.identity,
+            volume.c.epoch,
+            volume.c.mounted_at,
+            volume.c.online_us,
+        ).where(volume.c.id == volume_id)
+    ).one_or_none()
     if row is None:
         raise Refused("not-found", "This volume is not known. A heartbeat makes it known.")
     if row.agent_id != agent:
         raise Refused("two-writers", "This volume is reported by another agent; only one may.")
+    return row
 
 
 def _refused(pointer: str, message: str) -> Refused:
@@ -196,49 +213,3 @@ def _blocked(
         for one_library in membership.libraries:
             for page in asset_rows.present_below(connection, one_library, volume_id, step.directory):
                 yield block([one for one in page if one.id not in touched_ids], step)
-
-
-class _History:
-    """Writes transitions, with what the report said as their evidence: one evidence row an observation."""
-
-    def __init__(self, connection: Connection, report: Report, new_ids: Iterator[bytes], now: int) -> None:
-        self._connection, self._report, self._new_ids, self._now = connection, report, new_ids, now
-        self._evidence: dict[int, bytes] = {}
-
-    def write(self, transitions: Sequence[Transition]) -> None:
-        rows = [self._row(one) for one in transitions]
-        bulk.insert(self._connection, asset_transition, rows)
-
-    def _row(self, one: Transition) -> tuple[Any, ...]:
-        return (
-            next(self._new_ids),
-            one.asset,
-            one.was.value,
-            one.now.value,
-            one.from_path,
-            one.to_path,
-            one.reason,
-            self._evidence_of(one.source),
-            self._now,
-        )
-
-    def _evidence_of(self, source: int) -> bytes:
-        known = self._evidence.get(source)
-        if known is not None:
-            return known
-        report, observation = self._report, self._report.observations[source]
-        # The names are in the transitions already; a report has up to five thousand of them.
-        told = {
-            name: value for name, value in msgspec.to_builtins(observation).items() if name not in ("files", "names")
-        }
-        body = {
-            "volume": report.volume,
-            "journal": report.journal,
-            "sequence": report.sequence,
-            "epoch": report.epoch,
-            "made_at": report.made_at,
-            "observation": told,
-        }
-        key = self._evidence[source] = next(self._new_ids)
-        bulk.insert(self._connection, evidence, [(key, msgspec.json.encode(body).decode())])
-        return key

@@ -1,4 +1,4 @@
-"""``holdfast-sidecar worker``: the process that notices silent agents."""
+"""``holdfast-sidecar worker``: the process that does what nobody asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sidecar.config import Config
 @click.command()
 @catalog_options
 def worker(settings: Config) -> None:
-    """Notice agents that are not heard from. Several may run; one of them acts."""
+    """Notice silent agents, carry out decisions about holds, end times of grace. Several may run; one of them acts."""
     log_to_stderr()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

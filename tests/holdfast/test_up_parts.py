@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.up import checks, folders, restarts
-from holdfast.up.catalog import FeedItem, ImportPath, Library, Move, Volume
+from holdfast.up.catalog import FeedItem, Hold, ImportPath, Library, Move, Volume
 from holdfast.up.checks import Listen
 from holdfast.up.events import ORIGINS_MAX, Interpreter
 from holdfast.up.folders import Wanted
@@ -130,6 +130,39 @@ def test_agents_and_gaps_are_noted_and_the_rest_is_passed_over() -> None:
     events = Interpreter([], [], 0.0).read(items, lambda _: None)
     assert [e.is_trouble for e in events if isinstance(e, Note)] == [True, False, False]
     assert len(events) == 3
+
+
+def hold(files: int, state: str = "open", kind: str = "hold.updated") -> FeedItem:
+    body = {"state": state, "files": files, "summary": f"{files} files in /p are gone."}
+    return FeedItem(entity="hold", kind=kind, id="hld_1", at=AT, state=body)
+
+
+def test_r20_a_hold_is_told_with_what_to_do_once_and_again_when_it_doubled() -> None:
+    interpreter = Interpreter(["/p"], [], 0.0, options="--state '/my home'")
+    items = [
+        hold(200, kind="hold.opened"),
+        hold(399),
+        hold(400),
+        hold(120),
+        hold(799),
+        hold(0, "resolved", "hold.closed"),
+    ]
+    events = [event for event in interpreter.read(items, lambda _: None) if isinstance(event, Note)]
+    assert [event.is_trouble for event in events] == [True, True, False]
+    assert "200 files in /p are gone." in events[0].text
+    assert "holdfast-sidecar holds show hld_1 --state '/my home'" in events[0].text
+    assert "400 files" in events[1].text
+    assert "seen again" in events[2].text
+
+
+def test_a_hold_that_was_told_at_the_start_is_not_told_again() -> None:
+    known = Hold(id="hld_1", summary="200 files are gone.", files=200)
+    interpreter = Interpreter([], [], 0.0, [known])
+    assert interpreter.read([hold(201)], lambda _: None) == []
+    (event,) = interpreter.read([hold(201, "approved", "hold.closed")], lambda _: None)
+    assert isinstance(event, Note)
+    assert "approved" in event.text
+    assert interpreter.read([hold(1, "approved", "hold.closed")], lambda _: None) == []
 
 
 # Checks

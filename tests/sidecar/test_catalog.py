@@ -241,6 +241,22 @@ def _schema(engine: sa.Engine) -> dict[str, list[str]]:
                 texts = [str(text) for text in connection.execute(chosen, {"name": table.name}).scalars()]
             else:
                 texts = [str(connection.exec_driver_sql(f"SHOW CREATE TABLE `{table.name}`").one()[1])]
-            lines = (line.strip().rstrip(",") for text in texts for line in text.splitlines())
-            found[table.name] = sorted(line for line in lines if line)
+            found[table.name] = sorted(clause for text in texts for clause in _clauses(text))
     return found
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """The clauses of a definition, without the white space between them: SQLite keeps every text as it was typed, and
+    puts a column that was added later where no line break is."""
+    head, opening, rest = text.partition("(")
+    body, _, tail = rest.rpartition(")")
+    yield f"{head.strip()}{opening}{tail.strip()}"
+    depth, clause = 0, ""
+    for char in body:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            yield " ".join(clause.split())
+            clause = ""
+        else:
+            clause += char
+    yield " ".join(clause.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -19,8 +20,10 @@ import pytest
 from openapi_spec_validator import validate
 
 from sidecar import config
+from sidecar.catalog.engine import connect
 from sidecar.errors import ConfigError
-from tests.sidecar.world import checked
+from tests.sidecar.watched import fill, lose
+from tests.sidecar.world import Agent, World, checked
 
 PATIENCE_S = 60.0
 
@@ -205,3 +208,53 @@ class TestConfig:
         done = run("migrate", "--state", str(tmp_path), "--database", "mysql+pymysql://u@127.0.0.1:1/d")
         assert done.returncode == 69
         assert "The database cannot be used" in done.stderr
+
+
+class TestHolds:
+    @pytest.fixture
+    def place(self, sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
+        """The option that says where a catalog is that has one open hold."""
+        file = tmp_path / "catalog.sqlite3"
+        file.write_bytes(sqlite_template.read_bytes())
+        engine = connect(f"sqlite:///{file}")
+        with World(engine) as world:
+            agent = Agent(world)
+            agent.heartbeat()
+            world.library(agent)
+            lose(agent, "trip\n", fill(agent, "trip\n", 200)[:150])
+        engine.dispose()
+        yield "--state", str(tmp_path)
+
+    def test_r20_a_person_looks_at_a_hold_and_approves_it(self, place: tuple[str, str]) -> None:
+        listed = run("holds", "list", *place).stdout
+        identifier = listed.split()[0]
+        assert "150 files in /mnt/usb/trip\N{REPLACEMENT CHARACTER} are gone" in listed
+        shown = run("holds", "show", identifier, *place).stdout
+        assert "In these directories:\n  150  trip\N{REPLACEMENT CHARACTER}/" in shown
+        command = next(line for line in shown.splitlines() if "holds approve" in line).split()[1:]
+        assert run(*command[:-1], "00", *place).returncode == 64
+        done = run(*command, *place)
+        assert (done.returncode, done.stdout) == (0, "Approved: 150 files.\n")
+        assert "nothing waits for you" in run("holds", "list", *place).stdout
+        told = run("holds", "show", identifier, *place).stdout
+        assert "approved, by the command line" in told
+        assert "150 of 150 files dealt with" in told
+        assert "holds approve" not in told
+
+    def test_dismissed_it_is_listed_no_more_but_with_all(self, place: tuple[str, str]) -> None:
+        (one,) = json.loads(run("holds", "list", "--json", *place).stdout)
+        details = json.loads(run("holds", "show", one["id"], "--json", *place).stdout)
+        assert details["directories"] == [{"directory": "trip\n", "files": 150}]
+        dismissed = run("holds", "dismiss", one["id"], "--digest", one["digest"], *place)
+        assert dismissed.stdout == "Dismissed: 150 files stay as they were.\n"
+        assert json.loads(run("holds", "list", "--json", *place).stdout) == []
+        assert "dismissed" in run("holds", "list", "--all", *place).stdout
+        again = run("holds", "approve", one["id"], "--digest", one["digest"], *place)
+        assert again.returncode == 64
+        assert "closed already" in again.stderr
+
+    def test_what_is_no_hold_is_told_so(self, place: tuple[str, str]) -> None:
+        for name in ("nonsense", "hld_" + "0" * 32):
+            done = run("holds", "show", name, *place)
+            assert done.returncode == 64
+            assert done.stderr

@@ -12,7 +12,7 @@ from holdfast.patterns import Exclusions
 from holdfast.reports import Observation
 from sidecar.asset import Asset, Status, status
 from sidecar.membership import OUTSIDE, Membership, Scope
-from sidecar.reconcile import Known, Outcome, block, reconcile, touched
+from sidecar.reconcile import Known, Now, Outcome, block, reconcile, touched
 from sidecar.steps import steps
 from tests.sidecar.world import absent, at_once, file, listed, moved, unreadable
 
@@ -38,7 +38,7 @@ class Catalog:
         wanted = touched(walk)
         known = [row for row in self.rows.values() if row.claims and row.path in wanted.media]
         new_ids = ids.series(self.seed, self.seed.to_bytes(10, "big"))
-        outcome = reconcile(Known(known, {}), walk, self.membership, self.now, new_ids, VOLUME)
+        outcome = reconcile(Known(known, {}), walk, self.membership, Now(self.now, self.now), new_ids, VOLUME)
         in_hand = {row.id for row in known} | {write.asset.id for write in outcome.writes}
         for step in outcome.blocked:
             prefix = step.directory + b"/" if step.directory else b""

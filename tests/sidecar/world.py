@@ -126,9 +126,9 @@ class Agent:
             capacity=Capacity(1000, 500),
         )
 
-    def becomes(self, reason: Reason, mounted_at: str | None = "/mnt/usb") -> None:
+    def becomes(self, reason: Reason, mounted_at: str | None = "/mnt/usb", epoch: Epoch = EPOCH) -> None:
         """The volume changes its state, and a heartbeat tells it."""
-        self.status = self._status(reason, mounted_at)
+        self.status = msgspec.structs.replace(self._status(reason, mounted_at), epoch=epoch)
         self.heartbeat()
 
     def bind(self, library: Item, *directories: str) -> None:

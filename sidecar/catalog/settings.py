@@ -1,0 +1,45 @@
+"""The settings: one row, made when somebody sets something for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import mysql, sqlite
+
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import setting
+from sidecar.policy import Policy
+
+_NAMES = Policy.__struct_fields__
+
+
+def read(connection: Connection) -> tuple[Policy, int]:
+    """The settings and their revision; 0 as long as nothing was ever set."""
+    row = connection.execute(select(setting)).one_or_none()
+    return (Policy(), 0) if row is None else (_policy(row), row.revision)
+
+
+def lock(connection: Connection) -> int:
+    """Lock the settings until the transaction ends. Returns their revision."""
+    wanted = select(setting.c.revision).with_for_update()
+    found = connection.execute(wanted).scalar_one_or_none()
+    if found is None:
+        # Two first changes may meet here; whoever comes second waits for the first one's row.
+        fresh = {"id": 1, "revision": 0}
+        if connection.dialect.name == "sqlite":
+            connection.execute(sqlite.insert(setting).values(fresh).on_conflict_do_nothing())
+        else:
+            connection.execute(mysql.insert(setting).values(fresh).prefix_with("IGNORE"))
+        found = connection.execute(wanted).scalar_one()
+    return int(found)
+
+
+def change(connection: Connection, values: Mapping[str, int | None]) -> None:
+    """Set some of the settings, which were locked. None goes back to the default."""
+    connection.execute(update(setting).values({**values, "revision": setting.c.revision + 1}))
+
+
+def _policy(row: AnyRow) -> Policy:
+    given = row._mapping
+    return Policy(**{name: given[name] for name in _NAMES if given[name] is not None})

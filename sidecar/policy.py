@@ -1,0 +1,58 @@
+"""What people can set about the catalog's judgement, with the defaults and their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+_DAY_S = 24 * 3600
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a catalog.
+
+    ``guard_files``, ``guard_percent`` and ``guard_window_s`` bound how much may go, or change its time, in one place
+    before a person is asked: the larger of so many files and so many percent of those that are there, within so many
+    seconds. ``missing_grace_s`` is how long a proven absence waits before it shows. Both count verified-online time
+    of the volume.
+    """
+
+    # A person who tidies up deletes dozens; a hundred at once is already worth a question.
+    guard_files: int = 100
+    guard_percent: int = 10
+    # What happens in small steps over days is life, and over hours may be a storage that falls apart.
+    guard_window_s: int = _DAY_S
+    # A proof needs two looks already; whoever deletes a photo wants to see it gone.
+    missing_grace_s: int = 0
+
+
+# name -> lowest, highest, sentence for what lies outside
+_BOUNDS: dict[str, tuple[int, int, str]] = {
+    "guard_files": (0, 1_000_000_000, "This is a number of files: 0 holds every single absence, 100 is the default."),
+    "guard_percent": (
+        0,
+        100,
+        "This is a percentage, from 0 to 100. With 100 nothing is ever held for its number; 10 is the default.",
+    ),
+    "guard_window_s": (
+        60,
+        366 * _DAY_S,
+        "This is a time in seconds, from a minute to a year; 86400, one day, is the default.",
+    ),
+    "missing_grace_s": (
+        0,
+        366 * _DAY_S,
+        "This is a time in seconds, up to a year; with 0, the default, a proven absence shows at once.",
+    ),
+}
+
+
+def problems(values: Mapping[str, int | None]) -> list[tuple[str, str]]:
+    """What is wrong with values to be set: (name, sentence). None stands for the default, which is never wrong."""
+    found = []
+    for name, value in values.items():
+        lowest, highest, sentence = _BOUNDS[name]
+        if value is not None and not lowest <= value <= highest:
+            found.append((name, sentence))
+    return found

@@ -1,0 +1,128 @@
+"""Absences without their proof are refused, and proofs are kept: through the API, on every engine."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from holdfast.gate import REQUIRED, Check
+from holdfast.reports import Absent, Look, Proof
+from holdfast.volumes import Epoch, Reason
+from tests.sidecar.world import EPOCH, JSON, Agent, World, absent, listed, moved
+
+SENTENCES_OF_A_PROOF = 2 + len(REQUIRED)
+
+
+@pytest.fixture
+def agent(world: World) -> Agent:
+    made = Agent(world)
+    made.heartbeat()
+    world.library(made)
+    made.send(listed("trip", "a.jpg"))
+    return made
+
+
+def _flawed(name: str) -> Absent:
+    good = absent("trip", "a.jpg")
+    proof = good.proof
+    first, second = proof.first, proof.second
+    elsewhere = structs.replace(second, mount_id=second.mount_id + 1)
+    flaws: dict[str, Proof] = {
+        "another directory": structs.replace(proof, listed="other"),
+        "another mount, first": structs.replace(proof, first=structs.replace(first, mount_id=99)),
+        "another mount, second": structs.replace(proof, second=elsewhere),
+        "one look": structs.replace(proof, second=first),
+        "looks in the wrong order": structs.replace(proof, first=second, second=first),
+        "a folder that did not change": structs.replace(proof, before=(5, 5)),
+        "no gate": structs.replace(proof, gate=[]),
+        "half a gate": structs.replace(proof, gate=sorted(REQUIRED)[1:]),
+    }
+    return structs.replace(good, proof=flaws[name])
+
+
+FLAWS = (
+    "another directory",
+    "another mount, first",
+    "another mount, second",
+    "one look",
+    "looks in the wrong order",
+    "a folder that did not change",
+    "no gate",
+    "half a gate",
+)
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_r1_an_absence_with_a_flawed_proof_is_refused_and_changes_nothing(
+    world: World, agent: Agent, flaw: str
+) -> None:
+    before, (_, since) = world.assets(), world.changes()
+    answer = agent.put(agent.report(_flawed(flaw)))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/observations/0/proof")
+    assert world.assets() == before
+    assert world.changes(since)[0] == []
+
+
+def test_r1_an_absence_without_a_proof_is_refused(world: World, agent: Agent) -> None:
+    report = msgspec.to_builtins(agent.report(absent("trip", "a.jpg")))
+    del report["observations"][0]["proof"]
+    path = f"/agent/streams/{agent.volume}/reports/{report['sequence']}"
+    answer = agent.client.put(path, content=msgspec.json.encode(report), headers=JSON)
+    assert answer.status_code == 422
+    assert "proof" in answer.json()["errors"][0]["message"]
+    assert world.assets()[0]["status"] == "present"
+
+
+def test_r1_the_history_shows_which_storage_which_listing_when_and_why(world: World, agent: Agent) -> None:
+    agent.send(absent("trip", "a.jpg"))
+    (one,) = world.assets()
+    (step,) = world.get(f"/assets/{one['id']}/history")["items"]
+    evidence = step["evidence"]
+    assert (evidence["volume"], evidence["label"], evidence["mounted_at"]) == (agent.volume, "usb", "/mnt/usb")
+    assert (evidence["identity"]["fs_type"], evidence["identity"]["uuid"]) == ("ext4", "ab" * 16)
+    assert evidence["epoch"] == [EPOCH.boot_id, EPOCH.mount_id, EPOCH.attach]
+    assert (evidence["journal"], evidence["sequence"]) == (agent.journal, 2)
+    proof = evidence["observation"]["proof"]
+    assert proof == msgspec.json.decode(msgspec.json.encode(absent("trip").proof))
+    assert len(evidence["why"]) == SENTENCES_OF_A_PROOF
+    assert evidence["why"][0].startswith("Two complete listings of “trip”, 5.0 s apart")
+
+
+def test_r1_the_evidence_keeps_the_storage_as_it_was(world: World, agent: Agent) -> None:
+    agent.send(absent("trip", "a.jpg"))
+    agent.becomes(Reason.NOT_MOUNTED, None)
+    agent.becomes(Reason.VERIFIED, "/media/elsewhere")
+    (one,) = world.assets()
+    (step,) = world.get(f"/assets/{one['id']}/history")["items"]
+    assert step["evidence"]["mounted_at"] == "/mnt/usb"
+
+
+def test_r1_a_report_that_waited_names_the_mount_point_of_its_own_epoch(world: World, agent: Agent) -> None:
+    agent.becomes(Reason.NOT_MOUNTED, None)
+    agent.becomes(Reason.VERIFIED, "/media/elsewhere", Epoch("boot", 8, 2))
+    agent.send(absent("trip", "a.jpg"))  # seen in the first epoch
+    (one,) = world.assets()
+    (step,) = world.get(f"/assets/{one['id']}/history")["items"]
+    assert step["evidence"]["epoch"][1] == EPOCH.mount_id
+    assert step["evidence"]["mounted_at"] == "/mnt/usb"
+
+
+def test_r1_a_folder_that_is_gone_as_a_whole_is_told_so(world: World, agent: Agent) -> None:
+    first, second = Look(1.0, 10.0, EPOCH.mount_id, 5, 5, 1), Look(6.0, 15.0, EPOCH.mount_id, 5, 5, 1)
+    agent.send(Absent("trip", ["a.jpg"], Proof("", None, first, second, [*sorted(REQUIRED), str(Check.SENTINELS)])))
+    (one,) = world.assets()
+    (step,) = world.get(f"/assets/{one['id']}/history")["items"]
+    looks, folder, times, *checks = step["evidence"]["why"]
+    assert "the root of the storage" in looks
+    assert "nearest one above" in folder
+    assert "could not be compared" in times
+    assert len(checks) == len(REQUIRED) + 1
+
+
+def test_what_needs_no_proof_has_no_reasons(world: World, agent: Agent) -> None:
+    agent.send(moved("trip", "new", ("a.jpg", "a.jpg")))
+    (one,) = world.assets()
+    (step,) = world.get(f"/assets/{one['id']}/history")["items"]
+    assert (step["evidence"]["why"], step["evidence"]["observation"]["type"]) == ([], "moved")

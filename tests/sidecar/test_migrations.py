@@ -1,0 +1,168 @@
+"""Going forward from every earlier schema with rows in it, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+import sidecar.catalog
+from holdfast import ids
+from sidecar import catalog
+from sidecar.catalog import asset_rows, settings, tables, tallies
+from sidecar.catalog.engine import connect, snapshot, transact
+from sidecar.guard import WHOLE
+from sidecar.policy import Policy
+from tests.mariadb import MariaDB
+from tests.sidecar.world import World, new_id
+
+AGENT, LIBRARY, VOLUME, OTHER, PATH, NESTED = (bytes([number]) * 16 for number in range(1, 7))
+MANY = 10_500
+# path, import path, status, volume
+ASSETS = [
+    (b"photos/a.jpg", PATH, "present", VOLUME),
+    (b"photos/trip/a.jpg", PATH, "present", VOLUME),
+    (b"photos/trip/deep/b.jpg", PATH, "unreadable", VOLUME),
+    (b"photos/trip/gone.jpg", PATH, "missing", VOLUME),
+    (b"photos/trip/not-wanted.jpg", PATH, "excluded", VOLUME),
+    (b"caf\xe9/x/y.jpg", NESTED, "present", OTHER),
+]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An engine on a catalog of the first schema."""
+    server: MariaDB | None = request.getfixturevalue("mariadb") if request.param == "mariadb" else None
+    url = server.fresh_database() if server else f"sqlite:///{tmp_path}/first.sqlite3"
+    engine = connect(url)
+
+    def work(connection: sa.Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(sidecar.catalog.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    transact(engine, work)
+    yield engine
+    engine.dispose()
+    if server:
+        server.drop_database(url)
+
+
+def fill(connection: sa.Connection) -> None:
+    """Rows as the first schema had them, in words of that schema."""
+    number = iter(range(1, 100))
+
+    def put(table: str, **values: object) -> None:
+        names, marks = ", ".join(f"`{name}`" for name in values), ", ".join(f":{name}" for name in values)
+        connection.execute(sa.text(f"INSERT INTO `{table}` ({names}) VALUES ({marks})"), values)
+
+    def feed(kind: str) -> dict[str, object]:
+        return {"change": next(number), "change_kind": kind, "changed_at": 1}
+
+    put(
+        "agent",
+        id=AGENT,
+        name="nas",
+        host="nas",
+        version="1",
+        protocol=1,
+        capabilities="[]",
+        enrolled_at=1,
+        heartbeats=1,
+        revision=1,
+        **feed("agent.enrolled"),
+    )
+    for volume in (VOLUME, OTHER):
+        identity = '{"fs_type": "ext4", "root_inode": 2}'
+        state = {"state": "online", "reason": "verified", "detail": "", "since": 1, "version": 1, "pending": 0}
+        put("volume", id=volume, agent_id=AGENT, label="usb", identity=identity, **state, **feed("volume.online"))
+    put(
+        "library",
+        id=LIBRARY,
+        name="all",
+        owner="anna",
+        kind="external",
+        exclusion_patterns="[]",
+        created_at=1,
+        revision=1,
+        **feed("library.updated"),
+    )
+    for key, volume, directory in ((PATH, VOLUME, b"photos"), (NESTED, OTHER, b"")):
+        place = {"path": b"/p", "server_path": b"/p", "state": "bound", "volume_id": volume, "directory": directory}
+        put("import_path", id=key, library_id=LIBRARY, agent_id=AGENT, **place)
+    for path, import_path, status, volume in ASSETS:
+        put(
+            "asset",
+            id=new_id(),
+            library_id=LIBRARY,
+            volume_id=volume,
+            import_path_id=import_path,
+            path=path,
+            path_key=asset_rows.key(path),
+            kind="image",
+            size=1,
+            mtime_ns=1,
+            created_at=1,
+            status=status,
+            absent_since=5 if status == "missing" else None,
+            **feed("asset.added"),
+        )
+    connection.execute(sa.text("UPDATE clock SET value = 99"))
+
+
+def fill_up(connection: sa.Connection) -> None:
+    """More assets than the migration reads at once."""
+    names = "id library_id volume_id import_path_id path path_key kind size mtime_ns created_at status"
+    columns = [*names.split(), "change", "change_kind", "changed_at"]
+    rows = []
+    for number in range(MANY):
+        path = b"photos/many/%d.jpg" % number
+        key = (number + 1).to_bytes(16, "big")
+        place = (key, LIBRARY, VOLUME, PATH, path, asset_rows.key(path))
+        rows.append((*place, "image", 1, 1, 1, "present", 1000 + number, "asset.added", 1))
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    text = f"INSERT INTO asset ({', '.join(f'`{one}`' for one in columns)}) VALUES ({', '.join([mark] * len(columns))})"
+    connection.exec_driver_sql(text, rows)
+
+
+def test_the_second_schema_counts_what_is_there_and_keeps_every_row(first: sa.Engine) -> None:
+    transact(first, fill)
+    transact(first, fill_up)
+    catalog.migrate(first)
+    assert catalog.is_current(first)
+    places = (b"photos", b"photos/trip", b"photos/many", b"caf\xe9")
+
+    def present(connection: sa.Connection, volume: bytes) -> dict[bytes | None, int]:
+        found = tallies.lock(connection, volume, places)
+        return {place: tally.present for place, tally in found.items() if tally.present}
+
+    assert transact(first, lambda c: present(c, VOLUME)) == {
+        WHOLE: 3 + MANY,
+        b"photos": 1,
+        b"photos/trip": 2,
+        b"photos/many": MANY,
+    }
+    assert transact(first, lambda c: present(c, OTHER)) == {WHOLE: 1, b"caf\xe9": 1}
+    with snapshot(first) as connection:
+        assert settings.read(connection) == (Policy(), 0)
+        assert (
+            connection.execute(sa.select(sa.func.count()).select_from(tables.asset)).scalar_one() == len(ASSETS) + MANY
+        )
+        missing = connection.execute(sa.select(tables.asset).where(tables.asset.c.status == "missing")).one()
+        assert (missing.absent_since, missing.absent_online_us) == (5, 0)
+        assert connection.execute(sa.select(tables.volume.c.online_us)).scalars().all() == [0, 0]
+
+
+def test_a_catalog_that_came_forward_works(first: sa.Engine) -> None:
+    transact(first, fill)
+    catalog.migrate(first)
+    with World(first) as world:
+        assert len(world.assets(status="missing")) == 1
+        assert world.assets(status="missing")[0]["missing_online_s"] == 0
+        assert world.get("/holds")["items"] == []
+        assert world.get(f"/volumes/{ids.to_text('volume', VOLUME)}")["assets"] == 5
