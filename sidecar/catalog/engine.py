@@ -34,6 +34,8 @@ _MYSQL_AGAIN = {1205, 1213, 1047}
 # Too many connections, shutdown in progress, query interrupted by one, killed, and the client's own words for a
 # connection that could not be made or was lost.
 _MYSQL_LOST = {1040, 1053, 1152, 1317, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 0}
+# What the triggers of a catalog that was promoted answer with, see ``sidecar.promote.freeze``.
+SEALED = "this catalog was promoted"
 _STRICT = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -79,6 +81,9 @@ def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
             with engine.connect().execution_options(holdfast_write=True) as connection, connection.begin():
                 return work(connection)
         except DBAPIError as error:
+            if is_sealed(error):
+                text = "this catalog was moved to another database; the sidecar has to be restarted with that one"
+                raise CatalogUnavailable(text) from error
             if not worth_another_try(error):
                 raise
             if attempt == _ATTEMPTS:
@@ -120,6 +125,11 @@ def worth_another_try(error: DBAPIError) -> bool:
         return False
     code = cause.args[0] if cause is not None and cause.args else None
     return code in _MYSQL_AGAIN or code in _MYSQL_LOST
+
+
+def is_sealed(error: DBAPIError) -> bool:
+    """Whether the catalog was promoted, and takes no writes any more."""
+    return isinstance(error.orig, sqlite3.IntegrityError) and str(error.orig) == SEALED
 
 
 def _why(error: DBAPIError) -> str:

@@ -12,6 +12,7 @@ from sidecar.cli.check_config import check_config
 from sidecar.cli.holds import holds
 from sidecar.cli.migrate import migrate
 from sidecar.cli.openapi import openapi
+from sidecar.cli.promote import promote
 from sidecar.cli.serve import serve
 from sidecar.cli.tokens import tokens
 from sidecar.cli.worker import worker
@@ -23,5 +24,5 @@ def main() -> None:
     """Keeps the catalog of assets beside a photo server."""
 
 
-for _verb in (serve, worker, migrate, holds, tokens, openapi, check_config):
+for _verb in (serve, worker, migrate, promote, holds, tokens, openapi, check_config):
     main.add_command(_verb)

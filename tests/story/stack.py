@@ -136,6 +136,15 @@ class Stack:
         """SIGKILL to gunicorn and its workers."""
         _kill_group(self._sidecar)
 
+    def restart_sidecar(self, database: str) -> None:
+        """Stop it as systemd would, and start it on another database."""
+        if self._sidecar is None:
+            raise AssertionError("bug: no sidecar to stop")
+        self._sidecar.terminate()
+        self._sidecar.wait(30)
+        self._database = database
+        self.start_sidecar()
+
     def kill_agent(self) -> None:
         """SIGKILL to the supervisor; its workers end because it does."""
         if self._agent is None:
