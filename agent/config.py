@@ -9,7 +9,9 @@ import tomllib
 
 import msgspec
 
-from holdfast import paths
+from holdfast import credentials, paths
+
+ENROLMENT_CREDENTIAL = "agent_enrolment-token"
 
 
 class ConfigInvalid(Exception):
@@ -22,14 +24,15 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``name``: what people call this agent; the host's name by default.
     ``roots``: the only host paths it will ever expose, whatever a sidecar asks for.
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
-    ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here.
+    ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here; under systemd the latter may
+    be the credential ``agent_enrolment-token``.
     ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.engine.EngineSettings`.
     ``patience_s``: storage hangs when a worker that was at work has said nothing for so long. One look may take
     long when a disk spins up or a directory has a hundred thousand names.
     ``probe_deadline_s``: likewise when it has not said by then what it is. A disk that must spin up answers earlier.
     """
 
-    state_dir: str = "/var/lib/holdfast"
+    state_dir: str = "/var/lib/holdfast/agent"
     sidecar: str = "http://127.0.0.1:8765"
     name: str = ""
     roots: list[str] = []
@@ -52,6 +55,11 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def socket_path(self) -> str:
         """Where the status socket is."""
         return self.status_socket or os.path.join(self.state_dir, "agent.sock")
+
+    @property
+    def enrolment_token_path(self) -> str | None:
+        """The file with the enrolment token, if there is one."""
+        return self.enrolment_token_file or credentials.path_of(ENROLMENT_CREDENTIAL)
 
     @property
     def token_path(self) -> str:

@@ -28,17 +28,18 @@ def enrol_once(config: AgentConfig, book: Registry) -> str:
         return _read(config.token_path)
     except FileNotFoundError:
         pass
-    if not config.enrolment_token_file:
+    enrolment_token = config.enrolment_token_path
+    if enrolment_token is None:
         raise EnrolmentFailed(
             f"There is no token at {config.token_path}. Make an enrolment token at the sidecar, put it into a file, "
             "and name that file as enrolment_token_file in agent.toml."
         )
     request = EnrolRequest(name=config.display_name, host=socket.gethostname(), version=__version__)
     try:
-        secret = _read(config.enrolment_token_file)
+        secret = _read(enrolment_token)
         answer = enrol(config.sidecar, secret, request, allow_plain_http=config.allow_plain_http)
     except OSError as error:
-        raise EnrolmentFailed(f"{config.enrolment_token_file}: {error.strerror}.") from error
+        raise EnrolmentFailed(f"{enrolment_token}: {error.strerror}.") from error
     except Unreachable as error:
         raise EnrolmentFailed(f"The sidecar at {config.sidecar} does not answer: {error}") from error
     except Refused as error:

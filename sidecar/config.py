@@ -1,4 +1,4 @@
-"""The sidecar's configuration: ``sidecar.toml``, the environment over it, and command line options over both."""
+"""The sidecar's configuration: ``sidecar.toml``, then credentials, the environment, command line options over it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from typing import Any
 
 import msgspec
 
+from holdfast import credentials
 from sidecar.catalog.engine import check_url
 from sidecar.errors import ConfigError
 
 ENV_FILE = "HOLDFAST_SIDECAR_CONFIG"
 _ENV_PREFIX = "HOLDFAST_SIDECAR_"
+# The URL of a database mostly has a password in it, and then belongs into no file that others read.
+DATABASE_CREDENTIAL = "sidecar_database"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, with its default.
 
-    ``database``: where the catalog is; SQLite in the state directory when left out. ``listen``: HOST:PORT or
-    unix:PATH. ``workers`` and ``threads``: every waiting reader of the feed and every agent holds one thread.
+    ``database``: where the catalog is; SQLite in the state directory when left out. Under systemd it may come as the
+    credential ``sidecar_database``. ``listen``: HOST:PORT or unix:PATH; a socket that the service manager opened comes
+    before it. ``workers`` and ``threads``: every waiting reader of the feed and every agent holds one thread.
     ``silent_after_s``: how long after the last heartbeat an agent counts as silent.
     """
 
-    state_dir: str = "/var/lib/holdfast"
+    state_dir: str = "/var/lib/holdfast/sidecar"
     database: str = ""
     # Loopback: tokens must not travel readable. A proxy with TLS stands before it.
     listen: str = "127.0.0.1:8765"
@@ -39,6 +43,8 @@ def load(file: str | None, environment: Mapping[str, str], options: Mapping[str,
     """The configuration. Options that are None do not count. Raises :class:`ConfigError`."""
     file = file or environment.get(ENV_FILE)
     values = _from_file(file) if file else {}
+    database = credentials.text_of(DATABASE_CREDENTIAL, environment)
+    values |= {"database": database} if database else {}
     values |= _from_environment(environment)
     values |= {name: value for name, value in options.items() if value is not None}
     return _checked(values)

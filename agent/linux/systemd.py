@@ -1,4 +1,4 @@
-"""What systemd asks of a service: notices about its state, its watchdog, and where credentials lie.
+"""What systemd asks of a service: notices about its state, and its watchdog.
 
 Away from systemd all of it quietly does nothing.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-
-CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
 def notify(*assignments: str, environment: Mapping[str, str] = os.environ) -> bool:
@@ -36,15 +34,3 @@ def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     return int(text) / 1_000_000
-
-
-def credential(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The text of a credential (``LoadCredential=``), or None when this service was given none of that name."""
-    directory = environment.get(CREDENTIALS_DIRECTORY, "")
-    if not directory or "/" in name:
-        return None
-    try:
-        with open(f"{directory}/{name}", encoding="utf-8") as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        return None

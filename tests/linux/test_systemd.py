@@ -1,4 +1,4 @@
-"""What systemd is told, and what it gives."""
+"""What systemd is told, and what it asks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def test_all_assignments_go_in_one_datagram(listening: tuple[socket.socket, str]
 def test_away_from_systemd_nobody_is_told() -> None:
     assert not systemd.notify("READY=1", environment={})
     assert systemd.watchdog_s({}) is None
-    assert systemd.credential("token", {}) is None
 
 
 def test_a_socket_that_nobody_serves_is_an_error(tmp_path: Path) -> None:
@@ -50,11 +49,3 @@ def test_a_socket_that_nobody_serves_is_an_error(tmp_path: Path) -> None:
 )
 def test_the_watchdog_is_for_the_process_it_names(environment: dict[str, str], seconds: float | None) -> None:
     assert systemd.watchdog_s(environment) == seconds
-
-
-def test_a_credential_is_read_from_the_directory_that_systemd_made(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
-    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert systemd.credential("token", environment) == "secret"
-    assert systemd.credential("other", environment) is None
-    assert systemd.credential("../token", environment) is None

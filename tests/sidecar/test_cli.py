@@ -166,7 +166,7 @@ class TestConfig:
         environment = {"HOLDFAST_SIDECAR_THREADS": "5", "HOLDFAST_SIDECAR_WORKERS": "6"}
         found = config.load(str(file), environment, {"workers": 7, "database": None})
         assert (found.listen, found.threads, found.workers) == ("127.0.0.1:1", 5, 7)
-        assert found.database == "sqlite:////var/lib/holdfast/catalog.sqlite3"
+        assert found.database == "sqlite:////var/lib/holdfast/sidecar/catalog.sqlite3"
         assert config.load(None, config.to_environment(found), {}) == found
 
     @pytest.mark.parametrize(
@@ -192,6 +192,13 @@ class TestConfig:
     def test_a_file_that_is_not_there(self) -> None:
         with pytest.raises(ConfigError, match="No such file"):
             config.load("/nowhere/sidecar.toml", {}, {})
+
+    def test_the_database_may_come_as_a_credential(self, tmp_path: Path) -> None:
+        (tmp_path / "sidecar_database").write_text("mysql+pymysql://holdfast:secret@db/holdfast\n")
+        file = tmp_path / "sidecar.toml"
+        file.write_text('database = "sqlite:////var/lib/other.sqlite3"\n')
+        environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+        assert config.load(str(file), environment, {}).database == "mysql+pymysql://holdfast:secret@db/holdfast"
 
     def test_check_config_tells_by_its_status(self, tmp_path: Path) -> None:
         file = tmp_path / "sidecar.toml"

@@ -1,0 +1,29 @@
+"""Secrets that the service manager hands over (``LoadCredential=``, systemd.exec(5)), in files for this service only.
+
+Away from systemd there are none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+DIRECTORY = "CREDENTIALS_DIRECTORY"
+
+
+def path_of(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The file of a credential, or None when this service was given none of that name."""
+    directory = environment.get(DIRECTORY, "")
+    if not directory or "/" in name:
+        return None
+    path = os.path.join(directory, name)
+    return path if os.access(path, os.R_OK) else None
+
+
+def text_of(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The text of a credential, without blanks around it."""
+    path = path_of(name, environment)
+    if path is None:
+        return None
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()

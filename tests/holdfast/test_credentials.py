@@ -1,0 +1,20 @@
+"""Secrets that the service manager hands over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast import credentials
+
+
+def test_a_credential_is_read_from_the_directory_that_systemd_made(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert credentials.text_of("token", environment) == "secret"
+    assert credentials.path_of("token", environment) == str(tmp_path / "token")
+    assert credentials.text_of("other", environment) is None
+    assert credentials.text_of("../token", environment) is None
+
+
+def test_away_from_systemd_there_are_none() -> None:
+    assert credentials.text_of("token", {}) is None

@@ -1,0 +1,82 @@
+"""The units, as systemd itself reads and judges them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.needs import needs
+
+UNITS = Path(__file__).parents[2] / "systemd"
+SERVICES = sorted(UNITS.glob("*.service"))
+# What systemd-analyze calls exposure: 0 is none, 10 is all of it.
+EXPOSURE_MAX = 2.5
+
+
+@pytest.fixture(autouse=True)
+def _systemd() -> None:
+    needs(shutil.which("systemd-analyze"), "needs systemd-analyze, of Debian's systemd")
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+
+
+def settings(unit: Path) -> dict[str, list[str]]:
+    """What a unit sets, in the order it stands."""
+    found: dict[str, list[str]] = {}
+    for line in unit.read_text().splitlines():
+        if match := re.fullmatch(r"(\w+)=(.*)", line):
+            found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+    """Where the programs are installed; here, something that can be executed stands in their place."""
+    bin_dir = tmp_path / "bin"
+    bin_dir.mkdir()
+    for name in ("holdfast-agent", "holdfast-sidecar"):
+        program = bin_dir / name
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    copies = []
+    for unit in [*SERVICES, *UNITS.glob("*.socket")]:
+        copy = tmp_path / unit.name
+        copy.write_text(unit.read_text().replace("/opt/holdfast/bin", str(bin_dir)))
+        copies.append(copy)
+    done = analyze("verify", "--man=no", *copies)
+    ours = [line for line in done.stderr.splitlines() if "holdfast" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_little_is_exposed(unit: Path) -> None:
+    done = analyze("security", "--offline=true", unit)
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert level is not None, done.stderr
+    assert float(level[1]) < EXPOSURE_MAX
+
+
+def test_r40_nothing_ties_the_agent_to_a_mount() -> None:
+    agent = settings(UNITS / "holdfast-agent.service")
+    assert not agent.keys() & {"Requires", "BindsTo", "PartOf", "RequiresMountsFor", "PrivateMounts", "MountFlags"}
+
+
+def test_r28_the_agent_may_read_everything_and_write_its_own_state_only() -> None:
+    agent = settings(UNITS / "holdfast-agent.service")
+    assert agent["CapabilityBoundingSet"] == agent["AmbientCapabilities"] == ["CAP_DAC_READ_SEARCH"]
+    assert agent["ProtectSystem"] == ["strict"]
+    assert "ReadWritePaths" not in agent
+    assert agent["User"] == ["holdfast-agent"]
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_secrets_come_as_credentials_and_a_wrong_configuration_is_not_tried_again(unit: Path) -> None:
+    found = settings(unit)
+    assert len(found["LoadCredential"]) == 1
+    assert "Environment" not in found
+    assert found["RestartPreventExitStatus"] == ["78"]
