@@ -42,10 +42,14 @@ _BTRFS_IOC_FS_INFO = 0x8400941F
 _STATX = struct.Struct("=IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIIIQ")  # struct statx up to stx_mnt_id
 _StatxBuffer = ctypes.c_char * 256
 _OPEN_HOW = struct.Struct("=QQQ")
+_HANDLE = struct.Struct("=Ii")  # handle_bytes, handle_type
+_HANDLE_BYTES_MAX = 128  # MAX_HANDLE_SZ
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.statx.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
 _libc.statx.restype = ctypes.c_int
+_libc.name_to_handle_at.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+_libc.name_to_handle_at.restype = ctypes.c_int
 # The only system call made by number is openat2.
 _libc.syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
 _libc.syscall.restype = ctypes.c_long
@@ -71,7 +75,7 @@ class Statx(NamedTuple):
 def statx(descriptor: int, path: bytes, flags: int, mask: int) -> Statx:
     """Look at ``path`` below ``descriptor``; with ``AT_EMPTY_PATH`` and ``b""``, at the descriptor itself."""
     buffer = _StatxBuffer()
-    _call(_libc.statx, descriptor, path, flags, mask, buffer)
+    call(_libc.statx, descriptor, path, flags, mask, buffer)
     found = _STATX.unpack_from(buffer)
     given, mode, inode = found[0], found[6], found[7]
     birth_s, birth_frac_ns, ctime_s, ctime_frac_ns, mtime_s, mtime_frac_ns = found[13:19]
@@ -111,7 +115,15 @@ def mount_at(path: bytes) -> Statx:
 def openat2(descriptor: int, path: bytes, flags: int, resolve: int) -> int:
     """Open for reading, with rules for how the path may be resolved (openat2(2), Linux 5.6)."""
     how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, 0, resolve)
-    return _call(_libc.syscall, _SYS_OPENAT2, descriptor, path, how, len(how))
+    return call(_libc.syscall, _SYS_OPENAT2, descriptor, path, how, len(how))
+
+
+def handle_of(descriptor: int) -> bytes:
+    """The handle of an open descriptor, with its header: the name that an inode keeps under every path."""
+    buffer = ctypes.create_string_buffer(_HANDLE.pack(_HANDLE_BYTES_MAX, 0), _HANDLE.size + _HANDLE_BYTES_MAX)
+    call(_libc.name_to_handle_at, descriptor, b"", buffer, ctypes.byref(ctypes.c_int()), AT_EMPTY_PATH)
+    size, _ = _HANDLE.unpack_from(buffer)
+    return buffer.raw[: _HANDLE.size + size]
 
 
 def filesystem_uuid(descriptor: int, fs_type: str) -> bytes | None:
@@ -187,7 +199,8 @@ _OWN_UUID: dict[str, Callable[[int], bytes]] = {
 _NOT_ASKABLE = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM})
 
 
-def _call(function: Callable[..., int], *arguments: Any) -> int:
+def call(function: Callable[..., int], *arguments: Any) -> int:
+    """Call a function of the C library that answers with a negative number and errno when it fails."""
     while True:
         result = function(*arguments)
         if result >= 0:
