@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+from collections.abc import Iterable
 
 import msgspec
 
@@ -64,15 +65,16 @@ class World:
         self.host.mount(self.disk, AT)
         return self.attach()
 
-    def attach(self) -> Doubt | None:
-        """Let the engine adopt what is mounted."""
+    def attach(self, look_first: Iterable[str] = ()) -> Doubt | None:
+        """Let the engine adopt what is mounted. ``look_first`` must be in order."""
         self.clock.advance(0.5)
         mounted = self.host.place(AT).mounted
         self.attachments += 1
         epoch = Epoch("boot", mounted.unique_id, self.attachments)
         files = FakeFiles(self.host, AT, mounted.unique_id)
         self.watch = FakeWatch(self.host, AT, mounted.unique_id) if self.watched else None
-        self.doubt = self.engine.attach(Attachment(epoch, files, traits(self.disk.fs_type), AT), self.watch)
+        attachment = Attachment(epoch, files, traits(self.disk.fs_type), AT)
+        self.doubt = self.engine.attach(attachment, self.watch, look_first)
         return self.doubt
 
     def run(self, seconds: float = 0.0) -> None:
