@@ -8,11 +8,13 @@ import pytest
 
 from agent.filesystems import traits
 from agent.journal import KnownDirectory, Stamp, pack_births, pack_directories, pack_files
+from agent.passes import Attachment
 from agent.ports import FileEntry, Listing, Moment
 from agent.scopes import Scope, Scopes
 from agent.survey import Refused, Survey, compare, stamp, unsettled
+from agent.testing.files import FakeFiles
 from holdfast.reports import ScanFinished
-from holdfast.volumes import Reason
+from holdfast.volumes import Epoch, Reason
 from tests.agent.world import AT, World, known
 
 EXT4, FAT = traits("ext4"), traits("vfat")
@@ -180,7 +182,10 @@ def test_r18_directory_that_cast_doubt_must_be_in_order_before_the_volume_is_ado
     world = known("trip/a.jpg", "c.jpg")
     world.disk.faults.path_errnos["trip"] = errno.EIO
     assert world.attach() is None, "the root alone is in order"
-    assert world.attach(look_first=["trip"]) is not None
+    mounted = world.host.place(AT).mounted.unique_id
+    files = FakeFiles(world.host, AT, mounted)
+    again = Attachment(Epoch("boot", mounted, 9), files, EXT4, AT)
+    assert world.engine.attach(again, None, look_first=["trip"]) is not None
     assert not world.engine.attached
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Iterable
 
 import msgspec
 
@@ -65,16 +64,15 @@ class World:
         self.host.mount(self.disk, AT)
         return self.attach()
 
-    def attach(self, look_first: Iterable[str] = ()) -> Doubt | None:
-        """Let the engine adopt what is mounted. ``look_first`` must be in order."""
+    def attach(self) -> Doubt | None:
+        """Let the engine adopt what is mounted."""
         self.clock.advance(0.5)
         mounted = self.host.place(AT).mounted
         self.attachments += 1
         epoch = Epoch("boot", mounted.unique_id, self.attachments)
         files = FakeFiles(self.host, AT, mounted.unique_id)
         self.watch = FakeWatch(self.host, AT, mounted.unique_id) if self.watched else None
-        attachment = Attachment(epoch, files, traits(self.disk.fs_type), AT)
-        self.doubt = self.engine.attach(attachment, self.watch, look_first)
+        self.doubt = self.engine.attach(Attachment(epoch, files, traits(self.disk.fs_type), AT), self.watch)
         return self.doubt
 
     def run(self, seconds: float = 0.0) -> None:

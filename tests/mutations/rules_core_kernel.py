@@ -371,10 +371,10 @@ EVENTS = [
     ),
     Mutation(
         ("R17",),
-        "a worker that was given up is never reaped",
+        "a worker that cannot be killed is said to be gone",
         "agent/processes.py",
-        "        self._abandoned = [worker for worker in self._abandoned if not worker.is_over()]\n",
-        "",
+        "return len(self._abandoned)",
+        "return 0",
         (f"{WORKERS}::test_r17_a_mount_that_holds_a_worker_beyond_killing_is_not_asked_again_until_it_lets_go",),
     ),
     Mutation(
