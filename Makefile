@@ -12,10 +12,10 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check demo bench clean
+.PHONY: help up test check mutations demo bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Try it on your photos: make up PHOTOS=/path/to/photos
 	@if [[ -z "$${PHOTOS:-}" ]]; then \
@@ -31,6 +31,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/venv all
 	@$(MAKE) check
 	@"$$VENV/bin/pytest" -n 2 $(ARGS)
+	@"$$VENV/bin/python" -m tests.mutations --quiet
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
@@ -38,6 +39,10 @@ check: ## Style, types and import rules only
 	@"$$VENV/bin/mypy" --no-error-summary
 	@"$$VENV/bin/mypy" --no-error-summary demo bench
 	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
+
+mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m tests.mutations $(ARGS)
 
 demo: ## Watch it tell apart a disk that is away and photos that are gone (root; uses loop devices)
 	@.ci/venv all

@@ -48,6 +48,8 @@ _CONFIRM_BACKOFF_MAX_S = 600.0
 # More directories than this waiting for files to settle: a scan is cheaper than remembering them.
 _REVISITS_MAX = 4_096
 _SPOOL_CHECK_S = 0.5
+# How long to leave alone what could not be read because the machine is short of something.
+_LATER_S = 1.0
 # How long an absence waits for files that are still being written.
 _REST_S = 60.0
 
@@ -68,6 +70,7 @@ class Engine:
         self._watch: Watch | None = None
         self._watch_limit: str | None = None
         self._walks: list[Walk] = []
+        self._walk_on_at = 0.0
         self._revisits: dict[str, float] = {}
         self._confirm_at: float | None = None
         self._confirm_wait_s = settings.confirm_delay_s
@@ -180,9 +183,10 @@ class Engine:
             return None
         if self._spool_full_until is not None and self._spool_full_until > self._boot():
             return self._spool_full_until
-        if self._walks:
+        if self._walks and self._walk_on_at <= self._boot():
             return 0.0
-        times = (self._settle.due(), self._confirm_at, self._rescan_at, *self._revisits.values())
+        walk_on_at = self._walk_on_at if self._walks else None
+        times = (walk_on_at, self._settle.due(), self._confirm_at, self._rescan_at, *self._revisits.values())
         return min((time for time in times if time is not None), default=None)
 
     # Work
@@ -196,7 +200,7 @@ class Engine:
         if wishes := self._wishes(now):
             return self._after(self._pass(wishes), now)
         if self._walks:
-            return self._walk_on(now)
+            return self._walk_on(now) if self._walk_on_at <= now else None
         if self._rescan_at is not None and self._rescan_at <= now:
             self.scan()
         return None
@@ -223,6 +227,8 @@ class Engine:
             self._watch_directory(directory)
         outcome = self._pass(map(Wish, taken))
         walk.visited(outcome.inside, outcome.files, outcome.later)
+        if len(outcome.later) >= len(taken):
+            self._walk_on_at = now + _LATER_S
         walk.failed(len(outcome.unreadable))
         if outcome.doubt is None and not walk:
             self._walks.remove(walk)
@@ -282,7 +288,7 @@ class Engine:
         for directory in outcome.new_directories:
             self._walks.insert(0, Walk(directory, now))
         for directory in (*outcome.again, *outcome.later):
-            self._revisits[directory] = now + (1.0 if directory in outcome.later else self._settings.settle_s)
+            self._revisits[directory] = now + (_LATER_S if directory in outcome.later else self._settings.settle_s)
         if len(self._revisits) > _REVISITS_MAX:
             self._revisits.clear()
             self.scan()

@@ -117,6 +117,8 @@ class FaultyFiles(Operations):  # type: ignore[misc]
     def _meet(self, path: str) -> str:
         """Where this path leads, once the faults that lie on the way have been met."""
         if _lies_below(path, self._faults.hang):
+            with open(_taken_log(self._source), "ab") as log:
+                log.write(b".")
             with self._changed:
                 self._changed.wait_for(lambda: not _lies_below(path, self._faults.hang))
         if _lies_below(path, self._faults.eio):
@@ -201,6 +203,12 @@ class FaultyMount:
         """How many questions the kernel has put that are not answered."""
         return int((self._control_files() / "waiting").read_text())
 
+    def taken(self) -> int:
+        """How many questions the program has taken and let hang, since the beginning: who asked one of these sleeps
+        beyond killing, as one whose question is still in the queue does not."""
+        log = Path(_taken_log(str(self.source)))
+        return log.stat().st_size if log.exists() else 0
+
     def abort(self) -> None:
         """Have the kernel break the connection: every question under way ends with an error."""
         (self._control_files() / "abort").write_text("1")
@@ -257,6 +265,10 @@ def _connection_at(place: Path) -> int:
         table.close()
     major, minor = map(int, device.split(":"))
     return major << 20 | minor
+
+
+def _taken_log(source: str) -> str:
+    return f"{source}.taken"
 
 
 def _lies_below(path: str, tops: Iterable[str]) -> bool:

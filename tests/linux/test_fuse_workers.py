@@ -74,12 +74,13 @@ def answer(prober: Prober, mount: Mount, unique_id: int) -> Probe | Trouble:
     return prober.probes[unique_id]
 
 
-def silence(prober: Prober, share: FaultyMount, mount: Mount, unique_id: int) -> Probe | Trouble:
-    """Ask one who does not answer, and let the deadline pass when the question has got there."""
+def silence(prober: Prober, share: FaultyMount, mount: Mount, unique_id: int, *, taken: bool) -> Probe | Trouble:
+    """Ask one who does not answer, and let the deadline pass when the question has got there: into the queue, or,
+    when it is ``taken``, to a program that lets it hang."""
     prober.forget([unique_id])
-    now = time.monotonic()
+    now, before = time.monotonic(), share.taken()
     prober.probe(mount, unique_id, now)
-    while share.waiting() == 0:
+    while share.waiting() == 0 or (taken and share.taken() == before):
         assert time.monotonic() < now + WAIT_S
         time.sleep(0.001)  # the kernel counts questions, and tells nobody
     prober.overdue(now + DEADLINE_S)
@@ -102,7 +103,7 @@ def test_r17_a_hundred_questions_to_a_stopped_daemon_leave_neither_process_nor_d
     share.stop()
     before = children(), descriptors()
     for _ in range(ROUNDS):
-        assert silence(prober, share, mount, unique_id) == Trouble(errno.ETIMEDOUT, "")
+        assert silence(prober, share, mount, unique_id, taken=False) == Trouble(errno.ETIMEDOUT, "")
         reaped(workers)
         assert (children(), descriptors()) == before
     share.resume()
@@ -119,7 +120,7 @@ def test_r17_a_mount_that_holds_a_worker_beyond_killing_is_not_asked_again_until
     before = children(), descriptors()
     for _ in range(10):
         share.set(Faults(hang=["/"]))
-        assert silence(prober, share, mount, unique_id) == Trouble(errno.ETIMEDOUT, "")
+        assert silence(prober, share, mount, unique_id, taken=True) == Trouble(errno.ETIMEDOUT, "")
         assert workers.reap() == 1, "it sleeps in the kernel, and SIGKILL waits"
         prober.forget([unique_id])
         prober.probe(mount, unique_id, time.monotonic())

@@ -1,0 +1,72 @@
+"""Files that were missed once: what becomes of the suspicion when things come back, move on, or end meanwhile."""
+
+from __future__ import annotations
+
+from agent.absences import second_looks
+from agent.identity import Arrival, resolve
+from agent.journal import Candidate, Journal
+from agent.ports import FileEntry, Listing, Moment
+from agent.store import Store
+from agent.survey import Departure, Survey
+from holdfast.gate import REQUIRED
+from holdfast.reports import Look
+from holdfast.volumes import Epoch
+
+EPOCH, BEFORE = Epoch("boot", 7, 2), Epoch("boot", 6, 1)
+FILE = FileEntry("a.jpg", 12, 10, 20, 30)
+FIRST = Look(at=1000.0, boot_s=100.0, mount_id=7, mtime_ns=5, ctime_ns=5, entries=1)
+
+
+def survey(at: Moment, directories: dict[str, int] | None = None) -> Survey:
+    listing = Listing("trip", 7, 5, 5, 0, [], directories or {}, [])
+    return Survey(listing, at, {}, None, [], [], [], [], [], {}, [], frozenset(), unchanged=False)
+
+
+def confirmed(epoch: Epoch, at: Moment) -> list[str]:
+    """What an empty listing of the directory at this moment proves of a file that was missed in ``epoch``."""
+    store = Store(":memory:", "vol_1", "jrn_1")
+    journal = Journal(store)
+    with store.transaction():
+        journal.suspect([Candidate("trip", FILE, 1, "trip", (4, 4), FIRST, epoch)])
+        found = second_looks(journal, {"trip": survey(at)}, EPOCH, sorted(REQUIRED), 2.0)
+    store.close()
+    return [name for one in found.absent for name in one.names]
+
+
+def test_r21_look_of_another_epoch_is_no_first_look() -> None:
+    later = Moment(2000.0, 1100.0)
+    assert confirmed(BEFORE, later) == []
+    assert confirmed(EPOCH, later) == ["a.jpg"]
+
+
+def test_r23_clock_that_was_set_forward_puts_no_time_between_two_looks() -> None:
+    assert confirmed(EPOCH, Moment(wall=FIRST.at + 3600.0, boot=FIRST.boot_s + 0.1)) == []
+    assert confirmed(EPOCH, Moment(wall=FIRST.at - 3600.0, boot=FIRST.boot_s + 5.0)) == ["a.jpg"]
+
+
+def test_r21_directory_that_comes_back_before_the_second_look_was_never_gone() -> None:
+    store = Store(":memory:", "vol_1", "jrn_1")
+    journal = Journal(store)
+    shown = survey(Moment(2000.0, 1100.0), {"day": 9})
+    with store.transaction():
+        journal.suspect([Candidate("trip/day", FILE, 1, "trip", (4, 4), FIRST, EPOCH)])
+        found = second_looks(journal, {"trip": shown}, EPOCH, sorted(REQUIRED), 2.0)
+    assert (found.absent, found.look_at) == ([], {"trip/day"})
+    assert journal.suspected_listings() == ["trip/day"], "only its own listing can tell now"
+    store.close()
+
+
+def test_r38_of_two_links_the_one_that_is_back_at_its_name_is_no_move() -> None:
+    suspected = Candidate("", FILE, 1, "", (1, 1), FIRST, EPOCH)
+    newer = Arrival("", FILE._replace(name="Z.jpg"), 1)
+    back = Arrival("", FILE, 1)
+    found = resolve([newer, back], [], [suspected])
+    assert found.moves == []
+    assert [one.file.name for one in found.listed] == ["Z.jpg"]
+    assert found.returned == [suspected]
+
+
+def test_r38_replaced_at_its_name_and_listed_by_another_pass_is_not_gone() -> None:
+    # The file that took the name is still being written, and so is no arrival yet.
+    found = resolve([], [Departure("", FILE, 1, "", (1, 1), replaced=True)], [])
+    assert found.gone == []
