@@ -25,7 +25,7 @@ TAKEN_IN = [
     Mutation(
         ("R1",),
         "the evidence of an absence is not kept",
-        "sidecar/catalog/ingest.py",
+        "sidecar/catalog/history.py",
         '            "observation": told,\n',
         '            "observation": {},\n',
         (f"{INGEST}::TestFiles::test_r1_absence_is_missing_with_its_evidence",),
