@@ -6,6 +6,7 @@ import errno
 from enum import Enum
 
 from agent.ports import Trouble
+from holdfast.gate import Check
 from holdfast.volumes import Reason
 
 
@@ -41,7 +42,10 @@ def meaning(trouble: Trouble) -> Meaning:
 
 
 def doubt_reason(trouble: Trouble) -> Reason:
-    """The reason for the state of a volume whose storage answers with this errno."""
+    """The reason for the state of a volume whose storage answers with this errno. At the commit gate ``where`` is
+    the check that failed."""
+    if (trouble.where, trouble.errno) == (Check.MARKER, errno.ENOENT):
+        return Reason.MARKER_MISSING
     return _REASONS.get(trouble.errno, Reason.IO_ERROR)
 
 
@@ -56,6 +60,7 @@ _REASONS = {
     errno.ENOENT: Reason.NOT_MOUNTED,
     errno.EXDEV: Reason.COVERED,
     errno.EROFS: Reason.READ_ONLY_ERROR,
+    errno.ESHUTDOWN: Reason.SHUT_DOWN,
     errno.EACCES: Reason.NO_PERMISSION,
     errno.EPERM: Reason.NO_PERMISSION,
 }

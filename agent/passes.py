@@ -23,6 +23,7 @@ from agent.scopes import Scopes
 from agent.store import Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
+from holdfast.gate import Check
 from holdfast.reports import FileFacts, Listed, Move, Moved, MovedFile, Observation, Unreadable
 from holdfast.volumes import Epoch, Reason
 
@@ -39,12 +40,21 @@ class Doubt(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A volume that is online: how to read it, and what to rely on."""
+    """A volume that is attached: how to read it, and what to rely on.
+
+    ``guarded``: there is a concern about it. What is there is told, and nothing is called absent; a concern that the
+    commit gate shares is then no reason to stop looking.
+    """
 
     epoch: Epoch
     files: Files
     traits: Traits
     mount_point: str
+    guarded: bool = False
+
+
+# Checks of the commit gate that forbid absences, and say nothing against what is there.
+_CONCERNS = frozenset({Check.SUPER_BLOCK, Check.ERRORS, Check.MARKER})
 
 
 class Wish(NamedTuple):
@@ -78,7 +88,8 @@ class Pass:
     """Use once: construct, then :meth:`run`.
 
     ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
-    the two looks that prove an absence; None while there are places left to look at.
+    the two looks that prove an absence; None while there are places left to look at, or a concern. ``accepted``: a
+    person says that an import path that lists nothing is empty indeed (R2).
     """
 
     def __init__(
@@ -90,6 +101,7 @@ class Pass:
         *,
         settle_s: float,
         confirm_delay_s: float | None,
+        accepted: bool = False,
     ) -> None:
         self._store = store
         self._journal = Journal(store)
@@ -99,6 +111,7 @@ class Pass:
         self._clock = clock
         self._settle_s = settle_s
         self._confirm_delay_s = confirm_delay_s
+        self._accepted = accepted
         self._surveys: dict[str, Survey] = {}
         self._births: dict[tuple[str, str], int | None] = {}
         self._unreadable: dict[str, int] = {}
@@ -115,10 +128,12 @@ class Pass:
         told = 0
         if self._doubt is None:
             passed = self._at.files.gate()
-            if isinstance(passed, Trouble):
-                self._doubt = doubt_of(passed, self._at.mount_point)
-            else:
+            if not isinstance(passed, Trouble):
                 told = self._commit(passed)
+            elif self._at.guarded and passed.where in _CONCERNS and doubt_reason(passed) is not Reason.SHUT_DOWN:
+                told = self._commit(())
+            else:
+                self._doubt = doubt_of(passed, self._at.mount_point)
         return self._outcome(told)
 
     # Looking
@@ -152,7 +167,7 @@ class Pass:
             excluded=self._scopes.excluded(directory),
             held=held,
             traits=self._at.traits,
-            is_root=self._scopes.is_root(directory),
+            is_root=self._scopes.is_root(directory) and not self._accepted,
         )
         if isinstance(compared, Refused):
             reason = Reason.EMPTY if compared.empty else Reason.PARTIAL
