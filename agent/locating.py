@@ -162,8 +162,11 @@ def _at_its_place(
         return Gone(Reason.AUTOMOUNT_IDLE)
     if top is None or top.mount_point != where:
         return Gone(Reason.NOT_MOUNTED)
-    if top.fs_type != volume.identity.fs_type or top.mount_id not in unique_ids:
+    if top.fs_type != volume.identity.fs_type:
         return Foreign(Reason.WRONG_VOLUME, where)
+    if top.mount_id not in unique_ids:
+        # An XFS that was shut down does not even say which mount it is; that makes it no other storage.
+        return _given_up(top, unique_ids, vitals) or Doubtful(Reason.IO_ERROR, where, "its root does not answer")
     probe = probes.get(unique_ids[top.mount_id])
     if probe is None:
         return Unprobed([top])

@@ -272,3 +272,9 @@ def test_only_a_volume_without_a_concern_is_ever_online() -> None:
         assert volume.state is not VolumeState.ONLINE
         assert volume.reason is concern
     assert Epoch("boot", 1002, 1) == attached().epoch
+
+
+def test_r18_a_mount_that_does_not_even_say_which_it_is_is_no_other_storage() -> None:
+    sighting = locate(attached(), [ROOT, DISK], {1: 1001}, PROBES)
+    assert isinstance(sighting, Doubtful)
+    assert sighting.reason is Reason.IO_ERROR
