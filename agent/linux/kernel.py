@@ -1,7 +1,7 @@
 """The system calls that Python's ``os`` lacks: statx with mount ids and births, openat2, and identity ioctls.
 
-Everything raises :class:`OSError` with its errno. Only calls that read are in here, by design: neither this
-module nor any other of the agent can write to storage.
+Everything raises :class:`OSError` with its errno. Only calls that read are in here, by design: nothing in the agent
+writes to storage but :mod:`agent.linux.marking`, which only the verb ``enrol --marker`` leads to.
 """
 
 from __future__ import annotations
