@@ -33,6 +33,9 @@ def test_r30_under_guard_additions_are_told_and_absences_wait_for_an_epoch_witho
     world.engine.scan()
     world.run(HOUR_S)
     assert world.news() == {}, "however often it is looked for"
+    world.disk.write("2024/newer.jpg")
+    world.run(HOUR_S)
+    assert world.news() == {"listed": {"2024/newer.jpg"}}, "and whatever else leads to a look at its folder"
     world.attach()
     world.run(60)
     assert world.news() == {"absent": {"2024/a.jpg"}}
