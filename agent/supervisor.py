@@ -82,6 +82,7 @@ class Supervisor:
         self._table: list[Mount] = []
         self._unique_ids: dict[int, int] = {}
         self._look_again = True
+        self._distrust_ids = False
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
@@ -134,9 +135,7 @@ class Supervisor:
         if self._mounts.changed():
             self._look_again = True
             self._imports.due = now
-            if self._mounts.recycles_ids:
-                self._prober.probes.clear()
-                self._vigil.forget()
+            self._distrust_ids = self._mounts.recycles_ids
         self._take_configuration()
         self._take_assignments()
         self._take_messages(now)
@@ -189,15 +188,24 @@ class Supervisor:
 
     def _look(self, now: float) -> None:
         """Look for every volume in the mount table."""
-        self._table = self._mounts.table()
+        before, self._table = self._table, self._mounts.table()
         volumes = bindings.in_use(self._registry)
+        if self._distrust_ids:
+            self._distrust_ids = False
+            unchanged = {mount.mount_id for mount in self._table if mount in before}
+            # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
+            kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
+            self._prober.forget(self._prober.probes.keys() - kept)
+            self._vigil.forget_all_but(unchanged)
         shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
         places = {volume.last_mounted_at for volume in volumes}
         interesting = [m for m in self._table if (m.fs_type, m.root) in shapes or m.mount_point in places]
         self._unique_ids = unique_ids(self._mounts, self._table, interesting)
         self._vigil.look(volumes, self._table, self._unique_ids, now)
         for volume in volumes:
-            steward = self._stewards.get(volume.id) or self._engage(volume.id)
+            if volume.id not in self._stewards:
+                self._stewards[volume.id] = Steward(volume.id, self._workers, self._config.patience_s)
+            steward = self._stewards[volume.id]
             sighting = locate(volume, self._table, self._unique_ids, self._prober.probes, self._vigil.vitals)
             if sighting == Gone(Reason.NOT_MOUNTED):
                 sighting = self._vigil.explain(volume)
@@ -225,9 +233,8 @@ class Supervisor:
         """A local person has said something."""
         todo = requests.obey(self._registry, request, self._mounts.table())
         now = self._clock.now().boot
-        for volume_id in todo.scan:
-            if volume_id in self._stewards:
-                self._stewards[volume_id].rescan()
+        for volume_id in self._stewards.keys() & set(todo.scan):
+            self._stewards[volume_id].rescan()
         for volume_id in todo.verify:
             volume = self._registry.volumes[volume_id]
             if volume.epoch is not None:
@@ -240,11 +247,6 @@ class Supervisor:
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
-
-    def _engage(self, volume_id: str) -> Steward:
-        steward = Steward(volume_id, self._workers, self._config.patience_s)
-        self._stewards[volume_id] = steward
-        return steward
 
     def _apply(self, volume_id: str, sighting: Sighting) -> None:
         """Let a sighting change the state of a volume, and do what follows."""

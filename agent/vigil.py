@@ -5,7 +5,7 @@ It reads files of sysfs and /proc and never touches storage, so it wakes no disk
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import structs
 
@@ -53,9 +53,9 @@ class Vigil:
         if self._devices.has_device(mount):
             self._feel(mount, mount_id)
 
-    def forget(self) -> None:
-        """The ids of mounts may stand for others now."""
-        self._pulse.keep(())
+    def forget_all_but(self, mount_ids: Collection[int]) -> None:
+        """The ids of other mounts may stand for others now."""
+        self._pulse.keep(mount_ids)
 
     def look(
         self, volumes: Sequence[Volume], table: Sequence[Mount], unique_ids: Mapping[int, int], now: float

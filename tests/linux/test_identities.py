@@ -300,3 +300,20 @@ def test_r16_a_disk_that_is_pulled_is_noticed_although_its_mount_still_answers(
     disk.umount()
     disk.mount(place)
     assert looker.look() is Reason.VERIFIED
+
+
+def test_r41_the_slow_beat_reads_no_disk(disks: Disks, tmp_path: Path, table: MountTable) -> None:
+    drawer = [disks.make(fs_type) for fs_type in TYPES]
+    # Mounted read-only, so that what the kernel itself still has to write is not counted.
+    lookers = [Looker(table, disk.mount(tmp_path / disk.fs_type, "ro")) for disk in drawer]
+    assert {looker.volume.state for looker in lookers} == {VolumeState.ONLINE}
+
+    def counters() -> list[str]:
+        return [Path(f"/sys/block/{Path(disk.device).name}/stat").read_text() for disk in drawer]
+
+    before = counters()
+    for _ in range(20):
+        for looker in lookers:
+            assert looker.look() is Reason.VERIFIED
+            assert looker.effects == []
+    assert counters() == before
