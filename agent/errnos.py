@@ -49,6 +49,13 @@ def doubt_reason(trouble: Trouble) -> Reason:
     return _REASONS.get(trouble.errno, Reason.IO_ERROR)
 
 
+def forbids_only_absences(trouble: Trouble) -> bool:
+    """Whether what closed the commit gate says nothing against what is *there*. A file system that was shut down is
+    no such case."""
+    return trouble.where in _CONCERNS and trouble.errno != errno.ESHUTDOWN
+
+
+_CONCERNS = frozenset({Check.SUPER_BLOCK, Check.ERRORS, Check.MARKER})
 _REASONS = {
     errno.ENOTCONN: Reason.DISCONNECTED,
     errno.ECONNABORTED: Reason.DISCONNECTED,

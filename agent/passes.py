@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agent import absences, identity, survey
-from agent.errnos import Meaning, doubt_reason, meaning
+from agent.errnos import Meaning, doubt_reason, forbids_only_absences, meaning
 from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
@@ -23,7 +23,6 @@ from agent.scopes import Scopes
 from agent.store import Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
-from holdfast.gate import Check
 from holdfast.reports import FileFacts, Listed, Move, Moved, MovedFile, Observation, Unreadable
 from holdfast.volumes import Epoch, Reason
 
@@ -40,21 +39,14 @@ class Doubt(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A volume that is attached: how to read it, and what to rely on.
-
-    ``guarded``: there is a concern about it. What is there is told, and nothing is called absent; a concern that the
-    commit gate shares is then no reason to stop looking.
-    """
+    """A volume that is attached: how to read it, and what to rely on. ``guarded``: there is a concern about it, so
+    that what is there is told, and nothing is called absent."""
 
     epoch: Epoch
     files: Files
     traits: Traits
     mount_point: str
     guarded: bool = False
-
-
-# Checks of the commit gate that forbid absences, and say nothing against what is there.
-_CONCERNS = frozenset({Check.SUPER_BLOCK, Check.ERRORS, Check.MARKER})
 
 
 class Wish(NamedTuple):
@@ -130,7 +122,7 @@ class Pass:
             passed = self._at.files.gate()
             if not isinstance(passed, Trouble):
                 told = self._commit(passed)
-            elif self._at.guarded and passed.where in _CONCERNS and doubt_reason(passed) is not Reason.SHUT_DOWN:
+            elif self._at.guarded and forbids_only_absences(passed):
                 told = self._commit(())
             else:
                 self._doubt = doubt_of(passed, self._at.mount_point)
