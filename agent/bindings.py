@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agent import mounts
+from agent import mounts, places
 from agent.messages import Inspected
 from agent.ports import Mount, Probe, Trouble
+from agent.recognition import recognise
 from agent.registry import Registry
 from agent.scopes import Scope
-from agent.volume import Recognition, Volume, recognise
+from agent.volume import Volume
 from holdfast import paths
 from holdfast.assignments import AssignedPath, Assignment, Binding, BindingState
 
@@ -59,12 +60,18 @@ def bind(
     probe: Probe | Trouble | None,
     new_volume: Callable[[], str],
     now: float,
+    plain: Sequence[str] = (),
 ) -> Binding:
-    """Bind an inspected import path to the volume that is mounted there, enrolling that if it is new."""
-    if found.refusal is None and (mount is None or probe is None or isinstance(probe, Trouble)):
-        refusal: str | None = "The storage there cannot be identified at the moment."
-    else:
-        refusal = found.refusal
+    """Bind an inspected import path to the volume that is mounted there, enrolling that if it is new.
+
+    ``plain`` are the directories that the configuration calls plain; the registry knows of others (R4).
+    """
+    refusal = found.refusal
+    if refusal is None and mount is not None:
+        known = (*plain, *registry.plain_directories)
+        refusal = places.needs_word(paths.to_os(found.canonical), mount, known)
+    if refusal is None and (mount is None or probe is None or isinstance(probe, Trouble)):
+        refusal = "The storage there cannot be identified at the moment."
     if refusal is not None or mount is None or not isinstance(probe, Probe):
         binding = Binding(import_path=found.import_path, state=BindingState.REFUSED, message=refusal)
     else:
@@ -102,11 +109,11 @@ def mount_of(table: Sequence[Mount], found: Inspected) -> Mount | None:
 
 def _enrol(registry: Registry, mount: Mount, probe: Probe, new_volume: Callable[[], str], now: float) -> Volume:
     for volume in registry.volumes.values():
-        if recognise(volume.identity, probe.identity) is Recognition.SAME:
+        if recognise(volume.identity, probe.identity).is_ours:
             return volume
     if registry.assignment is not None:
         for known in registry.assignment.volumes:
-            if recognise(known.identity, probe.identity) is Recognition.SAME:
+            if recognise(known.identity, probe.identity).is_ours:
                 return _add(registry, known.id, known.label, probe, mount, now)
     return _add(registry, new_volume(), probe.label, probe, mount, now)
 
@@ -119,6 +126,9 @@ def _add(registry: Registry, volume_id: str, label: str, probe: Probe, mount: Mo
         since=now,
         version=_first_version(now),
         last_mounted_at=mount.mount_point,
+        foundation=probe.foundation,
+        generation=probe.generation,
+        marker_generation=None if probe.marker is None else probe.marker.generation,
     )
     registry.volumes[volume_id] = volume
     return volume

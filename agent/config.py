@@ -23,6 +23,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``sidecar``: its URL; plain http is for loopback only, unless ``allow_plain_http``.
     ``name``: what people call this agent; the host's name by default.
     ``roots``: the only host paths it will ever expose, whatever a sidecar asks for.
+    ``plain_directories``: host paths that are on the disk of the system and not on one of their own. Without this word
+    a path where nothing is mounted is refused: it may be the bare mount point of a disk that is away.
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
     ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here; under systemd the latter may
     be the credential ``agent_enrolment-token``.
@@ -36,6 +38,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sidecar: str = "http://127.0.0.1:8765"
     name: str = ""
     roots: list[str] = []
+    plain_directories: list[str] = []
     status_socket: str = ""
     token_file: str = ""
     enrolment_token_file: str = ""
@@ -91,11 +94,12 @@ def load(path: str) -> AgentConfig:
 
 
 def _check(path: str, config: AgentConfig) -> None:
-    for root in config.roots:
-        try:
-            paths.check_absolute(paths.from_os(root))
-        except paths.BadPath as error:
-            raise ConfigInvalid(f"{path}: roots: {error}") from error
+    for key, places in (("roots", config.roots), ("plain_directories", config.plain_directories)):
+        for place in places:
+            try:
+                paths.check_absolute(paths.from_os(place))
+            except paths.BadPath as error:
+                raise ConfigInvalid(f"{path}: {key}: {error}") from error
     for key in ("settle_s", "confirm_delay_s", "rescan_s", "patience_s", "probe_deadline_s"):
         if getattr(config, key) <= 0:
             raise ConfigInvalid(f"{path}: {key} must be more than 0 seconds")

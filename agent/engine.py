@@ -101,16 +101,20 @@ class Engine:
         if self._at is not None:
             self.scan()
 
-    def attach(self, attachment: Attachment, watch: Watch | None, look_first: Iterable[str] = ()) -> Doubt | None:
+    def attach(
+        self, attachment: Attachment, watch: Watch | None, look_first: Iterable[str] = (), *, accepted: bool = False
+    ) -> Doubt | None:
         """The volume is there and verified: adopt it with a first look at every import path, then scan.
 
-        ``look_first`` are directories that cast doubt on it before; they must be in order now.
+        ``look_first`` are directories that cast doubt on it before; they must be in order now. ``accepted``: a
+        person says that what this first look finds is true, though it be nothing.
 
         Returns the doubt when that look is not what it should be; the engine is then detached, as before.
         """
         self.detach()
         self._at, self._watch = attachment, watch
-        outcome = self._pass(Wish(directory) for directory in (*self._scopes.roots(), *look_first))
+        first = (Wish(directory) for directory in (*self._scopes.roots(), *look_first))
+        outcome = self._pass(first, accepted=accepted)
         if outcome.doubt is not None:
             self.detach()
             return outcome.doubt
@@ -119,6 +123,12 @@ class Engine:
             self._confirm_soon()
         self.scan()
         return None
+
+    def guard(self) -> None:
+        """There is a concern about the volume: go on looking, and call nothing absent in this attachment."""
+        if self._at is not None:
+            self._at = self._at._replace(guarded=True)
+            self._confirm_at = None
 
     def detach(self) -> None:
         """The volume is gone, or not to be touched: drop everything that belongs to this attachment."""
@@ -258,7 +268,7 @@ class Engine:
         if self._watch is None or self._watch_limit is not None:
             self._rescan_at = self._boot() + self._settings.rescan_s
 
-    def _pass(self, wishes: Iterable[Wish]) -> Outcome:
+    def _pass(self, wishes: Iterable[Wish], *, accepted: bool = False) -> Outcome:
         if self._at is None:
             raise AssertionError("bug: a pass without an attachment")
         settings = self._settings
@@ -269,13 +279,16 @@ class Engine:
             self._clock,
             settle_s=settings.settle_s,
             confirm_delay_s=self._confirm_delay_s(),
+            accepted=accepted,
         )
         return one.run(wishes)
 
     def _confirm_delay_s(self) -> float | None:
         """How far apart the two looks of an absence must be. What is missed here may yet turn up in a place that a
-        walk has not reached, or under a name that is still being written to; but nobody writes for ever."""
-        if self._walks:
+        walk has not reached, or under a name that is still being written to; but nobody writes for ever.
+
+        This is the one place where a concern becomes "no absences": a guarded attachment never confirms one."""
+        if self._walks or self._at is None or self._at.guarded:
             return None
         return max(self._settings.confirm_delay_s, _REST_S) if self._revisits else self._settings.confirm_delay_s
 
@@ -297,6 +310,8 @@ class Engine:
         return None
 
     def _confirm_soon(self) -> None:
+        if self._at is None or self._at.guarded:
+            return  # they wait for the next attachment
         self._confirm_wait_s = self._settings.confirm_delay_s
         at = self._boot() + self._confirm_wait_s
         self._confirm_at = at if self._confirm_at is None else min(at, self._confirm_at)

@@ -6,6 +6,7 @@ import errno
 from enum import Enum
 
 from agent.ports import Trouble
+from holdfast.gate import Check
 from holdfast.volumes import Reason
 
 
@@ -41,10 +42,20 @@ def meaning(trouble: Trouble) -> Meaning:
 
 
 def doubt_reason(trouble: Trouble) -> Reason:
-    """The reason for the state of a volume whose storage answers with this errno."""
+    """The reason for the state of a volume whose storage answers with this errno. At the commit gate ``where`` is
+    the check that failed."""
+    if (trouble.where, trouble.errno) == (Check.MARKER, errno.ENOENT):
+        return Reason.MARKER_MISSING
     return _REASONS.get(trouble.errno, Reason.IO_ERROR)
 
 
+def forbids_only_absences(trouble: Trouble) -> bool:
+    """Whether what closed the commit gate says nothing against what is *there*. A file system that was shut down is
+    no such case."""
+    return trouble.where in _CONCERNS and trouble.errno != errno.ESHUTDOWN
+
+
+_CONCERNS = frozenset({Check.SUPER_BLOCK, Check.ERRORS, Check.MARKER})
 _REASONS = {
     errno.ENOTCONN: Reason.DISCONNECTED,
     errno.ECONNABORTED: Reason.DISCONNECTED,
@@ -56,6 +67,7 @@ _REASONS = {
     errno.ENOENT: Reason.NOT_MOUNTED,
     errno.EXDEV: Reason.COVERED,
     errno.EROFS: Reason.READ_ONLY_ERROR,
+    errno.ESHUTDOWN: Reason.SHUT_DOWN,
     errno.EACCES: Reason.NO_PERMISSION,
     errno.EPERM: Reason.NO_PERMISSION,
 }

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
+from agent.ports import Marker
 from holdfast.status import AgentStatus
 
 # Large enough for the status of an agent with thousands of volumes, so that sending it never waits for the reader.
@@ -16,10 +17,14 @@ _REQUEST_BYTES_MAX = 4096
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request of the local user: ``scan`` one volume, or all of them."""
+    """A request of the local user: ``scan`` one volume, or all of them; ``accept`` a volume as it is now; ``enrol`` a
+    path, as a ``plain`` directory or with the ``marker`` that was written there."""
 
     verb: str
     volume: str | None = None
+    path: str | None = None
+    plain: bool = False
+    marker: Marker | None = None
 
 
 def control_path(status_path: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 import msgspec
 
 from agent.engine import EngineSettings
-from agent.ports import Mount, Probe
+from agent.ports import Marker, Mount, Probe
 from agent.scopes import Scope
 from holdfast.status import ScanProgress
 from holdfast.volumes import Epoch, Identity, Reason
@@ -33,7 +34,11 @@ class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
-    """Take over a verified volume; answered by :class:`Ready` or :class:`Doubted`."""
+    """Take over a verified volume; answered by :class:`Ready` or :class:`Doubted`.
+
+    ``guarded``: there is a concern, so that nothing may be called absent. ``accepted``: a person says that what is
+    there now is true, however little it is. ``marker``: what the marker file has to say, where there is one.
+    """
 
     volume: str
     store_path: str
@@ -43,6 +48,13 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     scopes: list[Scope]
     look_first: list[str]  # directories that were doubted before
     settings: EngineSettings
+    guarded: bool = False
+    accepted: bool = False
+    marker: Marker | None = None
+
+
+class Guard(msgspec.Struct, frozen=True, tag="guard"):
+    """There is a concern about the volume now: look on, and call nothing absent."""
 
 
 class Assign(msgspec.Struct, frozen=True, tag="assign"):
@@ -63,7 +75,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | Adopt | Assign | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | Adopt | Guard | Assign | Rescan | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -166,3 +178,10 @@ class Line:
             if not packet:
                 return packets or None
             packets.append(packet)
+
+
+def has_news(descriptor: int) -> bool:
+    """Whether a message waits on the line with this descriptor."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

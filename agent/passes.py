@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agent import absences, identity, survey
-from agent.errnos import Meaning, doubt_reason, meaning
+from agent.errnos import Meaning, doubt_reason, forbids_only_absences, meaning
 from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
@@ -39,12 +39,14 @@ class Doubt(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A volume that is online: how to read it, and what to rely on."""
+    """A volume that is attached: how to read it, and what to rely on. ``guarded``: there is a concern about it, so
+    that what is there is told, and nothing is called absent."""
 
     epoch: Epoch
     files: Files
     traits: Traits
     mount_point: str
+    guarded: bool = False
 
 
 class Wish(NamedTuple):
@@ -78,7 +80,8 @@ class Pass:
     """Use once: construct, then :meth:`run`.
 
     ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
-    the two looks that prove an absence; None while there are places left to look at.
+    the two looks that prove an absence; None while there are places left to look at, or a concern. ``accepted``: a
+    person says that an import path that lists nothing is empty indeed (R2).
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Pass:
         *,
         settle_s: float,
         confirm_delay_s: float | None,
+        accepted: bool = False,
     ) -> None:
         self._store = store
         self._journal = Journal(store)
@@ -99,6 +103,7 @@ class Pass:
         self._clock = clock
         self._settle_s = settle_s
         self._confirm_delay_s = confirm_delay_s
+        self._accepted = accepted
         self._surveys: dict[str, Survey] = {}
         self._births: dict[tuple[str, str], int | None] = {}
         self._unreadable: dict[str, int] = {}
@@ -115,10 +120,12 @@ class Pass:
         told = 0
         if self._doubt is None:
             passed = self._at.files.gate()
-            if isinstance(passed, Trouble):
-                self._doubt = doubt_of(passed, self._at.mount_point)
-            else:
+            if not isinstance(passed, Trouble):
                 told = self._commit(passed)
+            elif self._at.guarded and forbids_only_absences(passed):
+                told = self._commit(())
+            else:
+                self._doubt = doubt_of(passed, self._at.mount_point)
         return self._outcome(told)
 
     # Looking
@@ -152,7 +159,7 @@ class Pass:
             excluded=self._scopes.excluded(directory),
             held=held,
             traits=self._at.traits,
-            is_root=self._scopes.is_root(directory),
+            is_root=self._scopes.is_root(directory) and not self._accepted,
         )
         if isinstance(compared, Refused):
             reason = Reason.EMPTY if compared.empty else Reason.PARTIAL

@@ -179,13 +179,91 @@ class Watch(Protocol):
         """How many directories are watched."""
 
 
+class Disk(NamedTuple):
+    """A disk as it appeared in the kernel. ``sequence`` is its diskseq, "" before Linux 5.15."""
+
+    device: str
+    sequence: str
+
+
+class Health(NamedTuple):
+    """How a block device stands.
+
+    ``disks``: all that the device stands on. ``stopped``: those among them that the kernel has given up.
+    ``errors``: all that the kernel counted for them and for their file system; it only grows. ``filesystem_errors``
+    are those of the file system alone. ``degraded``: arrays that run without all of their members.
+    """
+
+    disks: frozenset[Disk]
+    stopped: frozenset[str]
+    errors: int
+    filesystem_errors: int = 0
+    degraded: frozenset[str] = frozenset()
+
+
+class Surroundings(NamedTuple):
+    """What is connected to this machine, mounted or not. UUIDs are lower case without dashes and colons.
+
+    ``is_complete``: what is not in ``devices`` is not connected; False where nobody keeps such a list. ``devices``
+    are names such as "sdb1" by the UUID on them, a file system's or that of an encrypted device. ``open_luks`` are
+    those encrypted devices that are unlocked. ``arrays`` are the states of RAID arrays, such as "clean" or
+    "inactive", and ``members`` those of which at least one disk is connected. ``pools`` are the ZFS pools that are
+    imported, None where there is no ZFS.
+    """
+
+    is_complete: bool = False
+    devices: Mapping[str, str] = {}
+    open_luks: frozenset[str] = frozenset()
+    arrays: Mapping[str, str] = {}
+    members: frozenset[str] = frozenset()
+    pools: frozenset[str] | None = None
+
+
+class Devices(Protocol):
+    """What the kernel knows about devices. No call here can block on storage, or touches a disk."""
+
+    def health(self, mount: Mount) -> Health | None:
+        """How the block device of a mount stands; None when it is gone."""
+
+    def has_device(self, mount: Mount) -> bool:
+        """Whether this is a mount of a block device at all."""
+
+    def generation(self, mount: Mount, uuid: str) -> int | None:
+        """The generation of a whole btrfs, None elsewhere."""
+
+    def surroundings(self) -> Surroundings:
+        """What is connected."""
+
+
+class Foundation(msgspec.Struct, frozen=True):
+    """What a block device stands on: the UUIDs of encrypted (LUKS) and of RAID (md) devices below it, as 32
+    hexadecimal digits. Remembered, so that a cause can be named when the file system is nowhere to be seen."""
+
+    luks: tuple[str, ...] = ()
+    arrays: tuple[str, ...] = ()
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """What a marker file says: a random id, and how often it was written by a person's wish."""
+
+    id: str
+    generation: int
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found at the root of a mount, read through one descriptor of it."""
+    """What was found at the root of a mount, read through one descriptor of it.
+
+    ``marker`` is what the marker file says, None when there is none. ``generation`` is that of a whole btrfs, None
+    elsewhere.
+    """
 
     mount_id: int
     identity: Identity
     capacity: Capacity | None
     label: str
+    marker: Marker | None = None
+    generation: int | None = None
+    foundation: Foundation = Foundation()
 
 
 class Refused(Exception):

@@ -7,10 +7,12 @@ is given up, and the answer is then a :class:`~agent.ports.Trouble` (ETIMEDOUT) 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from agent.filesystems import PSEUDO
 from agent.messages import FromWorker, Inspect, Inspected, Probed, ProbeMount
-from agent.ports import Mount, Probe, Trouble
+from agent.mounts import covered
+from agent.ports import Mount, Mounts, Probe, Trouble
 from agent.processes import WorkerProcess, Workers
 
 # A mount that could not be identified is asked again this often.
@@ -130,3 +132,14 @@ class Prober:
             return Probed(question, None, number)
         text = "The path does not answer. Check the network, the server or the cable, then try again."
         return Inspected(question, "", text)
+
+
+def unique_ids(mounts: Mounts, table: Sequence[Mount], interesting: Iterable[Mount]) -> dict[int, int]:
+    """The unique ids of those mounts that can be reached and may hold photos, by their numbers in the table."""
+    found = {}
+    for mount in interesting:
+        if mount.fs_type not in PSEUDO and not covered(table, mount):
+            unique_id = mounts.unique_id(mount.mount_point)
+            if unique_id is not None:
+                found[mount.mount_id] = unique_id
+    return found

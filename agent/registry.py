@@ -25,6 +25,7 @@ class Registry(msgspec.Struct, kw_only=True):
     """``agent`` is the id that the sidecar gave.
 
     ``assignment`` is the last one received: with it the agent works on while the sidecar is away.
+    ``plain_directories`` are those of which a person said that they are on no disk of their own.
     """
 
     format: int = FORMAT
@@ -32,6 +33,7 @@ class Registry(msgspec.Struct, kw_only=True):
     volumes: dict[str, Volume] = {}
     bindings: dict[str, Binding] = {}
     assignment: Assignment | None = None
+    plain_directories: list[str] = []
 
 
 def load(path: str) -> Registry:

@@ -10,13 +10,13 @@ from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
-from agent.messages import Adopt, Assign, Doubted, FromWorker, Reading, Ready, Release, Rescan, Stop
+from agent.messages import Adopt, Assign, Doubted, FromWorker, Guard, Reading, Ready, Release, Rescan, Stop
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
 from agent.volume import Adopted, Doubtful, Sighting, Volume
 from holdfast.status import VolumeReading
-from holdfast.volumes import Epoch, Reason, VolumeStatus
+from holdfast.volumes import Epoch, Factor, Reason, VolumeStatus
 
 _log = structlog.get_logger("agent.stewards")
 
@@ -79,6 +79,9 @@ class Steward:
             scopes=scopes,
             look_first=sorted(self._doubted),
             settings=settings,
+            guarded=volume.concern is not None,
+            accepted=volume.accepted,
+            marker=volume.marker,
         )
         # A worker that was told to release the volume while it was at work may hang in what it was at.
         if self.worker is None or self.worker.busy or not self.worker.send(order):
@@ -90,6 +93,10 @@ class Steward:
         self._epoch = volume.epoch
         self._scopes = scopes
         self._where = mount.mount_point
+
+    def guard(self) -> bool:
+        """There is a concern about the volume; False when the worker does not take the message."""
+        return self.worker is None or self._epoch is None or self.worker.send(Guard())
 
     def assign(self, scopes: list[Scope]) -> None:
         """The import paths of the volume may have changed."""
@@ -153,7 +160,12 @@ class Steward:
         self._retry_at = None
         return True
 
-    def reading(self, status: VolumeStatus, pending: int) -> VolumeReading:
+    def try_again(self, now: float) -> None:
+        """A person has changed something about the volume: do not wait any longer."""
+        self._failures = 0
+        self._retry_at = now
+
+    def reading(self, status: VolumeStatus, pending: int, matched: Sequence[Factor] = ()) -> VolumeReading:
         """This volume, as the status socket tells it."""
         said = self._reading
         return VolumeReading(
@@ -163,6 +175,7 @@ class Steward:
             watching="nothing" if said is None else said.watching,
             watched_directories=0 if said is None else said.watched_directories,
             worker_pid=None if self.worker is None else self.worker.pid,
+            matched=list(matched),
         )
 
     def close(self) -> None:

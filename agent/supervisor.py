@@ -13,19 +13,34 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from agent import bindings, mounts, registry
+from agent import bindings, registry, requests
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
-from agent.filesystems import PSEUDO
-from agent.local_socket import LocalSockets
-from agent.messages import FromWorker, Inspected
-from agent.ports import Clock, Mount, Mounts
-from agent.probing import Prober
+from agent.importing import ImportPaths
+from agent.local_socket import LocalSockets, Request
+from agent.locating import locate
+from agent.messages import FromWorker, Inspected, has_news
+from agent.ports import Clock, Devices, Mount, Mounts
+from agent.probing import Prober, unique_ids
 from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
 from agent.stewards import Steward
-from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprobed, Verified, advance, locate, status_of
+from agent.vigil import Vigil
+from agent.volume import (
+    Adopted,
+    Attach,
+    Detach,
+    Doubtful,
+    Effect,
+    Gone,
+    Guard,
+    Sighting,
+    Unprobed,
+    Verified,
+    advance,
+    status_of,
+)
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
@@ -33,8 +48,8 @@ from holdfast.volumes import Reason, VolumeStatus
 
 _log = structlog.get_logger("agent.supervisor")
 
-# Import paths that were refused are looked at again this often, and at every change of the mount table.
-_REBIND_S = 30.0
+# What moves without a change of state (the generation of a btrfs) is written down this often.
+_SAVE_S = 300.0
 
 
 class Supervisor:
@@ -48,6 +63,7 @@ class Supervisor:
         clock: Clock,
         connect: Callable[[Callable[[Assignment], None]], Session],
         boot_id: str,
+        devices: Devices,
     ) -> None:
         self._config = config
         self._registry = book
@@ -56,15 +72,17 @@ class Supervisor:
         self._boot_id = boot_id
         self._workers = Workers()
         self._prober = Prober(self._workers, config.probe_deadline_s)
+        self._vigil = Vigil(devices)
+        self._saved_at = 0.0
         self._stewards: dict[str, Steward] = {}
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
-        self._inspected: dict[str, Inspected] = {}
+        self._imports = ImportPaths(book, table, self._prober, clock)
         self._table: list[Mount] = []
         self._unique_ids: dict[int, int] = {}
         self._look_again = True
-        self._rebind_at = 0.0
+        self._distrust_ids = False
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
@@ -116,7 +134,8 @@ class Supervisor:
         now = self._clock.now().boot
         if self._mounts.changed():
             self._look_again = True
-            self._rebind_at = now
+            self._imports.due = now
+            self._distrust_ids = self._mounts.recycles_ids
         self._take_configuration()
         self._take_assignments()
         self._take_messages(now)
@@ -125,13 +144,12 @@ class Supervisor:
                 self._prober.forget(steward.doubted_mounts)
                 self._look_again = True
         self._look_again = self._prober.retry(now) or self._look_again
+        if self._vigil.due <= now:
+            self._watch_devices(now)
         if self._look_again:
             self._look_again = False
             self._look(now)
-        if self._rebind_at <= now:
-            self._rebind_at = now + _REBIND_S
-            self._inspect_unbound(now)
-        self._bind_inspected(now)
+        self._bind(now)
         self._workers.warm(now)
         self._workers.reap()
         self._publish()
@@ -152,17 +170,17 @@ class Supervisor:
             self._sockets.answer(self.status())
         if self._sockets.requests.fileno() in ready:
             for request in self._sockets.read_requests():
-                for volume, steward in self._stewards.items():
-                    if request.verb == "scan" and request.volume in (None, volume):
-                        steward.rescan()
+                self._obey(request)
 
     def _timeout_ms(self) -> int | None:
         if self._look_again:
             return 0
         now = self._clock.now().boot
         times = [self._prober.due(), *(steward.due() for steward in self._stewards.values())]
+        if self._stewards:
+            times.append(self._vigil.due)
         if bindings.unbound(self._registry):
-            times.append(self._rebind_at)
+            times.append(self._imports.due)
         soonest = min((time for time in times if time is not None), default=None)
         return None if soonest is None else max(0, int((soonest - now) * 1000) + 1)
 
@@ -170,18 +188,27 @@ class Supervisor:
 
     def _look(self, now: float) -> None:
         """Look for every volume in the mount table."""
-        self._table = self._mounts.table()
+        before, self._table = self._table, self._mounts.table()
         volumes = bindings.in_use(self._registry)
+        if self._distrust_ids:
+            self._distrust_ids = False
+            unchanged = {mount.mount_id for mount in self._table if mount in before}
+            # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
+            kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
+            self._prober.forget(self._prober.probes.keys() - kept)
+            self._vigil.forget_all_but(unchanged)
         shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
         places = {volume.last_mounted_at for volume in volumes}
-        self._unique_ids = self._ids_of(
-            [m for m in self._table if (m.fs_type, m.root) in shapes or m.mount_point in places]
-        )
-        if self._mounts.recycles_ids:
-            self._prober.probes.clear()
+        interesting = [m for m in self._table if (m.fs_type, m.root) in shapes or m.mount_point in places]
+        self._unique_ids = unique_ids(self._mounts, self._table, interesting)
+        self._vigil.look(volumes, self._table, self._unique_ids, now)
         for volume in volumes:
-            steward = self._stewards.get(volume.id) or self._engage(volume.id)
-            sighting = locate(volume, self._table, self._unique_ids, self._prober.probes)
+            if volume.id not in self._stewards:
+                self._stewards[volume.id] = Steward(volume.id, self._workers, self._config.patience_s)
+            steward = self._stewards[volume.id]
+            sighting = locate(volume, self._table, self._unique_ids, self._prober.probes, self._vigil.vitals)
+            if sighting == Gone(Reason.NOT_MOUNTED):
+                sighting = self._vigil.explain(volume)
             if isinstance(sighting, Unprobed):
                 for mount in sighting.mounts:
                     self._prober.probe(mount, self._unique_ids[mount.mount_id], now)
@@ -191,19 +218,35 @@ class Supervisor:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))
             self._stewards.pop(volume_id).close()
 
-    def _engage(self, volume_id: str) -> Steward:
-        steward = Steward(volume_id, self._workers, self._config.patience_s)
-        self._stewards[volume_id] = steward
-        return steward
+    def _watch_devices(self, now: float) -> None:
+        """The slow beat: what no change of the mount table tells."""
+        volumes = bindings.in_use(self._registry)
+        is_news = self._vigil.look(volumes, self._table, self._unique_ids, now)
+        self._look_again = self._look_again or is_news or self._mounts.table() != self._table
+        for volume_id, note in self._vigil.notes.items():
+            self._apply(volume_id, note)
+        if self._vigil.age(self._registry.volumes) and now - self._saved_at > _SAVE_S:
+            self._saved_at = now
+            self._save()
 
-    def _ids_of(self, interesting: Sequence[Mount]) -> dict[int, int]:
-        found = {}
-        for mount in interesting:
-            if mount.fs_type not in PSEUDO and not mounts.covered(self._table, mount):
-                unique_id = self._mounts.unique_id(mount.mount_point)
-                if unique_id is not None:
-                    found[mount.mount_id] = unique_id
-        return found
+    def _obey(self, request: Request) -> None:
+        """A local person has said something."""
+        todo = requests.obey(self._registry, request, self._mounts.table())
+        now = self._clock.now().boot
+        for volume_id in self._stewards.keys() & set(todo.scan):
+            self._stewards[volume_id].rescan()
+        for volume_id in todo.verify:
+            volume = self._registry.volumes[volume_id]
+            if volume.epoch is not None:
+                self._prober.forget([volume.epoch.mount_id])
+                self._apply(volume_id, Doubtful(Reason.NOT_YET_VERIFIED, volume.mounted_at or "", ""))
+            if volume_id in self._stewards:
+                self._stewards[volume_id].try_again(now)
+        if todo.rebind:
+            self._imports.due = now
+        if todo.rebind or todo.verify:
+            self._look_again = True
+            self._save()
 
     def _apply(self, volume_id: str, sighting: Sighting) -> None:
         """Let a sighting change the state of a volume, and do what follows."""
@@ -221,9 +264,16 @@ class Supervisor:
     def _carry_out(self, volume_id: str, effect: Effect) -> None:
         steward = self._stewards.get(volume_id)
         match effect:
-            case Detach() if steward is not None:
+            case Detach(volume) if steward is not None:
                 steward.release()
+                # What was found here is from before the attachment, and says nothing about how it was left.
+                self._prober.forget([] if volume.epoch is None else [volume.epoch.mount_id])
+            case Guard(volume) if steward is not None and not steward.guard():
+                # It must not go on unguarded, and whoever takes no message does not answer either.
+                self._apply(volume_id, Doubtful(Reason.HUNG, volume.mounted_at or "", ""))
             case Attach(volume, mount) if steward is not None:
+                if volume.epoch is not None:
+                    self._vigil.begin(mount, volume.epoch.mount_id)
                 steward.adopt(
                     volume,
                     mount,
@@ -251,7 +301,7 @@ class Supervisor:
         except ConfigInvalid as error:
             _log.error("configuration.refused", problem=str(error))
             return
-        self._rebind_at = 0.0
+        self._imports.due = 0.0
         _log.info("configuration.reloaded", roots=self._config.roots)
 
     def _take_assignments(self) -> None:
@@ -260,29 +310,15 @@ class Supervisor:
             bindings.adopt_assignment(self._registry, assignment, self._clock.now().wall)
             self._save()
             self._look_again = True
-            self._rebind_at = 0.0
+            self._imports.due = 0.0
             for volume_id, steward in self._stewards.items():
                 steward.assign(bindings.scopes(self._registry, volume_id))
 
-    def _inspect_unbound(self, now: float) -> None:
-        for path in bindings.unbound(self._registry):
-            self._prober.inspect(path.id, path.path, self._config.roots, now)
-
-    def _bind_inspected(self, now: float) -> None:
-        """Bind the import paths that were inspected, once the mount they lie on was probed."""
-        for import_path, found in list(self._inspected.items()):
-            mount = bindings.mount_of(self._table, found)
-            unique_id = None if mount is None else self._mounts.unique_id(mount.mount_point)
-            probe = None if unique_id is None else self._prober.probes.get(unique_id)
-            if mount is not None and unique_id is not None and probe is None:
-                self._prober.probe(mount, unique_id, now)
-                continue
-            del self._inspected[import_path]
-            before = self._registry.bindings.get(import_path)
-            wall = self._clock.now().wall
-            binding = bindings.bind(self._registry, found, mount, probe, lambda: self._new_id("volume"), wall)
-            if binding != before:
-                _log.info("import_path.inspected", import_path=import_path, state=binding.state, detail=binding.message)
+    def _bind(self, now: float) -> None:
+        """Look after the import paths that lead nowhere yet."""
+        self._imports.inspect(self._config.roots, now)
+        for binding, is_news in self._imports.bind(self._table, self._config, lambda: self._new_id("volume"), now):
+            if is_news:
                 self._save()
                 self._look_again = True
             if binding.volume in self._stewards:
@@ -292,7 +328,7 @@ class Supervisor:
 
     def _take_messages(self, now: float) -> None:
         for descriptor, question in list(self._prober.lines().items()):
-            if _has_news(descriptor):
+            if has_news(descriptor):
                 self._take_answers(self._prober.answer(question, now))
         self._take_answers(self._prober.overdue(now))
         for volume_id, steward in list(self._stewards.items()):
@@ -307,7 +343,7 @@ class Supervisor:
     def _take_answers(self, answers: Sequence[FromWorker]) -> None:
         for answer in answers:
             if isinstance(answer, Inspected):
-                self._inspected[answer.import_path] = answer
+                self._imports.take(answer)
             self._look_again = True
 
     # Telling
@@ -332,7 +368,9 @@ class Supervisor:
             sidecar=self._session.problem or "connected",
             revision=0 if self._registry.assignment is None else self._registry.assignment.revision,
             volumes=[
-                self._stewards[status.volume].reading(status, self._session.pending(status.volume))
+                self._stewards[status.volume].reading(
+                    status, self._session.pending(status.volume), self._registry.volumes[status.volume].matched
+                )
                 for status in self._statuses()
                 if status.volume in self._stewards
             ],
@@ -351,6 +389,7 @@ class Supervisor:
         return ids.to_text(what, ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))
 
     def _close(self) -> None:
+        self._save()
         self._sockets.close()
         for steward in self._stewards.values():
             steward.close()
@@ -359,9 +398,3 @@ class Supervisor:
         self._session.close(timeout_s=5.0)
         os.close(self._wake_read)
         os.close(self._wake_write)
-
-
-def _has_news(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))

@@ -1,39 +1,49 @@
-"""Is the storage there, and is it the right one? Pure.
+"""Is the storage there, and is it the right one? The state of a volume. Pure.
 
-:func:`locate` looks for a volume in the mount table and says what it *sights*; :func:`advance` turns a sighting
-into the next state. What each sighting leads to, from any state:
+:func:`agent.locating.locate` looks for a volume in the mount table and says what it *sights*; :func:`advance` turns a
+sighting into the next state. What each sighting leads to, from any state:
 
     Verified    the right storage, at a mount not attached yet      state stays, effect Attach
-    Adopted     the worker looked at it, and all is well            online
-    Still       the attached mount is where it was                  state stays
+    Adopted     the worker looked at it, and all is well            online, or the state of its concern
+    Still       the attached mount is where it was                  state stays, or that of a new concern, effect Guard
     Gone        no mount of it, or only an idle automount           offline or idle
     Covered     it is mounted, with something else over it          suspect
     Foreign     other storage stands at its place                   conflict
     Doubtful    it answers with errors, not at all, or not the truth suspect (offline when it is simply gone)
 
-Leaving ``online``, or an attachment that was not adopted yet, has the effect Detach. Every change of state, reason
-or place counts the version up; every Verified begins a new epoch.
+Ending an attachment has the effect Detach. Every change of state, reason or place counts the version up; every
+Verified begins a new epoch.
+
+A *concern* is a reason to hold absences and not to stop looking: a clone of the disk is connected, the kernel met an
+error. The attachment is then guarded: what is there is told, and nothing is called gone. A concern that passes is
+followed by a new epoch, so that no look from its time proves anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple, assert_never
 
 import msgspec
 from msgspec import structs
 
-from agent import mounts
-from agent.errnos import doubt_reason
-from agent.ports import Mount, Probe, Trouble
-from holdfast.volumes import STATE_OF, Capacity, Epoch, Identity, Reason, VolumeState, VolumeStatus, sentence
+from agent.ports import Foundation, Marker, Mount, Probe
+from agent.recognition import learn
+from holdfast.volumes import STATE_OF, Capacity, Epoch, Factor, Identity, Reason, VolumeState, VolumeStatus, sentence
+
+# Concerns that pass by themselves. The others stay with an attachment until a person has spoken.
+PASSING = frozenset({Reason.CLONE, Reason.READ_ONLY_ERROR})
+LASTING = frozenset({Reason.ROLLED_BACK, Reason.MARKER_MISSING})
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """One enrolled volume, as the registry keeps it.
 
     ``epoch``, ``mounted_at`` and ``table_id`` (the number in the mount table) are None when nothing is attached.
+    ``matched`` are the factors by which it was recognised last, ``foundation`` what it stood on then.
+
+    ``generation`` (of a whole btrfs) and ``marker_generation`` are the highest ever seen: behind them, the storage
+    was set back. ``concern`` holds absences while it is attached. ``accepted``: a person says that what is there is
+    true, however little it is; it counts for one attachment.
     """
 
     id: str
@@ -49,19 +59,31 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     mounted_at: str | None = None
     last_mounted_at: str | None = None
     capacity: Capacity | None = None
+    matched: tuple[Factor, ...] = ()
+    foundation: Foundation = Foundation()
+    generation: int | None = None
+    marker_generation: int | None = None
+    concern: Reason | None = None
+    concern_detail: str = ""
+    accepted: bool = False
 
     @property
     def state(self) -> VolumeState:
         """The state, which the reason implies."""
         return STATE_OF[self.reason]
 
+    @property
+    def marker(self) -> Marker | None:
+        """What the marker file has to say at the commit gate; None without one, or when that is the concern."""
+        known, generation = self.identity.marker, self.marker_generation
+        return None if known is None or generation is None or self.concern in LASTING else Marker(known, generation)
 
-class Recognition(Enum):
-    """What a probed identity is to an enrolled one."""
 
-    SAME = "same"
-    REFORMATTED = "reformatted"
-    OTHER = "other"
+class Concern(NamedTuple):
+    """Why absences are held."""
+
+    reason: Reason
+    detail: str = ""
 
 
 class Verified(NamedTuple):
@@ -69,6 +91,8 @@ class Verified(NamedTuple):
 
     mount: Mount
     probe: Probe
+    matched: tuple[Factor, ...] = ()
+    concern: Concern | None = None
 
 
 class Adopted(NamedTuple):
@@ -78,21 +102,30 @@ class Adopted(NamedTuple):
 
 
 class Still(NamedTuple):
-    """The attached mount is where it was."""
+    """The attached mount is where it was; ``concern`` is a passing one."""
+
+    concern: Concern | None = None
 
 
 class Gone(NamedTuple):
     """Not mounted anywhere, or only as an idle automount."""
 
     reason: Reason
+    detail: str = ""
 
 
 class Covered(NamedTuple):
     """Mounted, and out of reach behind something that was mounted over it."""
 
 
+class Noted(NamedTuple):
+    """Something worth telling about storage that is in order."""
+
+    note: str
+
+
 class Foreign(NamedTuple):
-    """Other storage, or the same disk formatted anew, stands at its place; or it is there twice."""
+    """Other storage, or the same disk formatted anew, stands at its place."""
 
     reason: Reason
     where: str
@@ -112,7 +145,7 @@ class Unprobed(NamedTuple):
     mounts: list[Mount]
 
 
-Sighting = Verified | Adopted | Still | Gone | Covered | Foreign | Doubtful
+Sighting = Verified | Adopted | Still | Noted | Gone | Covered | Foreign | Doubtful
 
 
 class Attach(NamedTuple):
@@ -128,84 +161,33 @@ class Detach(NamedTuple):
     volume: Volume
 
 
-Effect = Attach | Detach
+class Guard(NamedTuple):
+    """Effect: the worker goes on, and calls nothing absent any more."""
+
+    volume: Volume
 
 
-def recognise(enrolled: Identity, seen: Identity) -> Recognition:
-    """Compare what a volume was enrolled with and what was found (R6, R8).
-
-    With a UUID, root inode and birth tell a file system from one that was formatted anew with the same UUID.
-    Without one, they are the identity, together with the source where that means something (network, FUSE).
-    """
-    if (enrolled.fs_type, enrolled.root) != (seen.fs_type, seen.root):
-        return Recognition.OTHER
-    same_root = (enrolled.root_inode, enrolled.root_birth_ns) == (seen.root_inode, seen.root_birth_ns)
-    if enrolled.uuid is not None or seen.uuid is not None:
-        if enrolled.uuid != seen.uuid:
-            return Recognition.OTHER
-        return Recognition.SAME if same_root else Recognition.REFORMATTED
-    return Recognition.SAME if same_root and enrolled.source == seen.source else Recognition.OTHER
-
-
-def locate(
-    volume: Volume,
-    table: Sequence[Mount],
-    unique_ids: Mapping[int, int],
-    probes: Mapping[int, Probe | Trouble],
-) -> Sighting | Unprobed:
-    """Look for a volume in the mount table.
-
-    ``unique_ids`` gives the unique id of each reachable mount by its number in the table; ``probes`` what was found
-    at the mounts probed so far, by unique id.
-    """
-    alike = [m for m in table if (m.fs_type, m.root) == (volume.identity.fs_type, volume.identity.root)]
-    reachable = [m for m in alike if m.mount_id in unique_ids and not mounts.covered(table, m)]
-    attached = None if volume.epoch is None else volume.epoch.mount_id
-    if any((unique_ids[m.mount_id], m.mount_point) == (attached, volume.mounted_at) for m in reachable):
-        return Still()
-    unprobed = [m for m in reachable if unique_ids[m.mount_id] not in probes]
-    if unprobed:
-        return Unprobed(unprobed)
-    found = [(m, probes[unique_ids[m.mount_id]]) for m in reachable]
-    same = [
-        (m, probe)
-        for m, probe in found
-        if isinstance(probe, Probe) and recognise(volume.identity, probe.identity) is Recognition.SAME
-    ]
-    if len({mount.device for mount, _ in same}) > 1:
-        return Foreign(Reason.CLONE, same[-1][0].mount_point)
-    if same:
-        # Mounted twice is an alias (R13); the place it had before is preferred.
-        mount, probe = next((one for one in same if one[0].mount_point == volume.last_mounted_at), same[0])
-        return Verified(mount, probe)
-    return _at_its_place(volume, table, unique_ids, probes)
+Effect = Attach | Detach | Guard
 
 
 def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tuple[Volume, list[Effect]]:
     """The next state, and what follows from it. ``now`` is Unix time."""
     match sighting:
-        case Still():
-            return volume, []
+        case Still(concern):
+            return _guard(volume, concern, now)
+        case Noted(note):
+            is_online = volume.state is VolumeState.ONLINE
+            return (_become(volume, Reason.VERIFIED, volume.mounted_at or "", note, now) if is_online else volume), []
         case Adopted(epoch):
             if epoch != volume.epoch:  # it adopted an attachment that has ended meanwhile
                 return volume, []
-            return _become(volume, Reason.VERIFIED, volume.mounted_at or "", "", now), []
-        case Verified(mount, probe):
-            attachments = volume.attachments + 1
-            following = structs.replace(
-                volume,
-                attachments=attachments,
-                epoch=Epoch(boot_id, probe.mount_id, attachments),
-                table_id=mount.mount_id,
-                mounted_at=mount.mount_point,
-                last_mounted_at=mount.mount_point,
-                capacity=probe.capacity,
-                version=volume.version + 1,
-            )
+            return _adopted(structs.replace(volume, accepted=False), now), []
+        case Verified(mount, probe, _, _):
+            following = _attach(volume, sighting, Epoch(boot_id, probe.mount_id, volume.attachments + 1))
             detach: list[Effect] = [Detach(volume)] if volume.epoch is not None else []
             return following, [*detach, Attach(following, mount)]
-        case Gone(reason):
-            return _leave(volume, reason, volume.last_mounted_at or "", "", now)
+        case Gone(reason, detail):
+            return _leave(volume, reason, volume.last_mounted_at or "", detail, now)
         case Covered():
             return _leave(volume, Reason.COVERED, volume.last_mounted_at or "", "", now)
         case Foreign(reason, where):
@@ -236,42 +218,55 @@ def status_of(volume: Volume) -> VolumeStatus:
     )
 
 
-def _at_its_place(
-    volume: Volume,
-    table: Sequence[Mount],
-    unique_ids: Mapping[int, int],
-    probes: Mapping[int, Probe | Trouble],
-) -> Sighting | Unprobed:
-    """The volume is reachable nowhere: what stands where it was mounted last?"""
-    where = volume.last_mounted_at
-    if where is None:
-        return Gone(Reason.NOT_MOUNTED)
-    top = mounts.resolve(table, where)
-    for mount in table:
-        alike = (mount.fs_type, mount.root) == (volume.identity.fs_type, volume.identity.root)
-        is_ours = mount.mount_id == volume.table_id or volume.epoch is None
-        if mount.mount_point == where and alike and is_ours and mounts.covered(table, mount):
-            return Covered()
-    if top is None or top.mount_point != where:
-        return Gone(Reason.NOT_MOUNTED)
-    if top.fs_type == "autofs":
-        return Gone(Reason.AUTOMOUNT_IDLE)
-    if top.fs_type != volume.identity.fs_type or top.mount_id not in unique_ids:
-        return Foreign(Reason.WRONG_VOLUME, where)
-    probe = probes.get(unique_ids[top.mount_id])
-    if probe is None:
-        return Unprobed([top])
-    if isinstance(probe, Trouble):
-        return Doubtful(doubt_reason(probe), where, "")
-    if recognise(volume.identity, probe.identity) is Recognition.REFORMATTED:
-        return Foreign(Reason.REFORMATTED, where)
-    return Foreign(Reason.WRONG_VOLUME, where)
+def _attach(volume: Volume, verified: Verified, epoch: Epoch) -> Volume:
+    mount, probe, matched, concern = verified
+    following = structs.replace(
+        volume,
+        attachments=epoch.attach,
+        epoch=epoch,
+        table_id=mount.mount_id,
+        mounted_at=mount.mount_point,
+        last_mounted_at=mount.mount_point,
+        capacity=probe.capacity,
+        version=volume.version + 1,
+        matched=matched,
+        concern=None if concern is None else concern.reason,
+        concern_detail="" if concern is None else concern.detail,
+    )
+    if concern is not None:
+        return following  # whatever it is now is nothing to recognise it by later
+    marked = None if volume.identity.marker is None or probe.marker is None else probe.marker.generation
+    return structs.replace(
+        following,
+        identity=learn(volume.identity, probe.identity),
+        foundation=probe.foundation,
+        generation=_latest(volume.generation, probe.generation),
+        marker_generation=_latest(volume.marker_generation, marked),
+    )
+
+
+def _latest(*generations: int | None) -> int | None:
+    return max((one for one in generations if one is not None), default=None)
+
+
+def _adopted(volume: Volume, now: float) -> Volume:
+    """The state of an attachment that was looked at: only one without a concern is online."""
+    return _become(volume, volume.concern or Reason.VERIFIED, volume.mounted_at or "", volume.concern_detail, now)
+
+
+def _guard(volume: Volume, concern: Concern | None, now: float) -> tuple[Volume, list[Effect]]:
+    """An attachment goes on, with a concern perhaps that it did not have."""
+    if concern is None or volume.concern not in (None, *PASSING) or volume.concern is concern.reason:
+        return volume, []
+    guarded = structs.replace(volume, concern=concern.reason, concern_detail=concern.detail, version=volume.version + 1)
+    was_adopted = volume.reason in (Reason.VERIFIED, volume.concern)
+    return (_adopted(guarded, now) if was_adopted else guarded), [Guard(guarded)]
 
 
 def _leave(volume: Volume, reason: Reason, where: str, detail: str, now: float) -> tuple[Volume, list[Effect]]:
     """Not attached any more, for this reason."""
     effects: list[Effect] = [] if volume.epoch is None else [Detach(volume)]
-    detached = structs.replace(volume, epoch=None, table_id=None, mounted_at=None)
+    detached = structs.replace(volume, epoch=None, table_id=None, mounted_at=None, concern=None, concern_detail="")
     return _become(detached, reason, where, detail, now), effects
 
 

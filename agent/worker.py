@@ -26,6 +26,7 @@ from agent.messages import (
     Adopt,
     Assign,
     Doubted,
+    Guard,
     Inspect,
     Inspected,
     Line,
@@ -114,6 +115,8 @@ class Worker:
                 self._line.send(Inspected(import_path, canonical, refusal))
             case Adopt():
                 self._adopt(message)
+            case Guard() if self._engine is not None:
+                self._engine.guard()
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
             case Rescan() if self._engine is not None and self._engine.attached:
@@ -131,12 +134,13 @@ class Worker:
         self._engine.assign(Scopes(order.scopes))
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
-        files = MountedFiles(mount_point, mount_id, device=device_of(order.mount), identity=order.identity)
+        files = MountedFiles(
+            mount_point, mount_id, device=device_of(order.mount), identity=order.identity, marker=order.marker
+        )
         reliable = traits(order.mount.fs_type)
         self._watch = InotifyWatch(mount_point, mount_id) if reliable.local else None
-        doubt = self._engine.attach(
-            Attachment(order.epoch, files, reliable, mount_point), self._watch, order.look_first
-        )
+        attachment = Attachment(order.epoch, files, reliable, mount_point, order.guarded)
+        doubt = self._engine.attach(attachment, self._watch, order.look_first, accepted=order.accepted)
         if doubt is not None:
             self._doubt(doubt)
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.assignments import Binding
-from holdfast.volumes import VolumeStatus
+from holdfast.volumes import Factor, VolumeStatus
 
 
 class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,9 @@ class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen."""
+    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen.
+
+    ``matched`` names the factors of its identity that agreed when it was recognised last."""
 
     status: VolumeStatus
     scan: ScanProgress | None = None
@@ -33,6 +35,7 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     watching: str = "nothing"
     watched_directories: int = 0
     worker_pid: int | None = None
+    matched: list[Factor] = []
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,12 +138,29 @@ class Epoch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     attach: int
 
 
+class Factor(StrEnum):
+    """What an identity is made of: the names of those factors that were compared and agreed (R6)."""
+
+    UUID = "uuid"
+    ROOT = "root"
+    SUBVOLUME = "subvolume"
+    SOURCE = "source"
+    SERVER = "server"
+    SERIAL = "serial"
+    MARKER = "marker"
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a volume is recognised by, strongest first. None means that the file system has no such thing.
+    """What a volume is recognised by, strongest first. None means that the file system has no such thing, or that
+    it is not known: what is None on either side is not compared, the UUID excepted.
 
     ``uuid``: the file system's own (32 hexadecimal digits, or a FAT serial). ``root`` is the part of the file
     system that is mounted (a btrfs subvolume, the source of a bind mount; "/" is all of it). ``root_inode`` and
     ``root_birth_ns`` describe that root. ``source`` is meaningful for network and FUSE file systems only.
+
+    ``subvolume`` is the UUID of a btrfs subvolume, another one for each snapshot. ``server_id`` is what a server
+    calls its file system: the fsid of NFS, the volume serial of SMB. ``serial`` is the device's. ``marker`` is the
+    random id in the marker file that a person had us write.
     """
 
     fs_type: str
@@ -152,6 +169,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     root_inode: int
     root_birth_ns: int | None = None
     source: str | None = None
+    subvolume: str | None = None
+    server_id: str | None = None
+    serial: str | None = None
+    marker: str | None = None
 
 
 class Capacity(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ BANNED_MODULES = {"pathlib", "shutil"}
 # Where the path is the kernel's own or the agent's, not the user's storage: the file, and why.
 NOT_STORAGE = {
     "agent/linux/blockdev.py": "sysfs",
-    "agent/linux/inspection.py": "a mount point of fstab that is refused unless it is known to be mounted",
+    "agent/linux/devices.py": "sysfs, udev and /proc",
     "agent/linux/probe.py": "/dev/disk",
 }
 # Where it makes no difference which errno it was: the file, and why.

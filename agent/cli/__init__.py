@@ -1,14 +1,14 @@
 """The command line of the agent: one module a verb.
 
-Exit codes are those of sysexits.h: 0 done, 64 wrong usage, 69 the agent is not running, 75 try again, 78 wrong
-configuration.
+Exit codes are those of sysexits.h: 0 done, 64 wrong usage, 66 no such storage, 69 the agent is not running, 75 try
+again, 78 wrong configuration.
 """
 
 from __future__ import annotations
 
 import click
 
-from agent.cli import check_config, run, scan, status
+from agent.cli import accept, check_config, enrol, run, scan, status
 from holdfast import __version__
 
 
@@ -21,4 +21,6 @@ def main() -> None:
 main.add_command(run.run)
 main.add_command(status.status)
 main.add_command(scan.scan)
+main.add_command(enrol.enrol)
+main.add_command(accept.accept)
 main.add_command(check_config.check_config)

@@ -9,6 +9,8 @@ import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
 
+USAGE = 64
+NO_INPUT = 66
 UNAVAILABLE = 69
 TRY_AGAIN = 75
 BAD_CONFIG = 78

@@ -17,6 +17,7 @@ from agent.config import AgentConfig
 from agent.enrolment import EnrolmentFailed, enrol_once
 from agent.linux import kernel
 from agent.linux.clock import SystemClock
+from agent.linux.devices import KernelDevices
 from agent.linux.mountinfo import MountTable
 from agent.linux.systemd import notify
 from agent.logs import configure
@@ -50,6 +51,7 @@ def run(config_path: str) -> None:
             None,
         ),
         kernel.boot_id(),
+        KernelDevices(),
     )
     _handle_signals(supervisor, config_path)
     _log.info("agent.started", name=config.display_name, agent=book.agent, sidecar=config.sidecar)

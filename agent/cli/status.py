@@ -41,6 +41,8 @@ def lines(answer: AgentStatus) -> list[str]:
 def _volume(reading: VolumeReading) -> list[str]:
     status = reading.status
     found = [f"{status.label} ({status.volume}): {status.state}", f"    {status.detail}"]
+    if reading.matched:
+        found.append(f"    recognised by {', '.join(reading.matched)}")
     if reading.scan is not None:
         scan = reading.scan
         found.append(f"    scanning: {scan.fraction:.0%}, {scan.files} files in {scan.directories} directories")

@@ -10,35 +10,19 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from typing import NamedTuple
 
-from agent.ports import Mount
+from agent.linux import udev
+from agent.ports import Disk, Foundation, Health, Mount
 
 SYS = "/sys"
 _RUNNING = frozenset({"running", "live"})  # what SCSI and NVMe call a disk that works
 
 
-class Disk(NamedTuple):
-    """A disk as it appeared in the kernel. ``sequence`` is its diskseq, "" before Linux 5.15."""
-
-    device: str
-    sequence: str
-
-
-class Health(NamedTuple):
-    """``disks``: all that the device stands on. ``stopped``: those among them that the kernel has given up.
-    ``errors``: all that the kernel counted for them and for their file system; it only grows."""
-
-    disks: frozenset[Disk]
-    stopped: frozenset[str]
-    errors: int
-
-
 def device_of(mount: Mount) -> str:
     """The block device ("major:minor") of a mount. Btrfs shows an anonymous one, so there it is that of its
     source, where that is a device node."""
-    if not mount.device.startswith("0:") or not mount.source.startswith("/"):
-        return mount.device
+    if not mount.device.startswith("0:") or not mount.source.startswith("/dev/"):
+        return mount.device  # any other path may lie on storage, and must not be asked from everywhere
     try:
         node = os.stat(mount.source)
     except OSError:
@@ -51,46 +35,114 @@ def device_of(mount: Mount) -> str:
 def read_health(device: str, sys: str = SYS) -> Health | None:
     """How the block device stands, or None when the kernel knows no such device: it is gone, or never was one."""
     place = os.path.realpath(f"{sys}/dev/block/{device}")
-    if _text(f"{place}/dev") != device:
+    if text(f"{place}/dev") != device:
         return None
     disks: set[Disk] = set()
     stopped: set[str] = set()
-    errors = _filesystem_errors(os.path.basename(place), sys)
+    filesystem_errors = _filesystem_errors(os.path.basename(place), sys)
+    errors = filesystem_errors
+    degraded: set[str] = set()
     waiting = [place]
     while waiting:
         disk = _whole_disk(waiting.pop())
-        disks.add(Disk(_text(f"{disk}/dev"), _text(f"{disk}/diskseq")))
-        state = _text(f"{disk}/device/state")
+        disks.add(Disk(text(f"{disk}/dev"), text(f"{disk}/diskseq")))
+        state = text(f"{disk}/device/state")
         if state and state not in _RUNNING:
             stopped.add(os.path.basename(disk))
         errors += _number(f"{disk}/device/ioerr_cnt")
         # A redundant array outlives its members, so what is below an md device is its own affair.
         if not os.path.isdir(f"{disk}/md"):
             waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]
-    return Health(frozenset(disks), frozenset(stopped), errors)
+        elif _number(f"{disk}/md/degraded"):
+            degraded.add(os.path.basename(disk))
+    return Health(frozenset(disks), frozenset(stopped), errors, filesystem_errors, frozenset(degraded))
+
+
+def is_gone(device: str, sys: str = SYS) -> bool:
+    """Whether the block device of a mount is one that the kernel does not know any more, or has given up.
+
+    Never true of an anonymous device, nor where there is no sysfs to ask.
+    """
+    if device.startswith("0:") or not os.path.isdir(f"{sys}/dev/block"):
+        return False
+    health = read_health(device, sys)
+    return health is None or bool(health.stopped)
+
+
+def foundation(device: str, sys: str = SYS) -> Foundation:
+    """The encrypted devices and arrays that a block device stands on."""
+    luks: set[str] = set()
+    arrays: set[str] = set()
+    for disk in _stack(device, sys):
+        kind, _, rest = text(f"{disk}/dm/uuid").partition("-")
+        if kind == "CRYPT":
+            luks.add(rest.split("-")[1])  # CRYPT-LUKS2-<32 digits>-<name>
+        if uuid := array_uuid(disk):
+            arrays.add(uuid)
+    return Foundation(tuple(sorted(luks)), tuple(sorted(arrays)))
+
+
+def array_uuid(disk: str, database: str = udev.DATABASE) -> str:
+    """The UUID of an md array, 32 digits; "" for what is none. Udev tells it where the kernel is older than that."""
+    if not os.path.isdir(f"{disk}/md"):
+        return ""
+    uuid = text(f"{disk}/md/uuid") or udev.properties(text(f"{disk}/dev"), database).get("MD_UUID", "")
+    return uuid.replace(":", "").replace("-", "").lower()
+
+
+def serial(device: str, sys: str = SYS) -> str:
+    """The serial number of the one disk that a device stands on; "" when there are several, or it has none."""
+    bottom = [disk for disk in _stack(device, sys) if not glob.glob(f"{disk}/slaves/*")]
+    if len(bottom) != 1:
+        return ""
+    places = ("serial", "device/serial", "device/vpd_pg80")
+    # The page of SCSI begins with four bytes that are no text.
+    found = (text(f"{bottom[0]}/{place}")[4 if place.endswith("pg80") else 0 :] for place in places)
+    return next((number for one in found if (number := one.strip("\0 "))), "")
+
+
+def btrfs_generation(uuid: str, sys: str = SYS) -> int | None:
+    """The generation of a mounted btrfs with this UUID (32 digits), which only grows; None where it is not told."""
+    dashed = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))
+    digits = text(f"{sys}/fs/btrfs/{dashed}/generation")
+    return int(digits) if digits.isdigit() else None
+
+
+def _stack(device: str, sys: str) -> list[str]:
+    """Every whole disk below a device, itself included, the members of arrays too."""
+    place = os.path.realpath(f"{sys}/dev/block/{device}")
+    if text(f"{place}/dev") != device:
+        return []
+    found: list[str] = []
+    waiting = [place]
+    while waiting:
+        disk = _whole_disk(waiting.pop())
+        found.append(disk)
+        waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]
+    return found
 
 
 def _whole_disk(place: str) -> str:
-    return os.path.dirname(place) if _text(f"{place}/partition") else place
+    return os.path.dirname(place) if text(f"{place}/partition") else place
 
 
 def _filesystem_errors(name: str, sys: str) -> int:
     errors = _number(f"{sys}/fs/ext4/{name}/errors_count")
     for member in glob.glob(f"{sys}/fs/btrfs/*/devices/{name}"):
         for statistics in glob.glob(f"{os.path.dirname(os.path.dirname(member))}/devinfo/*/error_stats"):
-            errors += sum(int(word) for word in _text(statistics).split() if word.isdigit())
+            errors += sum(int(word) for word in text(statistics).split() if word.isdigit())
     return errors
 
 
 def _number(path: str) -> int:
-    text = _text(path)
-    return int(text, 0) if text else 0
+    digits = text(path)
+    return int(digits, 0) if digits else 0
 
 
-def _text(path: str) -> str:
+def text(path: str) -> str:
     """An attribute of sysfs; "" when there is none, which is how a device that is gone looks."""
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return ""

@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 from agent.linux import blockdev, kernel
 from agent.linux.attachment import Attachment, trouble
+from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
-from agent.ports import Birth, FileEntry, Listing, Mount, Trouble
+from agent.ports import Birth, FileEntry, Health, Listing, Marker, Mount, Trouble
+from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
 from holdfast.media import kind
@@ -48,6 +50,8 @@ class MountedFiles:
     Before Linux 6.8 a mount id says little: the disk that is mounted next gets the same. There every pass begins
     with a look at the identity of the volume, which has to be ``identity`` (without one, that of the first pass),
     and any change of the mount table ends the pass: nothing that is read after it counts.
+
+    ``marker`` is what the marker file has to say, where there is one: this id, and no earlier generation.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class MountedFiles:
         *,
         device: str | None = None,
         identity: Identity | None = None,
+        marker: Marker | None = None,
         mountinfo: str = MOUNTINFO,
         sys: str = blockdev.SYS,
     ) -> None:
@@ -67,6 +72,7 @@ class MountedFiles:
         self._quiet = True
         self._recycles_ids = not kernel.mount_at(b"/").has_unique_mount_id
         self._identity = identity
+        self._marker = marker
         self._device = device or ""
         self._sys = sys
         self._adopted = self._health()
@@ -154,10 +160,14 @@ class MountedFiles:
                 check = Check.SIZE
                 if abs(_total_bytes(root) - baseline.total_bytes) > baseline.total_bytes // SIZE_DRIFT:
                     return Trouble(errno.EAGAIN, check)
+                check = Check.MARKER
+                if not self._is_marked(root):
+                    return Trouble(errno.ENOENT, check)
         except OSError as error:
             return trouble(error, check)
-        passed = (Check.MOUNT, Check.SUPER_BLOCK, Check.ROOT, Check.SIZE)
-        return (Check.TABLE, *passed) if quiet else passed
+        passed = [Check.TABLE] if quiet else []
+        passed += [Check.MOUNT, Check.SUPER_BLOCK, Check.ROOT, Check.SIZE]
+        return passed if self._marker is None else [*passed, Check.MARKER]
 
     def _gate_device(self, baseline: _Baseline) -> Sequence[str] | Trouble:
         if self._adopted is None:
@@ -168,6 +178,13 @@ class MountedFiles:
         if health.errors != baseline.errors:
             return Trouble(errno.EIO, Check.ERRORS)
         return (Check.DEVICE, Check.ERRORS)
+
+    def _is_marked(self, root: int) -> bool:
+        """Whether the marker file says what it has to say (R7)."""
+        if self._marker is None:
+            return True
+        found = read_marker(root)
+        return found is not None and found.id == self._marker.id and found.generation >= self._marker.generation
 
     def _is_quiet(self) -> bool:
         """Whether nothing was mounted or unmounted since the pass began. Once it is not, it stays so."""
@@ -188,7 +205,7 @@ class MountedFiles:
         found = identity_of(mount, root) if mount else None
         if self._identity is None:
             self._identity = found
-        if found is None or found != self._identity:
+        if found is None or self._identity is None or not recognise(self._identity, found).is_ours:
             raise OSError(errno.EXDEV, "another volume has the mount id of the one that was adopted")
 
     def _dead(self, root: int) -> int:
@@ -205,7 +222,7 @@ class MountedFiles:
             table = parse(file.readall())
         return next((mount for mount in table if mount.mount_id == table_id), None)
 
-    def _health(self) -> blockdev.Health | None:
+    def _health(self) -> Health | None:
         return blockdev.read_health(self._device, self._sys) if self._device else None
 
 

@@ -7,9 +7,12 @@ import os
 import stat
 from collections.abc import Sequence
 
+from agent import mounts, places
+from agent.linux.mountinfo import MOUNTINFO, parse
+from agent.linux.plans import Plans
+from agent.ports import Mount
 from holdfast import paths
 
-_FSTAB = "/etc/fstab"
 _REFUSALS = {
     errno.ENOENT: "{path} does not exist on the agent's host.",
     errno.ENOTDIR: "{path} is not a directory.",
@@ -19,39 +22,45 @@ _REFUSALS = {
 }
 
 
-def inspect(path: str, roots: Sequence[str], fstab: str = _FSTAB) -> tuple[str, str | None]:
+def inspect(
+    path: str, roots: Sequence[str], plans: Plans | None = None, mountinfo: str = MOUNTINFO
+) -> tuple[str, str | None]:
     """The canonical form of an absolute host path, and the sentence that says why it cannot be an import path.
 
     Paths are wire text. The sentence is None when the path is an existing, readable directory below a root: symbolic
-    links are resolved on both sides first, so that no link leads out of what the administrator exposed.
+    links are resolved on both sides first, so that no link leads out of what the administrator exposed. A path below
+    an idle automount is refused without a call that would trigger it, and so is one below a planned mount point with
+    nothing mounted on it (R4), empty or not.
     """
+    planned = (plans or Plans()).mount_points()
+    if refusal := _refusal(paths.to_os(path), mountinfo, planned):
+        return path, refusal
     try:
         canonical = os.path.realpath(paths.to_os(path), strict=True)
         status = os.stat(canonical)
         if not stat.S_ISDIR(status.st_mode):
             return path, _REFUSALS[errno.ENOTDIR].format(path=path)
         with os.scandir(canonical) as entries:
-            is_empty = next(entries, None) is None
+            next(entries, None)
     except OSError as error:
         text = _REFUSALS.get(error.errno or 0, "{path} cannot be read: " + os.strerror(error.errno or 0) + ".")
         return path, text.format(path=path)
     if not any(paths.contains(_resolved(root), paths.from_os(canonical)) for root in roots):
         return path, f"{path} is not exposed by the agent. Add it to 'roots' in agent.toml."
-    if is_empty and canonical in _mount_points(fstab) and not os.path.ismount(canonical):
-        return path, f"{path} is a mount point with nothing mounted. Mount the disk first."
-    return paths.from_os(canonical), None
+    refusal = _refusal(canonical, mountinfo, planned)
+    return (paths.from_os(canonical), None) if refusal is None else (path, refusal)
+
+
+def _refusal(path: str, mountinfo: str, planned: set[str]) -> str | None:
+    mount = _mount_of(path, mountinfo)
+    return None if mount is None else places.refusal(path, mount, sorted(planned))
+
+
+def _mount_of(path: str, mountinfo: str) -> Mount | None:
+    with open(mountinfo, "rb", buffering=0) as file:
+        return mounts.resolve(parse(file.readall()), path)
 
 
 def _resolved(root: str) -> str:
     """A root as :func:`holdfast.paths.contains` takes it: without its slashes at the end, "" for all."""
     return paths.from_os(os.path.realpath(paths.to_os(root))).rstrip("/")
-
-
-def _mount_points(fstab: str) -> set[str]:
-    """The mount points that the administrator has planned."""
-    try:
-        with open(fstab, encoding="utf-8", errors="surrogateescape") as lines:
-            fields = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    except FileNotFoundError:
-        return set()
-    return {one[1].replace("\\040", " ").rstrip("/") for one in fields if len(one) > 1}

@@ -1,7 +1,7 @@
 """The system calls that Python's ``os`` lacks: statx with mount ids and births, openat2, and identity ioctls.
 
-Everything raises :class:`OSError` with its errno. Only calls that read are in here, by design: neither this
-module nor any other of the agent can write to storage.
+Everything raises :class:`OSError` with its errno. Only calls that read are in here, by design: nothing in the agent
+writes to storage but :mod:`agent.linux.marking`, which only the verb ``enrol --marker`` leads to.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _FS_LABEL_BYTES = 256
 _EXT4_IOC_GETFSUUID = 0x8008662C
 _XFS_IOC_FSGEOMETRY_V1 = 0x80705864
 _BTRFS_IOC_FS_INFO = 0x8400941F
+_BTRFS_FS_INFO_GENERATION = 1 << 1  # Linux 5.10: ask for the generation too, and whether it was given
+_BTRFS_IOC_GET_SUBVOL_INFO = 0x81F8943C  # Linux 4.18, for everybody who may enter the directory
 
 _STATX = struct.Struct("=IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIIIQ")  # struct statx up to stx_mnt_id
 _StatxBuffer = ctypes.c_char * 256
@@ -143,6 +145,34 @@ def filesystem_uuid(descriptor: int, fs_type: str) -> bytes | None:
             continue
         return uuid if any(uuid) else None
     return None
+
+
+def subvolume_uuid(descriptor: int) -> bytes | None:
+    """The UUID (16 bytes) of the btrfs subvolume of this directory, which no snapshot of it shares; None where there
+    is no such thing."""
+    buffer = bytearray(504)
+    try:
+        fcntl.ioctl(descriptor, _BTRFS_IOC_GET_SUBVOL_INFO, buffer)
+    except OSError as error:
+        if error.errno not in _NOT_ASKABLE:
+            raise
+        return None
+    uuid = bytes(buffer[296:312])
+    return uuid if any(uuid) else None
+
+
+def btrfs_generation(descriptor: int) -> int | None:
+    """The number of the last transaction of a whole btrfs, which only grows; None where there is no such thing."""
+    buffer = bytearray(1024)
+    struct.pack_into("=Q", buffer, 48, _BTRFS_FS_INFO_GENERATION)
+    try:
+        fcntl.ioctl(descriptor, _BTRFS_IOC_FS_INFO, buffer)
+    except OSError as error:
+        if error.errno not in _NOT_ASKABLE:
+            raise
+        return None
+    flags, generation = struct.unpack_from("=QQ", buffer, 48)
+    return generation if flags & _BTRFS_FS_INFO_GENERATION else None
 
 
 def filesystem_label(descriptor: int) -> str:

@@ -10,13 +10,14 @@ import glob
 import os
 import re
 
-from agent.linux import kernel
+from agent.linux import blockdev, kernel, network, udev
 from agent.linux.attachment import Attachment, trouble
 from agent.linux.blockdev import device_of
-from agent.ports import Mount, Probe, Trouble
+from agent.linux.marker import read_marker
+from agent.ports import Marker, Mount, Probe, Trouble
 from holdfast.volumes import Capacity, Identity
 
-UDEV = "/run/udev/data"
+UDEV = udev.DATABASE
 BY_LABEL = "/dev/disk/by-label"
 
 # Storage that is named rather than plugged in: there the source is part of what it is. A FUSE file system is
@@ -30,7 +31,12 @@ _UDEV_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
 def probe(mount: Mount) -> Probe | Trouble:
-    """Look at the root of a mount of the table, through one descriptor that was checked to be on that mount."""
+    """Look at the root of a mount of the table, through one descriptor that was checked to be on that mount.
+
+    A mount whose device is gone is not even looked at: it may still answer, and a FAT then lists as empty.
+    """
+    if blockdev.is_gone(device_of(mount)):
+        return Trouble(errno.ENODEV, mount.mount_point)
     try:
         found = kernel.mount_at(os.fsencode(mount.mount_point))
         with Attachment(mount.mount_point, found.mount_id).directory("") as root:
@@ -38,27 +44,45 @@ def probe(mount: Mount) -> Probe | Trouble:
             if kernel.table_id_of(root) != mount.mount_id:
                 return Trouble(errno.EXDEV, mount.mount_point)
             size = os.fstatvfs(root)
+            marker = read_marker(root)
             return Probe(
                 mount_id=found.mount_id,
-                identity=identity_of(mount, root),
+                identity=identity_of(mount, root, marker),
                 capacity=Capacity(size.f_frsize * size.f_blocks, size.f_frsize * size.f_bavail),
                 label=_label(mount, root),
+                marker=marker,
+                generation=kernel.btrfs_generation(root) if mount.fs_type == "btrfs" else None,
+                foundation=blockdev.foundation(device_of(mount)),
             )
     except OSError as error:
         return trouble(error, mount.mount_point)
 
 
-def identity_of(mount: Mount, root: int) -> Identity:
+def identity_of(mount: Mount, root: int, marker: Marker | None = None) -> Identity:
     """What the volume is recognised by, asked of a descriptor of its root."""
     facts = kernel.stat_descriptor(root)
+    subvolume = kernel.subvolume_uuid(root) if mount.fs_type == "btrfs" else None
     return Identity(
         fs_type=mount.fs_type,
         uuid=_uuid(mount, root),
         root=mount.root,
         root_inode=facts.inode,
         root_birth_ns=facts.birth_ns,
-        source=mount.source if is_named(mount.fs_type) else None,
+        source=source_of(mount) if is_named(mount.fs_type) else None,
+        subvolume=None if subvolume is None else subvolume.hex(),
+        server_id=network.server_id(mount),
+        serial=_serial(mount),
+        marker=None if marker is None else marker.id,
     )
+
+
+def source_of(mount: Mount) -> str:
+    """The source of a mount as its identity has it. Of an SMB share, a folder inside it may be what is mounted;
+    whether the source names that too depends on the kernel."""
+    prefix = next((option for option in mount.super_options if option.startswith("prefixpath=")), "")
+    folder = prefix.removeprefix("prefixpath=").strip("/\\")
+    source = mount.source.rstrip("/")
+    return source if not folder or source.endswith(f"/{folder}") else f"{source}/{folder}"
 
 
 def is_named(fs_type: str) -> bool:
@@ -90,13 +114,15 @@ def _uuid(mount: Mount, root: int) -> str | None:
 
 
 def _udev_properties(mount: Mount) -> dict[str, str]:
-    """What udev found out about the block device; nothing where there is no udev, or no device."""
-    try:
-        with open(f"{UDEV}/b{device_of(mount)}", encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except (FileNotFoundError, PermissionError):
-        return {}
-    return dict(line[2:].split("=", 1) for line in lines if line.startswith("E:") and "=" in line)
+    return udev.properties(device_of(mount), UDEV)
+
+
+def _serial(mount: Mount) -> str | None:
+    """The serial number of the disk. All zero is none, and so is that of more than one disk."""
+    if is_named(mount.fs_type):
+        return None
+    text = _udev_properties(mount).get("ID_SERIAL") or blockdev.serial(device_of(mount))
+    return text if text.strip("0 ") else None
 
 
 def _udev_label(mount: Mount) -> str:

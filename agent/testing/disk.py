@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from agent.linux import watched
-from agent.ports import FileEntry
+from agent.ports import FileEntry, Marker
 from agent.testing.clock import FakeClock
 from agent.testing.faults import Faults
 from holdfast import paths
@@ -62,6 +62,8 @@ class _State:
     root: Node
     free: list[int]
     next_inode: int
+    generation: int = 1  # counts every change, as the transactions of a btrfs do
+    marker: Marker | None = None
 
 
 # A change that somebody may watch: the inode it is reported on, inotify's mask, and the name in that directory.
@@ -89,6 +91,7 @@ class FakeDisk:
         self.device = device
         self.tick_ns = tick_ns or (_FAT_TICK_NS if self.is_fat else _NATIVE_TICK_NS)
         self.capacity_bytes = capacity_bytes
+        self.serial = f"fake-{device}"
         self.faults = Faults()
         self.listeners: list[Listener] = []
         self._state = self._formatted()
@@ -102,6 +105,20 @@ class FakeDisk:
     def is_remote(self) -> bool:
         """Whether there is no block device below it, but a server or a daemon."""
         return self.fs_type.startswith(("fuse.", "nfs", "cifs"))
+
+    @property
+    def generation(self) -> int | None:
+        """What a whole btrfs tells of its age."""
+        return self._state.generation if self.fs_type == "btrfs" else None
+
+    @property
+    def marker(self) -> Marker | None:
+        """What the marker file says. It is set back with everything else."""
+        return self._state.marker
+
+    def mark(self, marker: Marker | None) -> None:
+        """Write the marker file, or remove it."""
+        self._state.marker = marker
 
     # What users do.
 
@@ -228,14 +245,12 @@ class FakeDisk:
 
     # What happens to whole disks.
 
-    def snapshot(self) -> object:
+    def snapshot(self) -> _State:
         """The state of the disk, for :meth:`restore`."""
         return copy.deepcopy(self._state)
 
-    def restore(self, snapshot: object) -> None:
+    def restore(self, snapshot: _State) -> None:
         """Set the disk back. Only while it is not mounted: nobody is told."""
-        if not isinstance(snapshot, _State):
-            raise TypeError("bug: not a snapshot of a disk")
         self._state = copy.deepcopy(snapshot)
 
     def clone(self, device: str) -> FakeDisk:
@@ -362,6 +377,7 @@ class FakeDisk:
             self._tell(node, watched.ATTRIB | kind, "")
 
     def _tell(self, node: Node, mask: int, name: str) -> None:
+        self._state.generation += 1
         for listener in list(self.listeners):
             listener(node.inode, mask, name)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from agent.linux import files as real
-from agent.ports import Birth, FileEntry, Listing, Trouble
+from agent.ports import Birth, FileEntry, Listing, Marker, Trouble
 from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
@@ -21,9 +21,18 @@ from holdfast.volumes import Identity
 class FakeFiles:
     """Implements :class:`agent.ports.Files` for the mount with this unique id at this path."""
 
-    def __init__(self, host: FakeHost, mount_point: str, mount_id: int, *, identity: Identity | None = None) -> None:
+    def __init__(
+        self,
+        host: FakeHost,
+        mount_point: str,
+        mount_id: int,
+        *,
+        identity: Identity | None = None,
+        marker: Marker | None = None,
+    ) -> None:
         self.mount_id = mount_id
         self._uuid = identity.uuid if identity else None
+        self._marker = marker
         self._host = host
         self._mount_point = mount_point
         self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
@@ -87,7 +96,7 @@ class FakeFiles:
                 quiet = self._host.table_events == self._baseline.table_events
                 if not quiet and self._host.recycles_ids:
                     return Trouble(errno.EAGAIN, Check.TABLE)
-                return _gate(self._baseline, place, root, quiet)
+                return _gate(self._baseline, place, root, quiet, self._marker)
         except OSError as error:
             return Trouble(error.errno or errno.EIO, Check.MOUNT)
 
@@ -141,7 +150,7 @@ class _Baseline(NamedTuple):
     shown: Sequence[str]
 
 
-def _gate(baseline: _Baseline, place: Place, root: Node, quiet: bool) -> Sequence[str] | Trouble:
+def _gate(baseline: _Baseline, place: Place, root: Node, quiet: bool, marker: Marker | None) -> Sequence[str] | Trouble:
     disk = place.mounted.disk
     if "shutdown" in disk.faults.super_options:
         return Trouble(errno.ESHUTDOWN, Check.SUPER_BLOCK)
@@ -154,6 +163,11 @@ def _gate(baseline: _Baseline, place: Place, root: Node, quiet: bool) -> Sequenc
     passed = [Check.MOUNT, Check.SUPER_BLOCK, Check.ROOT, Check.SIZE]
     if quiet:
         passed.insert(0, Check.TABLE)
+    if marker is not None:
+        found = disk.marker
+        if found is None or found.id != marker.id or found.generation < marker.generation:
+            return Trouble(errno.ENOENT, Check.MARKER)
+        passed.append(Check.MARKER)
     if disk.is_remote:
         return passed
     if disk.faults.device_gone:

@@ -214,6 +214,14 @@ class FakeHost:
             for one in self._mounted
         ]
 
+    def mounted(self, mount_id: int) -> Mounted | None:
+        """The mount with this number in the table."""
+        return next((one for one in self._mounted if one.mount.mount_id == mount_id), None)
+
+    def plug_of(self, disk: FakeDisk) -> int:
+        """How often a disk was plugged in again: its diskseq."""
+        return self._plugs[id(disk)]
+
     def place(self, path: str) -> Place:
         """What an absolute path leads to now. Nothing is read, so it need not exist there."""
         mount = mounts.resolve([one.mount for one in self._mounted], path)

@@ -62,6 +62,8 @@ def probe(host: FakeHost, mount: Mount) -> Probe | Trouble:
     try:
         host.called("probe")
         place = host.place(mount.mount_point)
+        if place.mounted.disk.faults.device_gone and not place.mounted.disk.is_remote:
+            return Trouble(errno.ENODEV, mount.mount_point)
         if place.mounted.mount.mount_id != mount.mount_id:
             return Trouble(errno.EXDEV, mount.mount_point)
         with host.open(mount.mount_point, place.mounted.unique_id, ""):
@@ -76,6 +78,8 @@ def probe(host: FakeHost, mount: Mount) -> Probe | Trouble:
         root_inode=root.inode,
         root_birth_ns=None if disk.is_remote or disk.is_fat else root.birth_ns,
         source=mount.source if disk.is_remote else None,
+        serial=None if disk.is_remote else disk.serial,
+        marker=None if disk.marker is None else disk.marker.id,
     )
     total_bytes = disk.faults.capacity_bytes or disk.capacity_bytes
     return Probe(
@@ -83,4 +87,6 @@ def probe(host: FakeHost, mount: Mount) -> Probe | Trouble:
         identity=identity,
         capacity=Capacity(total_bytes, total_bytes // 2),
         label=disk.label or mount.mount_point.rpartition("/")[2],
+        marker=disk.marker,
+        generation=disk.generation,
     )

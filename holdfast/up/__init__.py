@@ -100,7 +100,9 @@ def _plan(given: list[str], home: Home, listen: str, database: str | None) -> Pl
     _refuse_if(checks.database(url))
     _refuse_if(checks.port(address))
     _refuse_if(home.adopt(checks.without_password(url)))
-    return Plan(given=given, listen=address, database=url)
+    known = home.known_folders()
+    plain = [folder for folder in given if folder not in known and checks.is_on_system_disk(folder)]
+    return Plan(given=given, plain=plain, listen=address, database=url)
 
 
 def _refuse_if(refusal: Refusal | None) -> None:

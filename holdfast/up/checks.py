@@ -67,6 +67,14 @@ def photos(path: str) -> Refusal | None:
     return _no_input(f"{path} does not answer. Check the network, the server or the cable behind it.")
 
 
+def is_on_system_disk(path: str, mountinfo: str = "/proc/self/mountinfo") -> bool:
+    """Whether no mount but that of the root lies at or above a path."""
+    with open(mountinfo, encoding="utf-8", errors="surrogateescape") as lines:
+        fields = (line.split(" ") for line in lines)
+        points = [one[4].replace("\\040", " ").rstrip("/") for one in fields if len(one) > 4]
+    return not any(point and (path == point or path.startswith(f"{point}/")) for point in points)
+
+
 def _look(path: str) -> Refusal | None:
     try:
         with os.scandir(path) as entries:

@@ -82,15 +82,22 @@ class Home:
 
     def known_folders(self) -> list[str]:
         """The folders of earlier runs, as the agent's configuration lists them."""
+        return self._listed("roots")
+
+    def known_plain(self) -> list[str]:
+        """Those of earlier runs that a person named while they were on the disk of the system."""
+        return self._listed("plain_directories")
+
+    def _listed(self, key: str) -> list[str]:
         try:
-            roots = tomllib.loads(self.read(self.agent_config) or "").get("roots", [])
+            listed = tomllib.loads(self.read(self.agent_config) or "").get(key, [])
         except tomllib.TOMLDecodeError as error:
             sentence = f"{self.agent_config} is damaged ({error}). Correct or remove it."
             raise Refused(Refusal(Status.CANNOT_CREATE, sentence)) from error
         except OSError as error:
             sentence = f"{self.agent_config} cannot be read: {error.strerror}. Choose another --state."
             raise Refused(Refusal(Status.CANNOT_CREATE, sentence)) from error
-        return [root for root in roots if isinstance(root, str)]
+        return [one for one in listed if isinstance(one, str)]
 
     def adopt(self, database: str) -> Refusal | None:
         """Remember whose state this is: tokens and journals belong to one catalog. ``database`` has no password."""
@@ -115,8 +122,8 @@ class Home:
         return os.path.join(self.directory, name)
 
 
-def agent_toml(home: Home, sidecar: str, name: str, roots: Sequence[str]) -> str:
-    """The agent's configuration."""
+def agent_toml(home: Home, sidecar: str, name: str, roots: Sequence[str], plain: Sequence[str] = ()) -> str:
+    """The agent's configuration. ``plain`` are the roots that are on no disk of their own."""
     lines = [
         "# Written by 'holdfast up' at each start; the roots of earlier runs are kept.",
         f"state_dir = {_quoted(home.agent_state)}",
@@ -125,11 +132,14 @@ def agent_toml(home: Home, sidecar: str, name: str, roots: Sequence[str]) -> str
         f"status_socket = {_quoted(home.agent_socket)}",
         f"token_file = {_quoted(home.agent_token)}",
         f"enrolment_token_file = {_quoted(home.enrolment_token)}",
-        "roots = [",
-        *(f"    {_quoted(root)}," for root in roots),
-        "]",
+        *_list("roots", roots),
+        *_list("plain_directories", plain),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _list(key: str, values: Sequence[str]) -> list[str]:
+    return [f"{key} = [", *(f"    {_quoted(value)}," for value in values), "]"]
 
 
 def _quoted(text: str) -> str:

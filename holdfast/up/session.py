@@ -34,9 +34,12 @@ TICK_S = 0.1
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asks for, checked. ``given`` are absolute paths without symbolic links."""
+    """What the command line asks for, checked. ``given`` are absolute paths without symbolic links; ``plain`` are
+    those among them that are new, not empty, and on the disk of the system: naming them is a person's word that they
+    are no mount points."""
 
     given: list[str]
+    plain: list[str]
     listen: Listen
     database: str
 
@@ -57,6 +60,7 @@ class Session:
         self._is_up = False
         self._bookmark = Bookmark("")
         self._roots = folders.merge(home.known_folders(), plan.given)
+        self._plain = folders.merge(home.known_plain(), plan.plain)
 
     def run(self) -> None:
         """Everything. Ends by raising :class:`Stopped`, or :class:`Refused` when it cannot go on."""
@@ -69,7 +73,7 @@ class Session:
         url = self._plan.listen.url
         with Catalog(url, token) as catalog, Catalog(url, token) as feed_catalog:
             self._screen.draw("starting the agent …")
-            agent = launch.agent(catalog, AGENT_NAME, self._roots).agent
+            agent = launch.agent(catalog, AGENT_NAME, self._roots, self._plain).agent
             self._is_up = True
             # Before there are libraries: the feed of a new catalog is as good as empty.
             self._keep(read_bookmark(self._home.read(self._home.bookmark)) or Bookmark(present_end(catalog)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import structs
 
 from agent.filesystems import PSEUDO
+from agent.locating import locate
 from agent.ports import Mount, Probe
-from agent.volume import Adopted, Attach, Detach, Unprobed, Verified, Volume, advance, locate
+from agent.volume import Adopted, Attach, Detach, Unprobed, Verified, Volume, advance
 from holdfast.volumes import Identity
 
 ROOT = Mount(1, 0, "8:1", "/", "/", "ext4", "/dev/sda1")
@@ -32,7 +33,8 @@ def test_r5_the_same_disk_mounted_again_is_another_attachment() -> None:
     unique_ids = {1: 1001, 2: 1099}
     assert locate(volume, table, unique_ids, {1001: probe(1001, SYSTEM)}) == Unprobed([DISK])
     found = locate(volume, table, unique_ids, {1001: probe(1001, SYSTEM), 1099: probe(1099)})
-    assert found == Verified(DISK, probe(1099))
+    assert isinstance(found, Verified)
+    assert (found.mount, found.probe) == (DISK, probe(1099))
     after, effects = advance(volume, found, "boot", 2.0)
     assert [type(effect) for effect in effects] == [Detach, Attach]
     assert after.epoch != volume.epoch
@@ -41,7 +43,8 @@ def test_r5_the_same_disk_mounted_again_is_another_attachment() -> None:
 def test_r5_a_disk_moved_to_another_place_is_another_attachment() -> None:
     moved = structs.replace(DISK, mount_point="/media/usb")
     found = locate(online(), [ROOT, moved], {1: 1001, 2: 1002}, {1001: probe(1001, SYSTEM), 1002: probe(1002)})
-    assert found == Verified(moved, probe(1002))
+    assert isinstance(found, Verified)
+    assert (found.mount, found.probe) == (moved, probe(1002))
 
 
 def test_r19_an_idle_automount_is_never_asked_anything() -> None:

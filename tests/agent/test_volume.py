@@ -7,6 +7,7 @@ import errno
 import pytest
 from msgspec import structs
 
+from agent.locating import locate
 from agent.ports import Mount, Probe, Trouble
 from agent.volume import (
     Adopted,
@@ -16,24 +17,22 @@ from agent.volume import (
     Doubtful,
     Foreign,
     Gone,
-    Recognition,
     Sighting,
     Still,
     Unprobed,
     Verified,
     Volume,
     advance,
-    locate,
-    recognise,
     status_of,
 )
-from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState
+from holdfast.volumes import STATE_OF, Factor, Identity, Reason, VolumeState
 
 ROOT = Mount(1, 0, "8:1", "/", "/", "ext4", "/dev/sda1")
 DISK = Mount(2, 1, "8:17", "/", "/mnt/usb", "ext4", "/dev/sdb1")
 IDENTITY = Identity(fs_type="ext4", uuid="aa" * 16, root_inode=2, root_birth_ns=111)
 PROBE = Probe(mount_id=1002, identity=IDENTITY, capacity=None, label="usb")
 IDS = {1: 1001, 2: 1002, 3: 1003, 4: 1004}
+MATCHED = (Factor.UUID, Factor.ROOT)
 NEW = Volume(id="vol_1", label="usb", identity=IDENTITY, since=0.0, last_mounted_at="/mnt/usb")
 
 
@@ -72,7 +71,7 @@ def test_unplugged_volume_is_offline_and_let_go() -> None:
 
 def test_attached_mount_that_stays_changes_nothing() -> None:
     volume = online()
-    assert locate(volume, [ROOT, DISK], IDS, {}) == Still()
+    assert locate(volume, [ROOT, DISK], IDS, {1001: other(mount_id=1001)}) == Still()
     assert advance(volume, Still(), "boot", 9.0) == (volume, [])
 
 
@@ -80,7 +79,7 @@ def test_r12_volume_mounted_elsewhere_is_the_same_volume() -> None:
     volume, _ = advance(online(), Gone(Reason.NOT_MOUNTED), "boot", 2.0)
     elsewhere = Mount(2, 1, "8:17", "/", "/media/disk", "ext4", "/dev/sdc1")
     sighting = locate(volume, [ROOT, elsewhere], IDS, {1001: other(mount_id=1001), 1002: PROBE})
-    assert sighting == Verified(elsewhere, PROBE)
+    assert sighting == Verified(elsewhere, PROBE, MATCHED)
     after, effects = advance(volume, sighting, "boot", 3.0)
     assert (after.id, after.mounted_at) == (volume.id, "/media/disk")
     assert after.epoch is not None
@@ -106,18 +105,11 @@ def test_r8_formatted_anew_with_the_same_uuid_is_a_conflict() -> None:
     assert sighting == Foreign(Reason.REFORMATTED, "/mnt/usb")
 
 
-def test_r10_same_identity_on_two_devices_is_a_conflict() -> None:
-    clone = Mount(3, 1, "8:33", "/", "/mnt/clone", "ext4", "/dev/sdc1")
-    twin = Probe(mount_id=1003, identity=IDENTITY, capacity=None, label="usb")
-    probes = {1001: other(mount_id=1001), 1002: PROBE, 1003: twin}
-    assert locate(NEW, [ROOT, DISK, clone], IDS, probes) == Foreign(Reason.CLONE, "/mnt/clone")
-
-
 def test_r13_same_device_mounted_twice_is_an_alias() -> None:
     alias = Mount(3, 1, "8:17", "/", "/srv/again", "ext4", "/dev/sdb1")
     twin = Probe(mount_id=1003, identity=IDENTITY, capacity=None, label="usb")
     probes = {1001: other(mount_id=1001), 1002: PROBE, 1003: twin}
-    assert locate(NEW, [ROOT, alias, DISK], IDS, probes) == Verified(DISK, PROBE)
+    assert locate(NEW, [ROOT, alias, DISK], IDS, probes) == Verified(DISK, PROBE, MATCHED)
 
 
 def test_r14_mount_on_top_is_covered_and_not_offline() -> None:
@@ -178,18 +170,6 @@ def test_only_adoption_leads_online_and_everything_else_leads_away(sighting: Sig
     assert (again, effects) == (after, [])
     assert STATE_OF[after.reason] is after.state
     assert after.detail
-
-
-def test_r6_identity_without_uuid_needs_root_and_source() -> None:
-    share = Identity(fs_type="fuse.sshfs", root_inode=1, source="nas:/photos")
-    assert recognise(share, share) is Recognition.SAME
-    assert recognise(share, structs.replace(share, source="nas:/music")) is Recognition.OTHER
-    assert recognise(share, structs.replace(share, root_inode=7)) is Recognition.OTHER
-
-
-def test_r13_subvolume_is_part_of_the_identity() -> None:
-    home = structs.replace(IDENTITY, fs_type="btrfs", root="/@home")
-    assert recognise(home, structs.replace(home, root="/@snapshot")) is Recognition.OTHER
 
 
 def test_attempt_that_fails_again_is_no_news() -> None:

@@ -11,6 +11,7 @@ from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
 from agent.outbox import Outbox
 from agent.passes import Attachment, Doubt
+from agent.ports import Marker
 from agent.scopes import Scope, Scopes
 from agent.store import Store
 from agent.testing.clock import FakeClock
@@ -64,15 +65,16 @@ class World:
         self.host.mount(self.disk, AT)
         return self.attach()
 
-    def attach(self) -> Doubt | None:
+    def attach(self, *, guarded: bool = False, accepted: bool = False, marker: Marker | None = None) -> Doubt | None:
         """Let the engine adopt what is mounted."""
         self.clock.advance(0.5)
         mounted = self.host.place(AT).mounted
         self.attachments += 1
         epoch = Epoch("boot", mounted.unique_id, self.attachments)
-        files = FakeFiles(self.host, AT, mounted.unique_id)
+        files = FakeFiles(self.host, AT, mounted.unique_id, marker=marker)
         self.watch = FakeWatch(self.host, AT, mounted.unique_id) if self.watched else None
-        self.doubt = self.engine.attach(Attachment(epoch, files, traits(self.disk.fs_type), AT), self.watch)
+        attachment = Attachment(epoch, files, traits(self.disk.fs_type), AT, guarded)
+        self.doubt = self.engine.attach(attachment, self.watch, accepted=accepted)
         return self.doubt
 
     def run(self, seconds: float = 0.0) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from agent.linux.blockdev import Health, read_health
+from agent.linux.blockdev import read_health
+from agent.ports import Health
 
 
 class Sysfs:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux.blockdev import Disk, device_of, read_health
+from agent.linux.blockdev import device_of, read_health
 from agent.linux.mountinfo import parse
-from agent.ports import Mount
+from agent.ports import Disk, Health, Mount
 from tests.linux.disks import Disks, run
 from tests.linux.sysfs import Sysfs
 
@@ -21,7 +21,7 @@ def sys(tmp_path: Path) -> Sysfs:
 def test_a_partition_stands_on_its_disk(sys: Sysfs) -> None:
     sda = sys.disk("sda", "8:0", 25, state="running", errors="0x3")
     sys.partition(sda, "sda1", "8:1")
-    assert sys.health("8:1") == (frozenset({Disk("8:0", "25")}), frozenset(), 3)
+    assert sys.health("8:1") == Health(frozenset({Disk("8:0", "25")}), frozenset(), 3)
 
 
 def test_a_replugged_disk_is_another_disk(sys: Sysfs) -> None:

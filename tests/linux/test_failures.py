@@ -21,7 +21,9 @@ from agent.linux.probe import probe
 from agent.mounts import resolve
 from agent.ports import Listing, Mount, Probe, Trouble
 from holdfast.gate import Check
+from holdfast.volumes import Reason, VolumeState
 from tests.linux.disks import Disks, run
+from tests.linux.looking import Looker
 from tests.needs import needs
 
 pytestmark = pytest.mark.root
@@ -183,3 +185,34 @@ def test_r30_a_disk_with_errors_is_trouble_and_the_kernels_count_closes_the_gate
     switch.unlink()
     run("umount", str(place))
     files.close()
+
+
+def test_r30_a_file_system_that_an_error_made_read_only_is_guarded_and_not_taken_for_a_persons_doing(
+    disks: Disks, table: MountTable, serve: Serve, tmp_path: Path
+) -> None:
+    pytest.importorskip("fuse")
+    image, switch, behind = tmp_path / "image", tmp_path / "switch", tmp_path / "behind"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    program = str(Path(__file__).parent / "failing_disk.py")
+    serve(behind, sys.executable, program, str(image), str(behind), str(switch))
+    disk = disks.adopt(behind / "disk", "ext4")
+    disk.reformat()
+    place = disk.mount(tmp_path / "disk", "errors=remount-ro")
+    (place / "2024").mkdir()
+    (place / "2024/a.jpg").touch()
+    os.sync()
+    looker = Looker(table, place)
+    epoch = looker.volume.epoch
+    assert looker.volume.state is VolumeState.ONLINE
+    switch.touch()
+    # The journal cannot be written any more, and the kernel stops writing.
+    with pytest.raises(OSError), (place / "2024/b.jpg").open("wb") as file:
+        file.write(b"photo")
+        os.fsync(file.fileno())
+    assert looker.look() is Reason.READ_ONLY_ERROR
+    assert looker.volume.state is VolumeState.SUSPECT
+    assert looker.volume.epoch == epoch, "what is there may still be told"
+    assert os.listdir(place / "2024")
+    switch.unlink()
+    run("umount", "-l", str(place))

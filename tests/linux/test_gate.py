@@ -14,7 +14,7 @@ from agent.linux.mountinfo import MOUNTINFO, MountTable
 from agent.linux.probe import probe
 from agent.mounts import resolve
 from agent.ports import Probe, Trouble
-from agent.volume import Recognition, recognise
+from agent.recognition import Recognition, recognise
 from holdfast.gate import Check
 from holdfast.volumes import Identity
 from tests.linux.disks import Disks, run
@@ -90,4 +90,4 @@ def test_r8_a_disk_that_was_formatted_anew_under_its_old_uuid_has_another_identi
     disk.mount(place)
     after = identity(table, place)
     assert after.uuid == before.uuid
-    assert recognise(before, after) is Recognition.REFORMATTED
+    assert recognise(before, after).recognition is Recognition.REFORMATTED

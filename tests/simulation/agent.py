@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from agent import bindings, mounts
 from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
+from agent.locating import locate
 from agent.messages import Inspected
 from agent.outbox import Outbox
 from agent.passes import Attachment, Doubt
@@ -25,7 +26,7 @@ from agent.testing.files import FakeFiles
 from agent.testing.host import FakeHost
 from agent.testing.mounts import FakeMounts, probe
 from agent.testing.watch import FakeWatch
-from agent.volume import Adopted, Attach, Doubtful, Gone, Sighting, Unprobed, advance, locate, status_of
+from agent.volume import Adopted, Attach, Detach, Doubtful, Gone, Guard, Sighting, Unprobed, advance, status_of
 from holdfast import ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.volumes import Reason
@@ -206,8 +207,12 @@ class SimulatedAgent:
             self._retry_at[volume_id] = self._host.clock.now().boot + RETRY_S
         for effect in effects:
             engine = self._engines.get(volume_id)
-            if engine is not None:
+            if engine is not None and isinstance(effect, Guard):
+                engine.guard()
+            elif engine is not None:
                 engine.detach()
+            if isinstance(effect, Detach) and effect.volume.epoch is not None:
+                self._probes.pop(effect.volume.epoch.mount_id, None)
             if isinstance(effect, Attach):
                 self._attach(volume_id, effect)
 
@@ -222,11 +227,14 @@ class SimulatedAgent:
         self._engines[volume_id] = engine
         mount_point, mount_id = effect.mount.mount_point, epoch.mount_id
         watch = self._watches[volume_id] = FakeWatch(self._host, mount_point, mount_id, queue_limit=64)
-        files = FakeFiles(self._host, mount_point, mount_id)
+        files = FakeFiles(self._host, mount_point, mount_id, marker=effect.volume.marker)
         reliable = traits(effect.mount.fs_type)
         try:
             doubt = engine.attach(
-                Attachment(epoch, files, reliable, mount_point), watch, sorted(self._doubted.get(volume_id, ()))
+                Attachment(epoch, files, reliable, mount_point, effect.volume.concern is not None),
+                watch,
+                sorted(self._doubted.get(volume_id, ())),
+                accepted=effect.volume.accepted,
             )
         except Hung:
             engine.detach()

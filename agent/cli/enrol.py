@@ -1,0 +1,113 @@
+"""``holdfast-agent enrol``."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import click
+
+from agent import mounts, places
+from agent.cli.common import NO_INPUT, USAGE, config_option, configuration, end, no_agent
+from agent.config import AgentConfig
+from agent.linux import kernel, marker, marking
+from agent.linux.attachment import Attachment
+from agent.linux.inspection import inspect
+from agent.linux.mountinfo import MountTable
+from agent.linux.probe import probe
+from agent.local_socket import Request, ask_status, send_request
+from agent.ports import Marker, Mount, Probe, Trouble
+from holdfast import paths
+from holdfast.status import AgentStatus
+from holdfast.volumes import Reason
+
+
+@click.command()
+@config_option
+@click.argument("path", metavar="PATH")
+@click.option("--plain", is_flag=True, help="PATH is a plain folder: no disk of its own belongs there.")
+@click.option("--marker", "marked", is_flag=True, help="Write a small marker file at the root of the storage.")
+def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:
+    """Let the storage at PATH be used, and say by what it will be recognised.
+
+    A disk or a share that is mounted needs no word: it is enrolled when a library asks for a folder on it. A folder
+    on the disk of the system does, with --plain. Only --marker writes anything to the storage.
+    """
+    config = configuration(config_path)
+    try:
+        status = ask_status(config.socket_path)
+        canonical, mount = _place(config, path)
+        _check_word(config, canonical, mount, plain=plain, marked=marked)
+        written = _mark(mount, status) if marked else None
+        _tell(canonical, mount, plain=plain, marked=marked)
+        send_request(config.socket_path, Request("enrol", path=canonical, plain=plain, marker=written))
+    except OSError as error:
+        no_agent(config, error)
+
+
+def _place(config: AgentConfig, path: str) -> tuple[str, Mount]:
+    """The real path, and the mount that it lies on."""
+    canonical, refusal = inspect(paths.from_os(os.path.abspath(path)), config.roots)
+    table = MountTable()
+    mount = mounts.resolve(table.table(), paths.to_os(canonical))
+    table.close()
+    if refusal is not None or mount is None:
+        end(refusal or f"{path} leads nowhere.", NO_INPUT)
+    return paths.to_os(canonical), mount
+
+
+def _check_word(config: AgentConfig, path: str, mount: Mount, *, plain: bool, marked: bool) -> None:
+    if plain and mount.mount_point != "/":
+        end(
+            f"{path} is on a mount of its own ({mount.mount_point}), so it is no plain folder. Leave out --plain.",
+            USAGE,
+        )
+    if marked and mount.mount_point == "/":
+        end(f"{path} is on the disk of the system, which needs no marker. Leave out --marker.", USAGE)
+    if not plain and (question := places.needs_word(path, mount, config.plain_directories)):
+        end(question, USAGE)
+
+
+def _mark(mount: Mount, status: AgentStatus) -> Marker:
+    """Write the marker, and say exactly what is written."""
+    for reading in status.volumes:
+        is_here = mount.mount_point in (reading.status.mounted_at, reading.status.last_mounted_at)
+        if is_here and reading.status.reason is Reason.ROLLED_BACK:
+            end(f"{reading.status.detail} Say first whether that is so: 'holdfast-agent accept'.", USAGE)
+    at = Attachment(mount.mount_point, kernel.mount_at(os.fsencode(mount.mount_point)).mount_id)
+    file = os.path.join(mount.mount_point, marker.NAME)
+    try:
+        with at.directory("") as root:
+            following = marking.following(root, uuid.uuid4().hex)
+        text = marking.content(following)
+        click.echo(f"Writing one file of {len(text)} bytes, {file}, and nothing else:\n{text.decode()}", nl=False)
+        marking.write_marker(at, following)
+    except OSError as error:
+        end(f"{file} cannot be written: {error.strerror}. Nothing was enrolled.", NO_INPUT)
+    return following
+
+
+def _tell(path: str, mount: Mount, *, plain: bool, marked: bool) -> None:
+    found = probe(mount)
+    if isinstance(found, Trouble):
+        end(f"{mount.mount_point} does not answer: {os.strerror(found.errno)}. Check the storage.", NO_INPUT)
+    if plain:
+        click.echo(f"{path} counts as a plain folder from now on.")
+    else:
+        click.echo(
+            f"{path} is on {found.label!r}, mounted at {mount.mount_point}; it is recognised by {_factors(found)}."
+        )
+    if not marked:
+        click.echo("Nothing was written to it.")
+
+
+def _factors(found: Probe) -> str:
+    identity = found.identity
+    known = {
+        f"its {identity.fs_type} UUID {identity.uuid}": identity.uuid,
+        f"its source {identity.source}": identity.source,
+        f"what its server calls it ({identity.server_id})": identity.server_id,
+        f"the serial number {identity.serial}": identity.serial,
+        "its marker file": identity.marker,
+    }
+    return ", ".join(text for text, value in known.items() if value is not None) or "its root directory only"

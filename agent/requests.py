@@ -1,0 +1,77 @@
+"""What a local person asks for, applied to the registry. What is to be done after that is the supervisor's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+from msgspec import structs
+
+from agent import mounts
+from agent.acceptance import accept
+from agent.local_socket import Request
+from agent.ports import Marker, Mount
+from agent.registry import Registry
+from agent.volume import Volume
+from holdfast.volumes import Reason
+
+_log = structlog.get_logger("agent.requests")
+
+
+class ToDo(NamedTuple):
+    """Volumes to scan, volumes to verify anew, and whether refused import paths are to be looked at again."""
+
+    scan: list[str]
+    verify: list[str]
+    rebind: bool
+
+
+def obey(book: Registry, request: Request, table: Sequence[Mount]) -> ToDo:
+    """Write down what a person said. What cannot be done is logged; the command line has told it before."""
+    match request.verb:
+        case "scan":
+            return ToDo([one for one in book.volumes if request.volume in (None, one)], [], rebind=False)
+        case "accept" if request.volume in book.volumes:
+            return _accept(book, book.volumes[request.volume])
+        case "enrol" if request.path is not None:
+            return _enrol(book, request, request.path, table)
+        case _:
+            _log.warning("request.refused", verb=request.verb, volume=request.volume)
+            return ToDo([], [], rebind=False)
+
+
+def _accept(book: Registry, volume: Volume) -> ToDo:
+    accepted = accept(volume)
+    if accepted is None:
+        _log.warning("volume.not_accepted", volume=volume.id, reason=volume.reason)
+        return ToDo([], [], rebind=False)
+    _log.warning("volume.accepted", volume=volume.id, reason=volume.reason, detail=volume.detail)
+    book.volumes[volume.id] = accepted
+    return ToDo([], [volume.id], rebind=False)
+
+
+def _enrol(book: Registry, request: Request, path: str, table: Sequence[Mount]) -> ToDo:
+    if request.plain and path not in book.plain_directories:
+        book.plain_directories.append(path)
+        _log.info("directory.plain", path=path)
+    mount = mounts.resolve(table, path)
+    marked = [] if request.marker is None or mount is None else _marked(book, request.marker, mount)
+    return ToDo([], marked, rebind=True)
+
+
+def _marked(book: Registry, marker: Marker, mount: Mount) -> list[str]:
+    """Let the volume of this mount be recognised by its marker; returns its id."""
+    found = []
+    for volume in list(book.volumes.values()):
+        is_attached = volume.table_id == mount.mount_id
+        is_unmarked = volume.reason is Reason.MARKER_MISSING and volume.last_mounted_at == mount.mount_point
+        # A marker that was just written says nothing about the state that the storage was set back to.
+        if (is_attached or is_unmarked) and volume.reason is not Reason.ROLLED_BACK:
+            identity = structs.replace(volume.identity, marker=marker.id)
+            book.volumes[volume.id] = structs.replace(
+                volume, identity=identity, marker_generation=marker.generation, version=volume.version + 1
+            )
+            _log.info("volume.marked", volume=volume.id, marker=marker.id, generation=marker.generation)
+            found.append(volume.id)
+    return found
