@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.outbox import Outbox
-from agent.passes import Attachment, Doubt, Outcome, Pass, Wish
+from agent.passes import Attachment, Outcome, Pass, Wish
 from agent.ports import Clock, Hint, Lost, Watch
 from agent.scans import Walk
 from agent.scopes import Scope, Scopes
@@ -66,6 +67,7 @@ class Engine:
         self._scopes = Scopes(())
         self._at: Attachment | None = None
         self._watch: Watch | None = None
+        self._accepted = False
         self._watch_limit: str | None = None
         self._walks: list[Walk] = []
         self._revisits: dict[str, float] = {}
@@ -98,21 +100,30 @@ class Engine:
         if self._at is not None:
             self.scan()
 
-    def attach(self, attachment: Attachment, watch: Watch | None, look_first: Iterable[str] = ()) -> Doubt | None:
+    def attach(
+        self,
+        attachment: Attachment,
+        watch: Watch | None,
+        look_first: Iterable[str] = (),
+        *,
+        accepted: bool = False,
+    ) -> Doubt | None:
         """The volume is there and verified: adopt it with a first look at every import path, then scan.
 
-        ``look_first`` are directories that cast doubt on it before; they must be in order now.
+        ``look_first`` are directories that cast doubt on it before; they must be in order now. ``accepted``: a person
+        said that what is there now is true. Then no listing of this attachment casts doubt by what it lacks, until
+        the first scan has ended and all that it missed was looked for a second time.
 
         Returns the doubt when that look is not what it should be; the engine is then detached, as before.
         """
         self.detach()
-        self._at, self._watch = attachment, watch
-        outcome = self._pass(Wish(directory) for directory in (*self._scopes.roots(), *look_first))
+        self._at, self._watch, self._accepted = attachment, watch, accepted
+        outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
             self.detach()
             return outcome.doubt
         self._spooled = True
-        if self._journal.has_candidates():
+        if self._journal.suspected_listings():
             self._confirm_soon()
         self.scan()
         return None
@@ -122,6 +133,7 @@ class Engine:
         if self._watch is not None:
             self._watch.close()
         self._at = self._watch = None
+        self._accepted = False
         self._watch_limit = None
         self._settle.clear()
         self._walks.clear()
@@ -210,10 +222,12 @@ class Engine:
             del self._revisits[directory]
             wishes.setdefault(directory, Wish(directory))
         if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
-            for directory in self._journal.suspected_listings():
+            suspected = self._journal.suspected_listings()
+            for directory in suspected:
                 wishes.setdefault(directory, Wish(directory))
             self._confirm_wait_s = min(2 * self._confirm_wait_s, _CONFIRM_BACKOFF_MAX_S)
-            self._confirm_at = now + self._confirm_wait_s
+            self._confirm_at = now + self._confirm_wait_s if suspected else None
+            self._accepted = self._accepted and bool(suspected)
         return [wish for wish in wishes.values() if self._scopes.enters(wish.directory)]
 
     def _walk_on(self, now: float) -> Doubt | None:
@@ -236,6 +250,7 @@ class Engine:
         if walk.scan is None:
             return
         self.scans_finished += 1
+        self._accepted = self._accepted and bool(self._journal.suspected_listings())
         self._tell(
             [
                 ScanFinished(
@@ -252,7 +267,7 @@ class Engine:
         if self._watch is None or self._watch_limit is not None:
             self._rescan_at = self._boot() + self._settings.rescan_s
 
-    def _pass(self, wishes: Iterable[Wish]) -> Outcome:
+    def _pass(self, wishes: Iterable[Wish], *, adopting: bool = False) -> Outcome:
         if self._at is None:
             raise AssertionError("bug: a pass without an attachment")
         settings = self._settings
@@ -263,6 +278,8 @@ class Engine:
             self._clock,
             settle_s=settings.settle_s,
             confirm_delay_s=self._confirm_delay_s(),
+            adopting=adopting,
+            accepted=self._accepted,
         )
         return one.run(wishes)
 

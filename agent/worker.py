@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 
+from agent.doubts import Doubt
 from agent.engine import Engine
 from agent.filesystems import traits
 from agent.linux.blockdev import device_of
@@ -38,7 +39,7 @@ from agent.messages import (
     Stop,
     ToWorker,
 )
-from agent.passes import Attachment, Doubt
+from agent.passes import Attachment
 from agent.ports import Trouble
 from agent.scopes import Scopes
 from agent.store import Store
