@@ -16,7 +16,9 @@ _REQUEST_BYTES_MAX = 4096
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request of the local user: ``scan`` one volume, or all of them."""
+    """A request of the local user: ``scan`` one volume, or all of them; ``release`` one, so that it can be unmounted.
+
+    ``volume`` is its id."""
 
     verb: str
     volume: str | None = None

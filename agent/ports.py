@@ -173,6 +173,10 @@ class Lost(NamedTuple):
 class Watch(Protocol):
     """Hints about changes in directories. They only ever schedule a look."""
 
+    @property
+    def limit(self) -> int:
+        """How many directories may be watched, by all watches of this user together."""
+
     def add(self, directory: str) -> Trouble | None:
         """Watch a directory, not what is below it. Harmless when it is already watched."""
 

@@ -17,7 +17,7 @@ from agent import bindings, mounts, registry
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
 from agent.filesystems import PSEUDO
-from agent.local_socket import LocalSockets
+from agent.local_socket import LocalSockets, Request
 from agent.messages import FromWorker, Inspected
 from agent.ports import Clock, Mount, Mounts
 from agent.probing import Prober
@@ -25,7 +25,20 @@ from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
 from agent.stewards import Steward
-from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprobed, Verified, advance, locate, status_of
+from agent.volume import (
+    Adopted,
+    Attach,
+    Detach,
+    Doubtful,
+    Effect,
+    Gone,
+    Sighting,
+    Unprobed,
+    Verified,
+    advance,
+    locate,
+    status_of,
+)
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
@@ -35,6 +48,7 @@ _log = structlog.get_logger("agent.supervisor")
 
 # Import paths that were refused are looked at again this often, and at every change of the mount table.
 _REBIND_S = 30.0
+_RELEASED = "it was let go of so that it can be unmounted, and is taken up again within a minute"
 
 
 class Supervisor:
@@ -152,9 +166,17 @@ class Supervisor:
             self._sockets.answer(self.status())
         if self._sockets.requests.fileno() in ready:
             for request in self._sockets.read_requests():
-                for volume, steward in self._stewards.items():
-                    if request.verb == "scan" and request.volume in (None, volume):
-                        steward.rescan()
+                self._obey(request)
+
+    def _obey(self, request: Request) -> None:
+        """Do what the local user asks for."""
+        for volume_id, steward in list(self._stewards.items()):
+            volume = self._registry.volumes[volume_id]
+            if request.verb == "scan" and request.volume in (None, volume_id):
+                steward.rescan()
+            if request.verb == "release" and request.volume == volume_id and volume.epoch is not None:
+                steward.stay_away(self._clock.now().boot)
+                self._apply(volume_id, Doubtful(Reason.NOT_YET_VERIFIED, volume.mounted_at or "", _RELEASED))
 
     def _timeout_ms(self) -> int | None:
         if self._look_again:
@@ -185,7 +207,10 @@ class Supervisor:
             if isinstance(sighting, Unprobed):
                 for mount in sighting.mounts:
                     self._prober.probe(mount, self._unique_ids[mount.mount_id], now)
-            elif not (isinstance(sighting, Verified) and steward.must_wait(sighting.probe.mount_id, now)):
+                continue
+            if isinstance(sighting, Gone):
+                steward.left()
+            if not (isinstance(sighting, Verified) and steward.must_wait(sighting.probe.mount_id, now)):
                 self._apply(volume.id, sighting)
         for volume_id in self._stewards.keys() - {volume.id for volume in volumes}:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))

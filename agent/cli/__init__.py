@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli import check_config, run, scan, status
+from agent.cli import check_config, release, run, scan, status
 from holdfast import __version__
 
 
@@ -21,4 +21,5 @@ def main() -> None:
 main.add_command(run.run)
 main.add_command(status.status)
 main.add_command(scan.scan)
+main.add_command(release.release)
 main.add_command(check_config.check_config)

@@ -103,6 +103,8 @@ class MountedFiles:
     def list(self, directory: str) -> Listing | Trouble:
         """Read a directory to its end."""
         for _ in range(READINGS_MAX):
+            if self._asked_to_let_go():
+                return Trouble(errno.ECANCELED, directory)
             try:
                 with self._attachment.reading(directory, self._asked_to_let_go) as reading:
                     listing = self._read(directory, reading)
