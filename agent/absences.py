@@ -29,8 +29,8 @@ from typing import NamedTuple
 from msgspec import structs
 
 from agent.filesystems import Traits
-from agent.journal import Candidate, Journal
-from agent.ports import Listing
+from agent.journal import Candidate, Journal, Rest
+from agent.ports import Listing, Sought
 from agent.sentinels import Verdict
 from agent.survey import Survey
 from agent.times import Stamp, is_same_stamp
@@ -77,7 +77,7 @@ def are_due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -
     return any(
         candidate.first is not None
         and candidate.epoch == grounds.epoch
-        and _shown(candidate, compared.listing) is None
+        and shown(candidate.directory, candidate.file.name, compared.listing) is None
         and _is_apart(candidate.first, as_look(compared), grounds)
         for listed, compared in surveys.items()
         for candidate in journal.candidates_listed(listed)
@@ -95,7 +95,7 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
         confirmed: dict[tuple[str, Look, Stamp | None], list[Candidate]] = {}
         unwanted: list[Candidate] = []
         for candidate in journal.candidates_listed(listed):
-            where = _shown(candidate, compared.listing)
+            where = shown(candidate.directory, candidate.file.name, compared.listing)
             if where == listed:
                 # There, and yet no arrival: it is still being written, or an exclusion pattern took it away.
                 if candidate.file.name not in compared.held and candidate.file.name not in compared.listing.unclear:
@@ -103,17 +103,17 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
             elif where is not None:
                 # A directory of its name is there again: only the listing of that can tell.
                 waiting.append(
-                    structs.replace(candidate, listed=where, before=None, first=None, epoch=grounds.epoch, rests=False)
+                    _woken(structs.replace(candidate, listed=where, before=None, first=None, epoch=grounds.epoch))
                 )
                 look_at.add(where)
             elif candidate.first is None or candidate.epoch != grounds.epoch:
-                waiting.append(structs.replace(candidate, first=look, epoch=grounds.epoch, rests=False))
+                waiting.append(_woken(structs.replace(candidate, first=look, epoch=grounds.epoch)))
             else:
                 standing, before = _stands(candidate, candidate.first, look, grounds)
                 if standing is _Standing.PROVEN:
                     confirmed.setdefault((candidate.directory, candidate.first, before), []).append(candidate)
-                elif standing is _Standing.RESTS and not candidate.rests:
-                    journal.suspect([structs.replace(candidate, rests=True)])
+                elif standing is _Standing.RESTS and candidate.rest is not Rest.RESTS:
+                    journal.suspect([structs.replace(candidate, rest=Rest.RESTS)])
         journal.suspect(waiting)
         waits = waits or bool(waiting)
         journal.clear(candidate.key for candidate in unwanted)
@@ -132,7 +132,17 @@ def reanchor(journal: Journal, vanished: Iterable[str], surveys: Mapping[str, Su
         compared = surveys.get(parent)
         before = compared.before if compared is not None and name in compared.gone_directories else None
         lost = journal.candidates_listed(directory)
-        journal.suspect(structs.replace(one, listed=parent, before=before, first=None, rests=False) for one in lost)
+        journal.suspect(_woken(structs.replace(one, listed=parent, before=before, first=None)) for one in lost)
+
+
+def listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:
+    """The listing that lacks a file: that of its directory or else of the nearest above, if any of these does."""
+    directory = place.directory
+    while (compared := surveys.get(directory)) is None and directory:
+        directory = paths.split(directory)[0]
+    if compared is None or shown(place.directory, place.name, compared.listing) is not None:
+        return None
+    return compared.listing
 
 
 def as_look(compared: Survey) -> Look:
@@ -141,20 +151,25 @@ def as_look(compared: Survey) -> Look:
     return Look(at.wall, at.boot, listing.mount_id, listing.mtime_ns, listing.ctime_ns, listing.entries)
 
 
-def _shown(candidate: Candidate, listing: Listing) -> str | None:
-    """Where the listing still shows a candidate: the listed directory itself, or the one inside to look into.
+def shown(directory: str, name: str, listing: Listing) -> str | None:
+    """Where a listing, of this directory or of one above it, still shows a file: the listed directory itself, or the
+    one inside to look into.
 
     None when it lacks it: the file's name, or the first directory on the way to it.
     """
-    rest = paths.below(listing.directory, candidate.directory)
+    rest = paths.below(listing.directory, directory)
     if not rest:
-        name = candidate.file.name
-        shown = name in listing.unclear or any(file.name == name for file in listing.files)
-        return listing.directory if shown else None
+        is_shown = name in listing.unclear or any(file.name == name for file in listing.files)
+        return listing.directory if is_shown else None
     segment = rest.split("/", 1)[0]
     if segment in listing.unclear or segment in listing.directories:
         return paths.join(listing.directory, segment)
     return None
+
+
+def _woken(candidate: Candidate) -> Candidate:
+    """A candidate that rested is to be looked at again."""
+    return structs.replace(candidate, rest=Rest.WOKEN) if candidate.rest is Rest.RESTS else candidate
 
 
 def _is_apart(first: Look, second: Look, grounds: Grounds) -> bool:

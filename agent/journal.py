@@ -10,6 +10,7 @@ finds nearly everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,10 +55,18 @@ class KnownDirectory(NamedTuple):
         return _unpack_directories(self.directories_packed)
 
 
+class Rest(IntEnum):
+    """Whether a candidate waits for another mount to prove it gone: not at all; it does; it did, and there is one."""
+
+    NONE = 0
+    RESTS = 1
+    WOKEN = 2
+
+
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A file that was missed once. ``first`` is the look that missed it, None when that look was overtaken; in
-    ``epoch``. ``since`` is the epoch in which it was missed first of all. ``rests``: this mount cannot prove it gone,
-    and only another one can. See :class:`holdfast.reports.Proof` for the rest."""
+    ``epoch``. ``since`` is the epoch in which it was missed first of all. See :class:`holdfast.reports.Proof` for
+    what else there is."""
 
     directory: str
     file: FileEntry
@@ -67,7 +76,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     first: reports.Look | None
     epoch: Epoch
     since: Epoch
-    rests: bool = False
+    rest: Rest = Rest.NONE
 
     @property
     def key(self) -> tuple[str, str]:
@@ -187,14 +196,14 @@ class Journal:
     def suspect(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates down, replacing those of the same place."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO candidate (directory, name, inode, listed, rests, body) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO candidate (directory, name, inode, listed, rest, body) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (
                     paths.to_bytes(c.directory),
                     paths.to_bytes(c.file.name),
                     _signed(c.file.inode),
                     paths.to_bytes(c.listed),
-                    c.rests,
+                    c.rest,
                     _pack(c),
                 )
                 for c in candidates
@@ -233,7 +242,7 @@ class Journal:
 
     def suspected_listings(self) -> list[str]:
         """The directories whose listings can prove candidates gone."""
-        rows = self._db.execute("SELECT DISTINCT listed FROM candidate WHERE NOT rests ORDER BY listed")
+        rows = self._db.execute("SELECT DISTINCT listed FROM candidate WHERE rest <> ? ORDER BY listed", (Rest.RESTS,))
         return [paths.to_wire(raw) for (raw,) in rows]
 
     def has_candidates(self) -> bool:
@@ -267,9 +276,11 @@ class Journal:
         return list(found.items())
 
     def suspected_places(self) -> list[tuple[str, str, int]]:
-        """Each directory of which candidates wait for a second look: its path, the name of one, and how many."""
+        """Each directory of which files were missed of late: its path, the name of one, and how many. Those that have
+        rested were judged when they were missed."""
         rows = self._db.execute(
-            "SELECT directory, MIN(name), COUNT(*) FROM candidate WHERE NOT rests GROUP BY directory ORDER BY directory"
+            "SELECT directory, MIN(name), COUNT(*) FROM candidate WHERE rest = ? GROUP BY directory ORDER BY directory",
+            (Rest.NONE,),
         )
         return [(paths.to_wire(raw), paths.to_wire(name), count) for raw, name, count in rows]
 

@@ -187,6 +187,9 @@ class Pass:
         """Sort a failed look; returns where else to look because of it."""
         self._surveys.pop(directory, None)
         match meaning(trouble):
+            case Meaning.VANISHED if not directory and not self._at.traits.local:
+                # The root of what is mounted cannot be removed. A server that denies it has lost its disk.
+                self._doubt = Doubt(Reason.STALE, self._at.mount_point)
             case Meaning.VANISHED if self._scopes.is_root(directory) or not directory:
                 self._doubt = Doubt(Reason.ROOT_MISSING, self._host_path(directory))
             case Meaning.VANISHED:
@@ -212,8 +215,17 @@ class Pass:
         if isinstance(found, Trouble):
             self._doubt = doubt_of(found, self._at.mount_point)
             return Verdict.NOT_FOUND
-        verdict = sentinels.judge(groups, found, self._at.traits, adopting=self._adopting)
-        if verdict in (Verdict.TOGETHER, Verdict.CONTRADICTED) and not self._accepted:
+        unlisted = {
+            place: where
+            for group in groups
+            for place in group.missed_samples
+            if (where := absences.listing_without(place, self._surveys))
+        }
+        verdict = sentinels.judge(groups, found, self._at.traits, unlisted=[*unlisted], adopting=self._adopting)
+        if verdict is Verdict.CONTRADICTED:
+            lying = next(where for place, where in unlisted.items() if found.get(place))
+            self._doubt = Doubt(Reason.PARTIAL, self._host_path(lying.directory), lying.directory)
+        if verdict is Verdict.TOGETHER and not self._accepted:
             self._doubt = Doubt(Reason.PARTIAL, self._at.mount_point)
         return verdict
 

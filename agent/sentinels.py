@@ -7,7 +7,8 @@ its files were missed than are left, or when none of those that should be left i
 What groups come to, before absences are written:
 
     storage                     groups                                  verdict
-    any                         a missed file is there after all        CONTRADICTED  the listing lied: suspect
+    any                         a missed file is there, while the       CONTRADICTED  the listing lied: suspect
+                                listing of this pass lacks it
     network, FUSE               two or more are lost                    TOGETHER      suspect
     a disk of this machine      all are lost, and they are three        TOGETHER      suspect
                                 or more
@@ -22,13 +23,14 @@ places, loses several groups at once. A volume with a single top directory has n
 with it, and is not stuck. A disk of this machine vouches by its directory times, its error counters and its device
 number, so that only the loss of everything is strange there, and only where there is more than an inbox to lose.
 
-When a volume is adopted, files of a disk of this machine that are not at their names may have been moved elsewhere;
-the scan will tell, so only groups that were missed by earlier looks count there. Elsewhere every group does.
+A group of which a missed file is back is not lost. When a volume is adopted, files of a disk of this machine that are
+not at their names may have been moved elsewhere; the scan will tell, so only groups that were missed by earlier looks
+count there. Elsewhere every group does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -89,9 +91,17 @@ def sought(asked: Sequence[Group]) -> list[Sought]:
     return [place for group in asked for place in (*group.samples, *group.missed_samples)]
 
 
-def judge(asked: Sequence[Group], found: Mapping[Sought, bool], traits: Traits, *, adopting: bool = False) -> Verdict:
-    """The verdict. ``found`` says which of the files are there; those that could not be looked at are left out."""
-    if any(found.get(place) for group in asked for place in group.missed_samples):
+def judge(
+    asked: Sequence[Group],
+    found: Mapping[Sought, bool],
+    traits: Traits,
+    *,
+    unlisted: Collection[Sought] = (),
+    adopting: bool = False,
+) -> Verdict:
+    """The verdict. ``found`` says which of the files are there; those that could not be looked at are left out.
+    ``unlisted`` are those that a listing lacks that was made just now."""
+    if any(found.get(place) for place in unlisted):
         return Verdict.CONTRADICTED
     lost = [group for group in asked if _is_lost(group, found) and (group.missed or not (adopting and traits.local))]
     if traits.local:
@@ -107,7 +117,9 @@ def judge(asked: Sequence[Group], found: Mapping[Sought, bool], traits: Traits, 
 
 
 def _is_lost(group: Group, found: Mapping[Sought, bool]) -> bool:
-    if group.missed > group.known and group.missed:
+    if any(found.get(place) for place in group.missed_samples):
+        return False
+    if group.missed > group.known:
         return True
     answers = [found[place] for place in group.samples if place in found]
     return bool(answers) and not any(answers)

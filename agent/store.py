@@ -37,7 +37,7 @@ CREATE TABLE candidate (
     name BLOB NOT NULL,
     inode INTEGER NOT NULL,
     listed BLOB NOT NULL,
-    rests INTEGER NOT NULL,     -- 1: only another mount can prove it gone
+    rest INTEGER NOT NULL,      -- agent.journal.Rest
     body BLOB NOT NULL,
     PRIMARY KEY (directory, name)
 ) WITHOUT ROWID;

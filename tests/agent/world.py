@@ -65,7 +65,7 @@ class World:
         self.host.mount(self.disk, AT)
         return self.attach()
 
-    def attach(self) -> Doubt | None:
+    def attach(self, *, accepted: bool = False) -> Doubt | None:
         """Let the engine adopt what is mounted."""
         self.clock.advance(0.5)
         mounted = self.host.place(AT).mounted
@@ -73,7 +73,8 @@ class World:
         epoch = Epoch("boot", mounted.unique_id, self.attachments)
         files = FakeFiles(self.host, AT, mounted.unique_id)
         self.watch = FakeWatch(self.host, AT, mounted.unique_id) if self.watched else None
-        self.doubt = self.engine.attach(Attachment(epoch, files, traits(self.disk.fs_type), AT), self.watch)
+        attachment = Attachment(epoch, files, traits(self.disk.fs_type), AT)
+        self.doubt = self.engine.attach(attachment, self.watch, accepted=accepted)
         return self.doubt
 
     def run(self, seconds: float = 0.0) -> None:
