@@ -3,75 +3,146 @@
 A candidate hangs on the listing of one directory: the one that held the file, or the nearest ancestor that was
 left of it. When that directory is listed again in the same epoch, some time later, lacks the file again, and has
 moved its times since it had it, then the file is gone.
+
+Where times do not prove it, more is asked for:
+
+    the directory's times       known files elsewhere   proven
+    moved                       found, or none left     now
+    moved                       not found               on a disk of this machine only
+    cannot tell, on a file      any                     now: its times were too fresh to be kept
+      system that keeps them
+    cannot tell, on a FAT       found                   now
+    cannot tell, on a FAT       not found, none left    on another mount
+    did not move, or cannot     found, or none left     on another mount: what its server or daemon says has to be
+      tell, anywhere else                               the same when it is asked afresh
+
+What only another mount can prove rests until there is one: a mount id or a boot that is not the one in which the
+file was missed first of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from msgspec import structs
 
-from agent.journal import Candidate, Journal, Stamp
-from agent.ports import Listing
+from agent.filesystems import Traits
+from agent.journal import Candidate, Journal, Rest
+from agent.ports import Listing, Sought
+from agent.sentinels import Verdict
 from agent.survey import Survey
+from agent.times import Stamp, is_same_stamp
 from holdfast import paths, reports
 from holdfast.reports import Absent, Look, Proof
 from holdfast.volumes import Epoch
 
 
+class Grounds(NamedTuple):
+    """What the proofs of one pass stand on.
+
+    ``confirm_delay_s`` is the time between the two looks. With None none is confirmed, however long ago it was
+    missed: there are places left to look at, and the file may have moved to one of them. ``sentinels`` is what known
+    files elsewhere said, ``accepted`` that a person said that what is there now is true.
+    """
+
+    epoch: Epoch
+    traits: Traits
+    confirm_delay_s: float | None
+    sentinels: Verdict = Verdict.NONE_LEFT
+    accepted: bool = False
+
+
 class SecondLooks(NamedTuple):
-    """What became of candidates: proven absences, and directories that must be listed to know more."""
+    """What became of candidates: proven absences, directories that must be listed to know more, and whether any is
+    to be looked at again on this mount."""
 
     absent: list[Absent]
     look_at: set[str]
+    waiting: bool
 
 
-def second_looks(
-    journal: Journal, surveys: Mapping[str, Survey], epoch: Epoch, gate: Sequence[str], confirm_delay_s: float | None
-) -> SecondLooks:
-    """Judge the candidates whose listing was read again, and still lacks them (R21).
+class _Standing(Enum):
+    """How a candidate stands that was missed again."""
 
-    With no ``confirm_delay_s`` none is confirmed, however long ago it was missed: there are places left to look at,
-    and the file may have moved to one of them.
-    """
+    PROVEN = "proven"
+    WAITS = "waits"
+    RESTS = "rests"
+
+
+def are_due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -> bool:
+    """Whether any candidate can be proven gone by these listings, so that it is time to look whether the rest is
+    there."""
+    return any(
+        candidate.first is not None
+        and candidate.epoch == grounds.epoch
+        and shown(candidate.directory, candidate.file.name, compared.listing) is None
+        and _is_apart(candidate.first, as_look(compared), grounds)
+        for listed, compared in surveys.items()
+        for candidate in journal.candidates_listed(listed)
+    )
+
+
+def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds, gate: Sequence[str]) -> SecondLooks:
+    """Judge the candidates whose listing was read again, and still lacks them (R21)."""
     absent: list[Absent] = []
     look_at: set[str] = set()
+    waits = False
     for listed, compared in surveys.items():
         look = as_look(compared)
         waiting: list[Candidate] = []
         confirmed: dict[tuple[str, Look, Stamp | None], list[Candidate]] = {}
         unwanted: list[Candidate] = []
         for candidate in journal.candidates_listed(listed):
-            where = _shown(candidate, compared.listing)
+            where = shown(candidate.directory, candidate.file.name, compared.listing)
             if where == listed:
                 # There, and yet no arrival: it is still being written, or an exclusion pattern took it away.
                 if candidate.file.name not in compared.held and candidate.file.name not in compared.listing.unclear:
                     unwanted.append(candidate)
             elif where is not None:
                 # A directory of its name is there again: only the listing of that can tell.
-                waiting.append(structs.replace(candidate, listed=where, before=None, first=None, epoch=epoch))
+                waiting.append(
+                    _woken(structs.replace(candidate, listed=where, before=None, first=None, epoch=grounds.epoch))
+                )
                 look_at.add(where)
-            elif candidate.first is None or candidate.epoch != epoch:
-                waiting.append(structs.replace(candidate, first=look, epoch=epoch))
-            elif _is_proven(candidate, candidate.first, look, confirm_delay_s):
-                confirmed.setdefault((candidate.directory, candidate.first, candidate.before), []).append(candidate)
+            elif candidate.first is None or candidate.epoch != grounds.epoch:
+                waiting.append(_woken(structs.replace(candidate, first=look, epoch=grounds.epoch)))
+            else:
+                standing, before = _stands(candidate, candidate.first, look, grounds)
+                if standing is _Standing.PROVEN:
+                    confirmed.setdefault((candidate.directory, candidate.first, before), []).append(candidate)
+                elif standing is _Standing.RESTS and candidate.rest is not Rest.RESTS:
+                    journal.suspect([structs.replace(candidate, rest=Rest.RESTS)])
         journal.suspect(waiting)
+        waits = waits or bool(waiting)
         journal.clear(candidate.key for candidate in unwanted)
         for (directory, first, before), gone in confirmed.items():
             journal.clear(candidate.key for candidate in gone)
             proof = Proof(listed, before, first, look, list(gate))
             names = sorted(candidate.file.name for candidate in gone)
             absent.extend(Absent(directory, piece, proof) for piece in reports.pieces(names))
-    return SecondLooks(absent, look_at)
+    return SecondLooks(absent, look_at, waits)
 
 
-def reanchor(journal: Journal, vanished: Iterable[str]) -> None:
+def reanchor(journal: Journal, vanished: Iterable[str], surveys: Mapping[str, Survey]) -> None:
     """Candidates whose directory is not there any more hang on the listing of its parent from now on."""
     for directory in vanished:
-        parent = paths.split(directory)[0]
+        parent, name = paths.split(directory)
+        compared = surveys.get(parent)
+        before = compared.before if compared is not None and name in compared.gone_directories else None
         lost = journal.candidates_listed(directory)
-        journal.suspect(structs.replace(one, listed=parent, before=None, first=None) for one in lost)
+        journal.suspect(_woken(structs.replace(one, listed=parent, before=before, first=None)) for one in lost)
+
+
+def listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:
+    """The listing that lacks a file: that of its directory or else of the nearest above, if any of these does."""
+    directory = place.directory
+    while (compared := surveys.get(directory)) is None and directory:
+        directory = paths.split(directory)[0]
+    if compared is None or shown(place.directory, place.name, compared.listing) is not None:
+        return None
+    return compared.listing
 
 
 def as_look(compared: Survey) -> Look:
@@ -80,25 +151,46 @@ def as_look(compared: Survey) -> Look:
     return Look(at.wall, at.boot, listing.mount_id, listing.mtime_ns, listing.ctime_ns, listing.entries)
 
 
-def _shown(candidate: Candidate, listing: Listing) -> str | None:
-    """Where the listing still shows a candidate: the listed directory itself, or the one inside to look into.
+def shown(directory: str, name: str, listing: Listing) -> str | None:
+    """Where a listing, of this directory or of one above it, still shows a file: the listed directory itself, or the
+    one inside to look into.
 
     None when it lacks it: the file's name, or the first directory on the way to it.
     """
-    rest = paths.below(listing.directory, candidate.directory)
+    rest = paths.below(listing.directory, directory)
     if not rest:
-        name = candidate.file.name
-        shown = name in listing.unclear or any(file.name == name for file in listing.files)
-        return listing.directory if shown else None
+        is_shown = name in listing.unclear or any(file.name == name for file in listing.files)
+        return listing.directory if is_shown else None
     segment = rest.split("/", 1)[0]
     if segment in listing.unclear or segment in listing.directories:
         return paths.join(listing.directory, segment)
     return None
 
 
-def _is_proven(candidate: Candidate, first: Look, second: Look, confirm_delay_s: float | None) -> bool:
-    """Whether time has passed between the looks, and the directory moved since it last had the name."""
-    if confirm_delay_s is None:
-        return False
-    apart_s = second.boot_s - first.boot_s
-    return apart_s >= confirm_delay_s and candidate.before != (second.mtime_ns, second.ctime_ns)
+def _woken(candidate: Candidate) -> Candidate:
+    """A candidate that rested is to be looked at again."""
+    return structs.replace(candidate, rest=Rest.WOKEN) if candidate.rest is Rest.RESTS else candidate
+
+
+def _is_apart(first: Look, second: Look, grounds: Grounds) -> bool:
+    """Whether enough time has passed between the looks."""
+    return grounds.confirm_delay_s is not None and second.boot_s - first.boot_s >= grounds.confirm_delay_s
+
+
+def _stands(candidate: Candidate, first: Look, second: Look, grounds: Grounds) -> tuple[_Standing, Stamp | None]:
+    """How a candidate stands, by the table above, and which times of the directory are part of the proof."""
+    if not _is_apart(first, second, grounds):
+        return _Standing.WAITS, None
+    before, traits = candidate.before, grounds.traits
+    is_unmoved = is_same_stamp(before, (second.mtime_ns, second.ctime_ns), traits)
+    if is_unmoved and traits.directory_times:
+        return _Standing.WAITS, None
+    if not traits.local and grounds.sentinels is Verdict.NOT_FOUND:
+        return _Standing.WAITS, None
+    if grounds.accepted or (before is not None and not is_unmoved):
+        return _Standing.PROVEN, None if is_unmoved else before
+    if traits.directory_times or (traits.local and grounds.sentinels is Verdict.FOUND):
+        return _Standing.PROVEN, None
+    if (candidate.since.boot_id, candidate.since.mount_id) != (grounds.epoch.boot_id, grounds.epoch.mount_id):
+        return _Standing.PROVEN, None
+    return _Standing.RESTS, None

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.outbox import Outbox
-from agent.passes import Attachment, Doubt, Outcome, Pass, Wish
+from agent.passes import Attachment, Outcome, Pass, Wish
 from agent.ports import Clock, Hint, Lost, Watch
 from agent.scans import Walk
 from agent.scopes import Scope, Scopes
@@ -41,8 +42,12 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes_max: int = 64 * 1024 * 1024
 
 
-# The watch limit, and the limit of watching instances.
-_LIMITS = frozenset({errno.ENOSPC, errno.EMFILE})
+_WATCH_LIMIT = (
+    "inotify for some of {known} directories and scans for the rest: the limit of watches is reached; "
+    "raise it with: sysctl fs.inotify.max_user_watches={enough}"
+)
+# The watch limit, and that of memory for watches.
+_LIMITS = frozenset({errno.ENOSPC, errno.ENOMEM})
 # Candidates that cannot be confirmed are looked at again and again, less and less often.
 _CONFIRM_BACKOFF_MAX_S = 600.0
 # More directories than this waiting for files to settle: a scan is cheaper than remembering them.
@@ -68,7 +73,10 @@ class Engine:
         self._scopes = Scopes(())
         self._at: Attachment | None = None
         self._watch: Watch | None = None
-        self._watch_limit: str | None = None
+        self._accepted = False
+        self._unwatched = ""
+        # Whether the limit of watches was reached: since the last scan began, and in the one before it.
+        self._watch_full = self._watch_was_full = False
         self._walks: list[Walk] = []
         self._walk_on_at = 0.0
         self._revisits: dict[str, float] = {}
@@ -102,24 +110,31 @@ class Engine:
             self.scan()
 
     def attach(
-        self, attachment: Attachment, watch: Watch | None, look_first: Iterable[str] = (), *, accepted: bool = False
+        self,
+        attachment: Attachment,
+        watch: Watch | None,
+        look_first: Iterable[str] = (),
+        *,
+        accepted: bool = False,
+        unwatched: str = "",
     ) -> Doubt | None:
         """The volume is there and verified: adopt it with a first look at every import path, then scan.
 
-        ``look_first`` are directories that cast doubt on it before; they must be in order now. ``accepted``: a
-        person says that what this first look finds is true, though it be nothing.
+        ``look_first`` are directories that cast doubt on it before; they must be in order now. ``accepted``: a person
+        said that what is there now is true. Then no listing of this attachment casts doubt by what it lacks, until
+        the first scan has ended and all that it missed was looked for a second time. ``unwatched`` says why there is
+        no watch, where there should be one.
 
         Returns the doubt when that look is not what it should be; the engine is then detached, as before.
         """
         self.detach()
-        self._at, self._watch = attachment, watch
-        first = (Wish(directory) for directory in (*self._scopes.roots(), *look_first))
-        outcome = self._pass(first, accepted=accepted)
+        self._at, self._watch, self._accepted, self._unwatched = attachment, watch, accepted, unwatched
+        outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
             self.detach()
             return outcome.doubt
         self._spooled = True
-        if self._journal.has_candidates():
+        if self._journal.suspected_listings():
             self._confirm_soon()
         self.scan()
         return None
@@ -135,7 +150,8 @@ class Engine:
         if self._watch is not None:
             self._watch.close()
         self._at = self._watch = None
-        self._watch_limit = None
+        self._accepted = False
+        self._watch_full = self._watch_was_full = False
         self._settle.clear()
         self._walks.clear()
         self._revisits.clear()
@@ -145,6 +161,7 @@ class Engine:
         """Scan every import path from the beginning. A scan that was running is overtaken by this one."""
         now = self._clock.now()
         self._walks = [walk for walk in self._walks if walk.scan is None]
+        self._watch_full = False  # the limit may have been raised
         for directory in self._scopes.roots():
             scan = ids.to_text("scan", ids.new(int(now.wall * 1000), self._entropy(10)))
             self._walks.append(Walk(directory, now.boot, scan))
@@ -174,8 +191,14 @@ class Engine:
     def watching(self) -> tuple[str, int]:
         """How changes are seen, in words, and how many directories are watched."""
         if self._watch is None:
-            return "scans only" if self._at is not None else "nothing", 0
-        return (self._watch_limit or "inotify"), len(self._watch)
+            return (self._unwatched or "scans only") if self._at is not None else "nothing", 0
+        watched = len(self._watch)
+        if not (self._watch_full or self._watch_was_full):
+            return "inotify", watched
+        known = max(self._journal.directory_count(), watched + 1)
+        # A power of two above what is lacking now leaves room to grow.
+        enough = 1 << (self._watch.limit + known - watched).bit_length()
+        return _WATCH_LIMIT.format(known=known, enough=enough), watched
 
     def progress(self) -> ScanProgress | None:
         """The scan that is running."""
@@ -224,10 +247,12 @@ class Engine:
             del self._revisits[directory]
             wishes.setdefault(directory, Wish(directory))
         if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
-            for directory in self._journal.suspected_listings():
+            suspected = self._journal.suspected_listings()
+            for directory in suspected:
                 wishes.setdefault(directory, Wish(directory))
             self._confirm_wait_s = min(2 * self._confirm_wait_s, _CONFIRM_BACKOFF_MAX_S)
-            self._confirm_at = now + self._confirm_wait_s
+            self._confirm_at = now + self._confirm_wait_s if suspected else None
+            self._accepted = self._accepted and bool(suspected)
         return [wish for wish in wishes.values() if self._scopes.enters(wish.directory)]
 
     def _walk_on(self, now: float) -> Doubt | None:
@@ -252,6 +277,7 @@ class Engine:
         if walk.scan is None:
             return
         self.scans_finished += 1
+        self._accepted = self._accepted and bool(self._journal.suspected_listings())
         self._tell(
             [
                 ScanFinished(
@@ -265,10 +291,11 @@ class Engine:
                 )
             ]
         )
-        if self._watch is None or self._watch_limit is not None:
+        self._watch_was_full = self._watch_full
+        if self._watch is None or self._watch_full:
             self._rescan_at = self._boot() + self._settings.rescan_s
 
-    def _pass(self, wishes: Iterable[Wish], *, accepted: bool = False) -> Outcome:
+    def _pass(self, wishes: Iterable[Wish], *, adopting: bool = False) -> Outcome:
         if self._at is None:
             raise AssertionError("bug: a pass without an attachment")
         settings = self._settings
@@ -279,7 +306,8 @@ class Engine:
             self._clock,
             settle_s=settings.settle_s,
             confirm_delay_s=self._confirm_delay_s(),
-            accepted=accepted,
+            adopting=adopting,
+            accepted=self._accepted,
         )
         return one.run(wishes)
 
@@ -328,11 +356,13 @@ class Engine:
 
     def _watch_directory(self, directory: str) -> None:
         """Watch before listing, so that nothing falls between the two."""
-        if self._watch is None or self._watch_limit is not None:
+        if self._watch is None or self._watch_full:
             return
         trouble = self._watch.add(directory)
         if trouble is not None and trouble.errno in _LIMITS:
-            self._watch_limit = "inotify for some directories, scans for the rest: the watch limit is reached"
+            if not self._watch_was_full:
+                self._tell([Gap(directory, "the limit of watched directories is reached")])
+            self._watch_full = True
 
     def _tell(self, observations: list[Observation]) -> None:
         if self._at is None:

@@ -10,17 +10,19 @@ class Traits(msgspec.Struct, frozen=True):
     ``directory_times``: a name cannot leave a directory without moving its times. ``timeless``: it can, and often
     does. Where neither is known, a name that left without moving them is neither gone nor a reason for doubt.
     ``tick_ns``: how far apart two changes must be to have different times. ``local``: all changes are made through
-    this kernel, so that a watch sees them."""
+    this kernel, so that a watch sees them and no server or daemon stands between us and the disk. ``local_time``:
+    times are kept in a zone, so that they shift by whole hours; ``grain_ns`` is what the disk keeps of them."""
 
     stable_inodes: bool = False
     directory_times: bool = False
     timeless: bool = False
     tick_ns: int = 20_000_000  # the coarse clock of a kernel with HZ=100, twice
     local: bool = False
+    local_time: bool = False
+    grain_ns: int = 1
 
 
 _NATIVE = Traits(stable_inodes=True, directory_times=True, local=True)
-_FAT = Traits(timeless=True, tick_ns=2_000_000_000, local=True)  # its root has no times, its files even seconds
 
 _TRAITS = {
     "ext2": _NATIVE,
@@ -33,10 +35,12 @@ _TRAITS = {
     "tmpfs": _NATIVE,
     # Overlay inodes may change when a file is copied up; times are those of the upper layer.
     "overlay": Traits(directory_times=True, local=True),
-    "vfat": _FAT,
-    "exfat": Traits(directory_times=True, tick_ns=2_000_000_000, local=True),
-    "ntfs3": Traits(directory_times=True, local=True),
-    "fuseblk": Traits(directory_times=True, local=True),
+    # The root of a FAT has no times, its files have even seconds.
+    "vfat": Traits(timeless=True, tick_ns=2_000_000_000, local=True, local_time=True, grain_ns=2_000_000_000),
+    "exfat": Traits(directory_times=True, tick_ns=2_000_000_000, local=True, local_time=True, grain_ns=10_000_000),
+    # NTFS keeps UTC, and a Windows whose clock is set to local time writes something else into it.
+    "ntfs3": Traits(directory_times=True, local=True, local_time=True, grain_ns=100),
+    "fuseblk": Traits(directory_times=True, local=True, local_time=True, grain_ns=100),
 }
 _UNTRUSTED = Traits()
 

@@ -10,12 +10,14 @@ finds nearly everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
 from agent.ports import FileEntry
 from agent.store import Store
+from agent.times import Stamp
 from holdfast import paths, reports
 from holdfast.volumes import Epoch
 
@@ -25,8 +27,6 @@ _unpack_files = msgspec.msgpack.Decoder(list[FileEntry]).decode
 _unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode
 _unpack_directories = msgspec.msgpack.Decoder(dict[str, int]).decode
 _json = msgspec.json.Encoder().encode
-
-Stamp = tuple[int, int]
 
 
 class KnownDirectory(NamedTuple):
@@ -55,9 +55,18 @@ class KnownDirectory(NamedTuple):
         return _unpack_directories(self.directories_packed)
 
 
+class Rest(IntEnum):
+    """Whether a candidate waits for another mount to prove it gone: not at all; it does; it did, and there is one."""
+
+    NONE = 0
+    RESTS = 1
+    WOKEN = 2
+
+
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A file that was missed once. ``first`` is the look that missed it, None when that look was overtaken; in
-    ``epoch``. See :class:`holdfast.reports.Proof` for the rest."""
+    ``epoch``. ``since`` is the epoch in which it was missed first of all. See :class:`holdfast.reports.Proof` for
+    what else there is."""
 
     directory: str
     file: FileEntry
@@ -66,6 +75,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     before: Stamp | None
     first: reports.Look | None
     epoch: Epoch
+    since: Epoch
+    rest: Rest = Rest.NONE
 
     @property
     def key(self) -> tuple[str, str]:
@@ -185,13 +196,14 @@ class Journal:
     def suspect(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates down, replacing those of the same place."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO candidate (directory, name, inode, listed, body) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO candidate (directory, name, inode, listed, rest, body) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (
                     paths.to_bytes(c.directory),
                     paths.to_bytes(c.file.name),
                     _signed(c.file.inode),
                     paths.to_bytes(c.listed),
+                    c.rest,
                     _pack(c),
                 )
                 for c in candidates
@@ -229,8 +241,8 @@ class Journal:
         return list(found.values())
 
     def suspected_listings(self) -> list[str]:
-        """The directories whose listings candidates hang on."""
-        rows = self._db.execute("SELECT DISTINCT listed FROM candidate ORDER BY listed")
+        """The directories whose listings can prove candidates gone."""
+        rows = self._db.execute("SELECT DISTINCT listed FROM candidate WHERE rest <> ? ORDER BY listed", (Rest.RESTS,))
         return [paths.to_wire(raw) for (raw,) in rows]
 
     def has_candidates(self) -> bool:
@@ -240,6 +252,44 @@ class Journal:
     def candidate_count(self) -> int:
         """How many files are suspected gone."""
         return int(self._db.execute("SELECT COUNT(*) FROM candidate").fetchone()[0])
+
+    # What can be looked for, to see whether the rest is there (R9)
+
+    def directory_count(self) -> int:
+        """How many directories are known."""
+        return int(self._db.execute("SELECT COUNT(*) FROM directory").fetchone()[0])
+
+    def file_count(self, path: str) -> int:
+        """How many files are known in a directory and below it."""
+        rows = self._db.execute(f"SELECT substr(files, 1, 5) FROM directory WHERE {_BELOW}", _below(path))
+        return sum(_array_length(head) for (head,) in rows)
+
+    def some_files(self, path: str) -> list[tuple[str, list[FileEntry]]]:
+        """The first and the last directory at or below this one that have files, with these files."""
+        found: dict[str, list[FileEntry]] = {}
+        for order in ("ASC", "DESC"):
+            rows = self._db.execute(
+                f"SELECT path, files FROM directory WHERE {_BELOW} AND length(files) > 1 ORDER BY path {order} LIMIT 1",
+                _below(path),
+            )
+            found |= {paths.to_wire(raw): _unpack_files(files) for raw, files in rows}
+        return list(found.items())
+
+    def suspected_places(self) -> list[tuple[str, str, int]]:
+        """Each directory of which files were missed of late: its path, the name of one, and how many. Those that have
+        rested were judged when they were missed."""
+        rows = self._db.execute(
+            "SELECT directory, MIN(name), COUNT(*) FROM candidate WHERE rest = ? GROUP BY directory ORDER BY directory",
+            (Rest.NONE,),
+        )
+        return [(paths.to_wire(raw), paths.to_wire(name), count) for raw, name, count in rows]
+
+
+def _array_length(head: bytes) -> int:
+    """How many items a packed array has, by its first bytes (msgpack's fixarray, array 16, array 32)."""
+    if head[0] < 0xA0:
+        return head[0] & 0x0F
+    return int.from_bytes(head[1:3] if head[0] == 0xDC else head[1:5], "big")
 
 
 _BELOW = "(path = ? OR (path >= ? AND path < ?))"

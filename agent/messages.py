@@ -68,7 +68,7 @@ class Rescan(msgspec.Struct, frozen=True, tag="rescan"):
 
 
 class Release(msgspec.Struct, frozen=True, tag="release"):
-    """Let go of the volume at once: nothing of it may be open when this is done."""
+    """Let go of the volume at once: nothing of it may be open when this is done; answered by :class:`LetGo`."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -123,7 +123,11 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     watched_directories: int
 
 
-FromWorker = Probed | Inspected | Ready | Doubted | Reading
+class LetGo(msgspec.Struct, frozen=True, tag="let-go"):
+    """Nothing of the volume is open any more."""
+
+
+FromWorker = Probed | Inspected | Ready | Doubted | Reading | LetGo
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
@@ -161,6 +165,12 @@ class Line:
         """The next message, waiting for it; None when the supervisor is gone."""
         packet = self._socket.recv(PACKET_BYTES_MAX)
         return _decode_to_worker(packet) if packet else None
+
+    def has_message(self) -> bool:
+        """Whether a message waits, or the other end is gone."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Hang up."""

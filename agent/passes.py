@@ -1,9 +1,10 @@
 """A pass: one gated look at a few directories, from listing to a single commit.
 
-    list  ->  compare  ->  look where arrivals came from  ->  gate  ->  resolve  ->  commit
+    list  ->  compare  ->  look where arrivals came from  ->  sentinels  ->  gate  ->  resolve  ->  commit
 
 Nothing is written before the commit gate; after it, what was learned and what must be told become true in one
-transaction of the journal. A pass that fails its gate leaves nothing behind.
+transaction of the journal. A pass that fails its gate leaves nothing behind. Sentinels cost a read of the disk, so
+they are looked for only when a volume is adopted, and when absences are about to be written (R9, R41).
 """
 
 from __future__ import annotations
@@ -13,29 +14,22 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from agent import absences, identity, survey
-from agent.errnos import Meaning, doubt_reason, forbids_only_absences, meaning
+from agent import absences, identity, sentinels, survey, telling
+from agent.absences import Grounds
+from agent.doubts import Doubt, doubt_of
+from agent.errnos import Meaning, forbids_only_absences, meaning
 from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
 from agent.ports import Clock, FileEntry, Files, Trouble
 from agent.scopes import Scopes
+from agent.sentinels import Verdict
 from agent.store import Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
-from holdfast.reports import FileFacts, Listed, Move, Moved, MovedFile, Observation, Unreadable
+from holdfast.gate import Check
+from holdfast.reports import Listed, Observation, Unreadable
 from holdfast.volumes import Epoch, Reason
-
-
-class Doubt(NamedTuple):
-    """The storage is not what it should be: nothing of the pass was kept, and the volume must be verified.
-
-    ``directory`` is where that showed, if it was one directory: it must be in order before the volume is trusted.
-    """
-
-    reason: Reason
-    detail: str
-    directory: str | None = None
 
 
 class Attachment(NamedTuple):
@@ -80,8 +74,8 @@ class Pass:
     """Use once: construct, then :meth:`run`.
 
     ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
-    the two looks that prove an absence; None while there are places left to look at, or a concern. ``accepted``: a
-    person says that an import path that lists nothing is empty indeed (R2).
+    the two looks that prove an absence; None while there are places left to look at. ``adopting``: it is the first
+    look at an attachment. ``accepted``: a person said that what is there now is true.
     """
 
     def __init__(
@@ -93,6 +87,7 @@ class Pass:
         *,
         settle_s: float,
         confirm_delay_s: float | None,
+        adopting: bool = False,
         accepted: bool = False,
     ) -> None:
         self._store = store
@@ -103,6 +98,7 @@ class Pass:
         self._clock = clock
         self._settle_s = settle_s
         self._confirm_delay_s = confirm_delay_s
+        self._adopting = adopting
         self._accepted = accepted
         self._surveys: dict[str, Survey] = {}
         self._births: dict[tuple[str, str], int | None] = {}
@@ -117,13 +113,18 @@ class Pass:
         """Look, and commit what was found."""
         self._at.files.begin()
         self._look(wishes)
+        # What is missed here may be in a directory that was found just now.
+        delay_s = None if self._new_directories() else self._confirm_delay_s
+        grounds = Grounds(self._at.epoch, self._at.traits, delay_s, accepted=self._accepted)
+        if self._doubt is None and (self._adopting or absences.are_due(self._journal, self._surveys, grounds)):
+            grounds = grounds._replace(sentinels=self._look_for_sentinels())
         told = 0
         if self._doubt is None:
             passed = self._at.files.gate()
             if not isinstance(passed, Trouble):
-                told = self._commit(passed)
+                told = self._commit(passed, grounds)
             elif self._at.guarded and forbids_only_absences(passed):
-                told = self._commit(())
+                told = self._commit((), grounds)
             else:
                 self._doubt = doubt_of(passed, self._at.mount_point)
         return self._outcome(told)
@@ -159,7 +160,8 @@ class Pass:
             excluded=self._scopes.excluded(directory),
             held=held,
             traits=self._at.traits,
-            is_root=self._scopes.is_root(directory) and not self._accepted,
+            is_root=self._scopes.is_root(directory),
+            accepted=self._accepted,
         )
         if isinstance(compared, Refused):
             reason = Reason.EMPTY if compared.empty else Reason.PARTIAL
@@ -189,6 +191,9 @@ class Pass:
         """Sort a failed look; returns where else to look because of it."""
         self._surveys.pop(directory, None)
         match meaning(trouble):
+            case Meaning.VANISHED if not directory and not self._at.traits.local:
+                # The root of what is mounted cannot be removed. A server that denies it has lost its disk.
+                self._doubt = Doubt(Reason.STALE, self._at.mount_point)
             case Meaning.VANISHED if self._scopes.is_root(directory) or not directory:
                 self._doubt = Doubt(Reason.ROOT_MISSING, self._host_path(directory))
             case Meaning.VANISHED:
@@ -207,6 +212,27 @@ class Pass:
                 pass
         return ()
 
+    def _look_for_sentinels(self) -> Verdict:
+        """Whether the rest is there, past the caches (R9); a doubt when it is not."""
+        groups = sentinels.groups(self._journal, self._scopes)
+        found = self._at.files.look_for(sentinels.sought(groups))
+        if isinstance(found, Trouble):
+            self._doubt = doubt_of(found, self._at.mount_point)
+            return Verdict.NOT_FOUND
+        unlisted = {
+            place: where
+            for group in groups
+            for place in group.missed_samples
+            if (where := absences.listing_without(place, self._surveys))
+        }
+        verdict = sentinels.judge(groups, found, self._at.traits, unlisted=[*unlisted], adopting=self._adopting)
+        if verdict is Verdict.CONTRADICTED:
+            lying = next(where for place, where in unlisted.items() if found.get(place))
+            self._doubt = Doubt(Reason.PARTIAL, self._host_path(lying.directory), lying.directory)
+        if verdict is Verdict.TOGETHER and not self._accepted:
+            self._doubt = Doubt(Reason.PARTIAL, self._at.mount_point)
+        return verdict
+
     def _host_path(self, directory: str) -> str:
         return (
             paths.join(self._at.mount_point.rstrip("/"), paths.to_os(directory)) if directory else self._at.mount_point
@@ -214,7 +240,7 @@ class Pass:
 
     # Committing
 
-    def _commit(self, gate: Sequence[str]) -> int:
+    def _commit(self, gate: Sequence[str], grounds: Grounds) -> int:
         """Write down what the pass found; returns how many observations are to be told."""
         news = [one for one in self._surveys.values() if not one.unchanged or one.known is None]
         if not (news or self._unreadable or self._stale_stamps() or self._journal.has_candidates()):
@@ -228,19 +254,20 @@ class Pass:
             departures, forgotten = self._departures()
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
-            absences.reanchor(self._journal, self._vanished)
-            # What is missed here may be in a directory that was found just now.
-            delay_s = None if self._new_directories() else self._confirm_delay_s
-            second = absences.second_looks(self._journal, self._surveys, self._at.epoch, gate, delay_s)
+            absences.reanchor(self._journal, self._vanished, self._surveys)
+            passed = {*gate, Check.SENTINELS} if grounds.sentinels is Verdict.FOUND else {*gate}
+            second = absences.second_looks(
+                self._journal, self._surveys, grounds, [check for check in Check if check in passed]
+            )
             self._again |= second.look_at
             self._journal.suspect(self._candidate(departure) for departure in found.gone)
-            self._suspected = bool(found.gone)
+            self._suspected = bool(found.gone) or second.waiting
             for directory in forgotten:
                 self._journal.forget(directory)
             self._learn({(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves})
             unreadable = self._note_unreadable()
             observations: list[Observation] = [
-                *_moved(found.moves),
+                *telling.moved(found.moves),
                 *self._listed(found.listed),
                 *second.absent,
                 *unreadable,
@@ -259,14 +286,13 @@ class Pass:
         forgotten: list[str] = []
         for directory, compared in self._surveys.items():
             departures.extend(compared.departures)
-            before = None if compared.known is None else compared.known.stamp
             for name in compared.gone_directories:
                 for path, lost in self._journal.below(paths.join(directory, name)):
                     if path in self._surveys:  # listed a moment ago by this very pass, so it is there after all
                         continue
                     forgotten.append(path)
                     departures.extend(
-                        Departure(path, file, birth, directory, before)
+                        Departure(path, file, birth, directory, compared.before)
                         for file, birth in zip(lost.files, lost.births, strict=True)
                     )
         return departures, forgotten
@@ -280,6 +306,7 @@ class Pass:
             departure.before,
             absences.as_look(self._surveys[departure.listed]),
             self._at.epoch,
+            since=self._at.epoch,
         )
 
     def _stale_stamps(self) -> bool:
@@ -328,7 +355,7 @@ class Pass:
         found: list[Listed] = []
         for directory, compared in self._surveys.items():
             files = sorted((*fresh.get(directory, ()), *compared.changes, *compared.retold))
-            found.extend(Listed(directory, [_facts(file) for file in piece]) for piece in reports.pieces(files))
+            found.extend(Listed(directory, [telling.facts(file) for file in piece]) for piece in reports.pieces(files))
         return found
 
     def _note_unreadable(self) -> list[Unreadable]:
@@ -375,25 +402,3 @@ def _is_new(name: str, compared: Survey) -> bool:
     to be told again."""
     known = compared.known
     return known is None or not known.told or known.directories.get(name) != compared.directories[name]
-
-
-def doubt_of(trouble: Trouble, mount_point: str) -> Doubt:
-    """What a failed call says about the whole volume."""
-    name = errno.errorcode.get(trouble.errno, str(trouble.errno))
-    return Doubt(doubt_reason(trouble), f"{name} at {trouble.where or mount_point}")
-
-
-def _moved(moves: list[identity.Move]) -> list[Moved]:
-    """Moves as they are told: those that depend on each other's places in one observation."""
-    found: list[Moved] = []
-    for together in identity.batches(moves, reports.PIECE_FILES_MAX):
-        groups: dict[tuple[str, str], list[MovedFile]] = {}
-        for move in together:
-            one = MovedFile(move.old_name, _facts(move.arrival.file))
-            groups.setdefault((move.origin, move.arrival.directory), []).append(one)
-        found.append(Moved([Move(origin, directory, files) for (origin, directory), files in groups.items()]))
-    return found
-
-
-def _facts(file: FileEntry) -> FileFacts:
-    return FileFacts(file.name, file.size, file.mtime_ns)

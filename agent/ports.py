@@ -111,6 +111,13 @@ class Birth(NamedTuple):
     birth_ns: int | None
 
 
+class Sought(NamedTuple):
+    """A file that is looked for by its name: one that others vouch by (R9)."""
+
+    directory: str
+    name: str
+
+
 class Files(Protocol):
     """Read access to one attachment of one volume. It goes blind, with EXDEV or ENOENT, when that ends.
 
@@ -128,6 +135,12 @@ class Files(Protocol):
 
     def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
         """Inode and birth of each of these files; a name that is not there any more is left out."""
+
+    def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
+        """Whether each of these files is there, asked past every cache that can be passed.
+
+        Files that we may not look at, or that lie on another mount by now, are left out.
+        """
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1): check that nothing happened to the storage since :meth:`begin`.
@@ -159,6 +172,10 @@ class Lost(NamedTuple):
 
 class Watch(Protocol):
     """Hints about changes in directories. They only ever schedule a look."""
+
+    @property
+    def limit(self) -> int:
+        """How many directories may be watched, by all watches of this user together."""
 
     def add(self, directory: str) -> Trouble | None:
         """Watch a directory, not what is below it. Harmless when it is already watched."""

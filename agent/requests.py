@@ -20,11 +20,12 @@ _log = structlog.get_logger("agent.requests")
 
 
 class ToDo(NamedTuple):
-    """Volumes to scan, volumes to verify anew, and whether refused import paths are to be looked at again."""
+    """Volumes to scan, to verify anew, to let go of, and whether refused import paths are to be looked at again."""
 
     scan: list[str]
     verify: list[str]
     rebind: bool
+    release: Sequence[str] = ()
 
 
 def obey(book: Registry, request: Request, table: Sequence[Mount]) -> ToDo:
@@ -32,6 +33,9 @@ def obey(book: Registry, request: Request, table: Sequence[Mount]) -> ToDo:
     match request.verb:
         case "scan":
             return ToDo([one for one in book.volumes if request.volume in (None, one)], [], rebind=False)
+        case "release" if request.volume in book.volumes:
+            attached = book.volumes[request.volume].epoch is not None
+            return ToDo([], [], rebind=False, release=[request.volume] if attached else [])
         case "accept" if request.volume in book.volumes:
             return _accept(book, book.volumes[request.volume])
         case "enrol" if request.path is not None:

@@ -2,12 +2,13 @@
 
 A hint never says what happened, only where to look. Hints of one directory are gathered until it is quiet for a
 moment, or has kept us waiting for the ceiling. What would need too much memory is folded upward: many names of a
-directory into the directory, many directories into a scan of everything.
+directory into the directory, many directories into a scan of the nearest one that holds them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from posixpath import commonprefix
 
 from agent.ports import Hint, Lost
 
@@ -113,6 +114,12 @@ class Settle:
         return min(pending.last + DEBOUNCE_S, pending.first + CEILING_S)
 
     def _fold(self) -> None:
+        above = _nearest_above(self._pending)
         self._pending.clear()
         self._names = 0
-        self._lost.append(Lost("", "more changes at once than can be remembered"))
+        self._lost.append(Lost(above, "more changes at once than can be remembered"))
+
+
+def _nearest_above(directories: Iterable[str]) -> str:
+    """The deepest directory that holds all of these, or is one of them."""
+    return "/".join(commonprefix([directory.split("/") if directory else [] for directory in directories]))

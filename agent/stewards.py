@@ -10,7 +10,7 @@ from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
-from agent.messages import Adopt, Assign, Doubted, FromWorker, Guard, Reading, Ready, Release, Rescan, Stop
+from agent.messages import Adopt, Assign, Doubted, FromWorker, Guard, LetGo, Reading, Ready, Release, Rescan, Stop
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
@@ -22,6 +22,8 @@ _log = structlog.get_logger("agent.stewards")
 
 # How long a worker may take to end by itself.
 _FAREWELL_S = 2.0
+# A volume that was let go of for somebody to unmount it is taken up again after this.
+RELEASED_S = 60.0
 
 
 class News(NamedTuple):
@@ -52,6 +54,7 @@ class Steward:
         # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
         self._stuck: dict[int, WorkerProcess] = {}
         self._where = ""
+        self._letting_go = False
 
     def fileno(self) -> int:
         """The descriptor of the worker's line."""
@@ -113,8 +116,22 @@ class Steward:
         """The worker must let go of the volume; one that does not even take the message is given up."""
         self._epoch = None
         self._reading = None
+        self._letting_go = self.worker is not None
         if self.worker is not None and not self.worker.send(Release()):
             self._give_up()
+
+    def stay_away(self, now: float) -> None:
+        """Leave the volume alone for a while, on the mount where it is now (R40)."""
+        if self._epoch is not None:
+            self.doubted_mounts.add(self._epoch.mount_id)
+        self._retry_at = now + RELEASED_S
+
+    def left(self) -> None:
+        """The volume is not mounted any more: wherever it is mounted next, nothing has to be waited for."""
+        # A worker that hangs on a mount may hang on for longer than the mount is there.
+        self.doubted_mounts &= self._stuck.keys()
+        if not self.doubted_mounts:
+            self._retry_at = None
 
     def read(self, now: float) -> News:
         """What the worker has said since the last call, or what its silence means."""
@@ -172,7 +189,7 @@ class Steward:
             status=structs.replace(status, pending=pending),
             scan=None if said is None else said.scan,
             scans_finished=0 if said is None else said.scans_finished,
-            watching="nothing" if said is None else said.watching,
+            watching="letting go" if self._letting_go else "nothing" if said is None else said.watching,
             watched_directories=0 if said is None else said.watched_directories,
             worker_pid=None if self.worker is None else self.worker.pid,
             matched=list(matched),
@@ -189,11 +206,14 @@ class Steward:
     def _take(self, message: FromWorker, now: float) -> Sequence[Sighting]:
         match message:
             case Reading():
-                self._reading = message
+                # What it said before it took the message that it must let go is out of date.
+                self._reading = message if self._epoch is not None else None
                 if not message.busy and self._epoch is not None:
                     self._failures = 0  # it has looked at everything that it wanted to look at
                 if self.worker is not None:
                     self.worker.busy = message.busy
+            case LetGo():
+                self._letting_go = False
             case Ready(epoch) if epoch == self._epoch:
                 self._retry_at = None
                 self._doubted.clear()
@@ -240,5 +260,6 @@ class Steward:
         if self.worker is not None:
             self._workers.give_up(self.worker)
         self.worker = None
+        self._letting_go = False
         self._epoch = None
         self._reading = None

@@ -37,6 +37,7 @@ CREATE TABLE candidate (
     name BLOB NOT NULL,
     inode INTEGER NOT NULL,
     listed BLOB NOT NULL,
+    rest INTEGER NOT NULL,      -- agent.journal.Rest
     body BLOB NOT NULL,
     PRIMARY KEY (directory, name)
 ) WITHOUT ROWID;

@@ -50,6 +50,7 @@ _log = structlog.get_logger("agent.supervisor")
 
 # What moves without a change of state (the generation of a btrfs) is written down this often.
 _SAVE_S = 300.0
+_RELEASED = "it was let go of so that it can be unmounted, and is taken up again within a minute"
 
 
 class Supervisor:
@@ -212,7 +213,10 @@ class Supervisor:
             if isinstance(sighting, Unprobed):
                 for mount in sighting.mounts:
                     self._prober.probe(mount, self._unique_ids[mount.mount_id], now)
-            elif not (isinstance(sighting, Verified) and steward.must_wait(sighting.probe.mount_id, now)):
+                continue
+            if isinstance(sighting, Gone):
+                steward.left()
+            if not (isinstance(sighting, Verified) and steward.must_wait(sighting.probe.mount_id, now)):
                 self._apply(volume.id, sighting)
         for volume_id in self._stewards.keys() - {volume.id for volume in volumes}:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))
@@ -233,6 +237,10 @@ class Supervisor:
         """A local person has said something."""
         todo = requests.obey(self._registry, request, self._mounts.table())
         now = self._clock.now().boot
+        for volume_id in self._stewards.keys() & set(todo.release):
+            volume = self._registry.volumes[volume_id]
+            self._stewards[volume_id].stay_away(now)
+            self._apply(volume_id, Doubtful(Reason.NOT_YET_VERIFIED, volume.mounted_at or "", _RELEASED))
         for volume_id in self._stewards.keys() & set(todo.scan):
             self._stewards[volume_id].rescan()
         for volume_id in todo.verify:

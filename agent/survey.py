@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from agent.filesystems import Traits
-from agent.journal import KnownDirectory, Stamp, pack_directories, pack_files
+from agent.journal import KnownDirectory, pack_directories, pack_files
 from agent.ports import FileEntry, Listing, Moment
+from agent.times import Stamp, is_same_stamp, is_same_time
 
 _NANOSECONDS = 1_000_000_000
 
@@ -33,7 +34,8 @@ class Survey(NamedTuple):
 
     ``changes`` are those of the same inode with another size or modification time. ``retold`` are known files that
     must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
-    ``held`` are names that are still being written."""
+    ``held`` are names that are still being written. ``before`` are the times that must have moved for a name to be
+    gone; None where they prove nothing."""
 
     listing: Listing
     at: Moment
@@ -48,6 +50,7 @@ class Survey(NamedTuple):
     gone_directories: list[str]
     held: frozenset[str]
     unchanged: bool
+    before: Stamp | None = None
 
 
 class Refused(NamedTuple):
@@ -67,15 +70,20 @@ def compare(
     held: frozenset[str],
     traits: Traits,
     is_root: bool,
+    accepted: bool = False,
 ) -> Survey | Refused:
     """Compare a listing with what was known.
 
     ``excluded`` tests names against the exclusion patterns (None: all are wanted). ``held`` names are still being
     written: they are taken as they were known. ``is_root``: the directory is the root of an import path.
+    ``accepted``: a person said that what is there now is true, so that no listing is refused.
     """
     files = listing.files if excluded is None else [file for file in listing.files if not excluded(file.name)]
-    # Where inodes mean nothing, a directory is known by its name alone.
-    directories = listing.directories if traits.stable_inodes else dict.fromkeys(listing.directories, 0)
+    directories = listing.directories
+    if not traits.stable_inodes:
+        # Where inodes mean nothing, files and directories are known by their names alone (R39).
+        files = [file._replace(inode=0) for file in files]
+        directories = dict.fromkeys(directories, 0)
     if known is None:
         fresh = [file for file in files if file.name not in held]
         return Survey(listing, at, directories, None, fresh, fresh, [], [], [], {}, [], held, False)
@@ -87,14 +95,19 @@ def compare(
     ):
         return Survey(listing, at, directories, known, files, [], [], [], [], {}, [], held, True)
     before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}
-    comparison = _Comparison(listing.directory, known)
+    is_unmoved = is_same_stamp(known.stamp, (listing.mtime_ns, listing.ctime_ns), traits)
+    # Times that did not move prove nothing where a person vouches for what they do not show.
+    before_stamp = None if accepted and is_unmoved else known.stamp
+    comparison = _Comparison(listing.directory, known, before_stamp, traits)
     comparison.look_at(files, before, held)
     comparison.miss(before, set(listing.unclear))
     survey = comparison.survey(listing, at, directories, held)
     gone = bool(survey.gone_directories) or any(not departure.replaced for departure in survey.departures)
-    if gone and is_root and listing.entries == 0:
+    if not gone or accepted:
+        return survey
+    if is_root and listing.entries == 0:
         return Refused(listing.directory, empty=True)
-    if gone and traits.directory_times and known.stamp == (listing.mtime_ns, listing.ctime_ns):
+    if traits.directory_times and is_unmoved:
         # A name cannot leave a directory without moving its times: whatever this is, it is not a deletion.
         return Refused(listing.directory, empty=False)
     return survey
@@ -128,9 +141,11 @@ def unsettled(
 class _Comparison:
     """A listing that differs from what was known of its directory, name by name."""
 
-    def __init__(self, directory: str, known: KnownDirectory) -> None:
+    def __init__(self, directory: str, known: KnownDirectory, stamp: Stamp | None, traits: Traits) -> None:
         self._directory = directory
         self._known = known
+        self._stamp = stamp
+        self._traits = traits
         self._births = dict(zip((file.name for file in known.files), known.births, strict=True))
         self._arrivals: list[FileEntry] = []
         self._changes: list[FileEntry] = []
@@ -155,7 +170,7 @@ class _Comparison:
                 self._arrivals.append(file)
                 continue
             self._keep(file)
-            if (old.size, old.mtime_ns) != (file.size, file.mtime_ns):
+            if old.size != file.size or not is_same_time(old.mtime_ns, file.mtime_ns, self._traits):
                 self._changes.append(file)
             elif not self._known.told:
                 self._retold.append(file)
@@ -185,6 +200,7 @@ class _Comparison:
             gone_directories=[name for name in self._known.directories if name not in still],
             held=held,
             unchanged=False,
+            before=self._stamp,
         )
 
     def _keep(self, file: FileEntry) -> None:
@@ -193,5 +209,5 @@ class _Comparison:
 
     def _depart(self, old: FileEntry, *, replaced: bool) -> None:
         self._departures.append(
-            Departure(self._directory, old, self._births[old.name], self._directory, self._known.stamp, replaced)
+            Departure(self._directory, old, self._births[old.name], self._directory, self._stamp, replaced)
         )

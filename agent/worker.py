@@ -7,6 +7,7 @@ answering. It ends by itself when the supervisor does.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import socket
 import sys
 import time
 
+from agent.doubts import Doubt
 from agent.engine import Engine
 from agent.filesystems import traits
 from agent.linux.blockdev import device_of
@@ -29,6 +31,7 @@ from agent.messages import (
     Guard,
     Inspect,
     Inspected,
+    LetGo,
     Line,
     Probed,
     ProbeMount,
@@ -39,7 +42,7 @@ from agent.messages import (
     Stop,
     ToWorker,
 )
-from agent.passes import Attachment, Doubt
+from agent.passes import Attachment
 from agent.ports import Trouble
 from agent.scopes import Scopes
 from agent.store import Store
@@ -58,6 +61,7 @@ class Worker:
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._watch: InotifyWatch | None = None
+        self._files: MountedFiles | None = None
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
@@ -123,6 +127,7 @@ class Worker:
                 self._engine.scan()
             case Release():
                 self._release()
+                self._line.send(LetGo())
             case _:
                 pass
 
@@ -134,13 +139,24 @@ class Worker:
         self._engine.assign(Scopes(order.scopes))
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
-        files = MountedFiles(
-            mount_point, mount_id, device=device_of(order.mount), identity=order.identity, marker=order.marker
-        )
         reliable = traits(order.mount.fs_type)
-        self._watch = InotifyWatch(mount_point, mount_id) if reliable.local else None
-        attachment = Attachment(order.epoch, files, reliable, mount_point, order.guarded)
-        doubt = self._engine.attach(attachment, self._watch, order.look_first, accepted=order.accepted)
+        self._files = MountedFiles(
+            mount_point,
+            mount_id,
+            device=device_of(order.mount),
+            identity=order.identity,
+            marker=order.marker,
+            remote=not reliable.local,
+            asked_to_let_go=self._is_spoken_to,
+        )
+        self._watch, unwatched = _watch(mount_point, mount_id) if reliable.local else (None, "")
+        doubt = self._engine.attach(
+            Attachment(order.epoch, self._files, reliable, mount_point, order.guarded),
+            self._watch,
+            order.look_first,
+            accepted=order.accepted,
+            unwatched=unwatched,
+        )
         if doubt is not None:
             self._doubt(doubt)
             return
@@ -158,9 +174,16 @@ class Worker:
     def _release(self) -> None:
         if self._engine is not None:
             self._engine.detach()
+        if self._files is not None:
+            self._files.close()
         if self._store is not None:
             self._store.close()
-        self._engine = self._store = self._watch = self._epoch = None
+        self._engine = self._store = self._watch = self._files = self._epoch = None
+
+    def _is_spoken_to(self) -> bool:
+        """Whether the supervisor has said something, which may be that the volume is to be let go of: then a pass
+        ends early, and what is left of it is looked at afterwards."""
+        return self._line.has_message()
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:
@@ -178,6 +201,19 @@ class Worker:
                 watched_directories=watched,
             )
         )
+
+
+def _watch(mount_point: str, mount_id: int) -> tuple[InotifyWatch | None, str]:
+    """A watch, or why there is none: the kernel gives each user only so many (R31)."""
+    try:
+        return InotifyWatch(mount_point, mount_id), ""
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+    return (
+        None,
+        "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024",
+    )
 
 
 def main() -> None:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from agent.linux import kernel
 from agent.ports import Trouble
 from holdfast import paths
+
+# A descriptor on a directory keeps its disk from being unmounted, so none is held for longer than this, and after that
+# the disk is left alone for a moment: whoever tries to unmount again and again gets through within a second (R40).
+HELD_S = 0.04
+REST_S = 0.01
 
 _RESOLVE = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_XDEV | kernel.RESOLVE_NO_SYMLINKS | kernel.RESOLVE_NO_MAGICLINKS
 
@@ -36,11 +44,19 @@ class Attachment:
 
         Raises :class:`OSError`; EXDEV when the path leads to another mount, at its root or below it.
         """
-        descriptor = self._open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = self.open(directory)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def open(self, directory: str) -> int:
+        """The same, to be closed by the caller."""
+        return self._open(directory, os.O_RDONLY | os.O_DIRECTORY)
+
+    def reading(self, directory: str, asked_to_let_go: Callable[[], bool]) -> Reading:
+        """The same, for a directory that takes long to read."""
+        return Reading(self, directory, asked_to_let_go)
 
     @contextmanager
     def place(self, directory: str) -> Iterator[int]:
@@ -76,6 +92,53 @@ class Attachment:
         found = kernel.mount_of(descriptor).mount_id
         if found != self.mount_id:
             raise OSError(errno.EXDEV, "another mount stands at this path", self.mount_point)
+
+
+class Reading:
+    """A directory that is being read, as a context manager. Its ``descriptor`` is given back now and then."""
+
+    def __init__(self, attachment: Attachment, directory: str, asked_to_let_go: Callable[[], bool]) -> None:
+        self._attachment = attachment
+        self._directory = directory
+        self._asked_to_let_go = asked_to_let_go
+        self.descriptor = -1
+        self._until = 0.0
+        self._inode = 0
+
+    def __enter__(self) -> Self:
+        self._open()
+        self._inode = os.fstat(self.descriptor).st_ino
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def pause(self) -> None:
+        """To be called often: gives the descriptor back for a moment when it was held for long.
+
+        Raises :class:`OSError`: ECANCELED when somebody asked for the disk; and as opening does. Where another
+        directory stands by then, what was read before does not belong to what follows: EAGAIN.
+        """
+        if self._asked_to_let_go():
+            raise OSError(errno.ECANCELED, "the volume is to be let go of", self._directory)
+        if time.monotonic() < self._until:
+            return
+        self._close()
+        time.sleep(REST_S)
+        self._open()
+        if os.fstat(self.descriptor).st_ino != self._inode:
+            raise OSError(errno.EAGAIN, "another directory stands at this path", self._directory)
+
+    def _open(self) -> None:
+        self.descriptor = self._attachment.open(self._directory)
+        self._until = time.monotonic() + HELD_S
+
+    def _close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
 
 
 def trouble(error: OSError, where: str) -> Trouble:

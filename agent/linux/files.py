@@ -1,7 +1,8 @@
 """Reading the files of one mounted volume, so that what is read can be proof.
 
 A listing counts only when it was read to its end through a descriptor on the right mount, from a directory that
-did not change meanwhile. Nothing is held open between two calls, so that people can unmount (rule R40).
+did not change meanwhile. Nothing is held open between two calls, and nothing for long within one, so that people
+can unmount (rule R40).
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from agent.linux import blockdev, kernel
-from agent.linux.attachment import Attachment, trouble
+from agent.linux import blockdev, kernel, sentinels
+from agent.linux.attachment import Attachment, Reading, trouble
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
-from agent.ports import Birth, FileEntry, Health, Listing, Marker, Mount, Trouble
+from agent.ports import Birth, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
 from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
@@ -35,6 +36,8 @@ SIZE_DRIFT = 32
 # Names of a listing that could not be looked at for these reasons are unclear. Any other reason casts doubt on
 # the whole directory.
 UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
+# Looks at a file between two questions whether somebody waits for the disk. On a cold disk a look takes 10 ms.
+_PAUSE_EVERY = 16
 _DEAD_OPTIONS = {"shutdown": errno.ESHUTDOWN, "emergency_ro": errno.EROFS, "abort": errno.EROFS}
 
 _name = itemgetter(0)
@@ -46,6 +49,9 @@ class MountedFiles:
 
     ``device`` is its block device ("major:minor", see :func:`agent.linux.blockdev.device_of`); without one, or
     with an anonymous one, the checks of the device are left out. The disk found now is the one adopted.
+
+    ``remote``: a server or a daemon stands between us and the disk. ``asked_to_let_go`` is asked all the time; as
+    soon as it says yes, every call ends with ECANCELED.
 
     Before Linux 6.8 a mount id says little: the disk that is mounted next gets the same. There every pass begins
     with a look at the identity of the volume, which has to be ``identity`` (without one, that of the first pass),
@@ -62,11 +68,16 @@ class MountedFiles:
         device: str | None = None,
         identity: Identity | None = None,
         marker: Marker | None = None,
+        remote: bool = False,
+        asked_to_let_go: Callable[[], bool] = lambda: False,
         mountinfo: str = MOUNTINFO,
         sys: str = blockdev.SYS,
     ) -> None:
         self.mount_id = mount_id
         self._attachment = Attachment(mount_point, mount_id)
+        self._remote = remote
+        self._asked_to_let_go = asked_to_let_go
+        self._total_bytes: int | None = None
         self._mountinfo = mountinfo
         self._table_events = TableEvents(mountinfo)
         self._quiet = True
@@ -88,16 +99,21 @@ class MountedFiles:
             with self._attachment.directory("") as root:
                 if self._recycles_ids:
                     self._check_identity(root)
-                self._baseline = _Baseline(health.errors if health else 0, _total_bytes(root), _has_entries(root))
+                # What is mounted does not change its size behind our back: the first reading is the measure.
+                if self._total_bytes is None:
+                    self._total_bytes = _total_bytes(root)
+                self._baseline = _Baseline(health.errors if health else 0, self._total_bytes, _has_entries(root))
         except OSError as error:
             self._baseline = trouble(error, Check.IDENTITY if self._recycles_ids else Check.MOUNT)
 
     def list(self, directory: str) -> Listing | Trouble:
         """Read a directory to its end."""
         for _ in range(READINGS_MAX):
+            if self._asked_to_let_go():
+                return Trouble(errno.ECANCELED, directory)
             try:
-                with self._attachment.directory(directory) as descriptor:
-                    listing = self._read(directory, descriptor)
+                with self._attachment.reading(directory, self._asked_to_let_go) as reading:
+                    listing = self._read(directory, reading)
                 self._check_undisturbed()
             except OSError as error:
                 return trouble(error, directory)
@@ -108,13 +124,27 @@ class MountedFiles:
     def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
         """Inode and birth of each of these files; a name that is not there any more is left out."""
         try:
-            with self._attachment.directory(directory) as descriptor:
-                found = ((name, _birth(descriptor, name)) for name in names)
-                births = {name: birth for name, birth in found if birth is not None}
+            births: dict[str, Birth] = {}
+            with self._attachment.reading(directory, self._asked_to_let_go) as reading:
+                for number, name in enumerate(names):
+                    if not number % _PAUSE_EVERY:
+                        reading.pause()
+                    birth = _birth(reading.descriptor, name)
+                    if birth is not None:
+                        births[name] = birth
             self._check_undisturbed()
         except OSError as error:
             return trouble(error, directory)
         return births
+
+    def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
+        """Whether each of these files is there, asked past every cache that can be passed."""
+        try:
+            found = sentinels.look_for(self._attachment, sought, remote=self._remote)
+            self._check_undisturbed()
+        except OSError as error:
+            return trouble(error, Check.SENTINELS)
+        return found
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the
@@ -132,14 +162,13 @@ class MountedFiles:
         """Give the descriptor of the mount table back."""
         self._table_events.close()
 
-    def _read(self, directory: str, descriptor: int) -> Listing | None:
+    def _read(self, directory: str, reading: Reading) -> Listing | None:
         """One reading; None when the directory changed meanwhile."""
-        before = kernel.stat_descriptor(descriptor)
+        before = kernel.stat_descriptor(reading.descriptor)
         if before.mount_id != self.mount_id:
             raise OSError(errno.EXDEV, "another mount stands at this path")
-        with os.scandir(descriptor) as names:
-            sorted_out = _sort_out(names)
-        after = os.fstat(descriptor)
+        sorted_out = _sort_out(reading)
+        after = os.fstat(reading.descriptor)
         if (after.st_mtime_ns, after.st_ctime_ns) != (before.mtime_ns, before.ctime_ns):
             return None
         return Listing(directory, before.mount_id, before.mtime_ns, before.ctime_ns, *sorted_out)
@@ -234,40 +263,61 @@ class _Baseline(NamedTuple):
     had_entries: bool
 
 
-def _sort_out(names: Iterator[os.DirEntry[str]]) -> tuple[int, list[FileEntry], dict[str, int], list[str]]:
+def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], list[str]]:
     """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones.
+
+    The names are read first, through one descriptor; what they stand for is asked afterwards, with pauses.
+    """
+    directories: dict[str, int] = {}
+    unclear: list[str] = []
+    asked: list[str] = []
+    entries = 0
+    with os.scandir(reading.descriptor) as names:
+        for entry in names:
+            entries += 1
+            try:
+                if kind(entry.name) is not None:
+                    asked.append(entry.name)
+                elif entry.is_dir(follow_symlinks=False):
+                    directories[paths.from_os(entry.name)] = entry.inode()
+                elif not entry.is_file(follow_symlinks=False):
+                    asked.append(entry.name)
+            except OSError as error:
+                _note_unclear(entry.name, error, unclear)
+    files = _look_at(asked, reading, directories, unclear)
+    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear)
+
+
+def _look_at(
+    asked: Sequence[str], reading: Reading, directories: dict[str, int], unclear: list[str]
+) -> list[FileEntry]:
+    """The media files among these names, and what else they turn out to be: photos by their names; links, devices, or
+    names whose type had to be asked for.
 
     The innermost loop of the agent: a photo costs one system call, and any other name none.
     """
     files: list[FileEntry] = []
-    directories: dict[str, int] = {}
-    unclear: list[str] = []
-    entries = 0
-    for entry in names:
-        entries += 1
-        name = entry.name
-        if not name.isascii():
-            name = paths.from_os(name)
-        wanted = kind(name) is not None
+    for number, raw in enumerate(asked):
+        if not number % _PAUSE_EVERY:
+            reading.pause()
         try:
-            if not wanted:
-                if entry.is_dir(follow_symlinks=False):
-                    directories[name] = entry.inode()
-                    continue
-                if entry.is_file(follow_symlinks=False):
-                    continue
-            # A photo by its name; or a link, a device, or a name whose type had to be asked for and is gone.
-            found = entry.stat(follow_symlinks=False)
+            found = os.stat(raw, dir_fd=reading.descriptor, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in UNCLEAR:
-                raise
-            unclear.append(name)
+            _note_unclear(raw, error, unclear)
             continue
-        if wanted and stat.S_ISREG(found.st_mode):
-            files.append(_entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+        name = raw if raw.isascii() else paths.from_os(raw)
+        if stat.S_ISREG(found.st_mode):
+            if kind(name) is not None:
+                files.append(_entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
         elif stat.S_ISDIR(found.st_mode):
             directories[name] = found.st_ino
-    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear)
+    return files
+
+
+def _note_unclear(raw: str, error: OSError, unclear: list[str]) -> None:
+    if error.errno not in UNCLEAR:
+        raise error
+    unclear.append(paths.from_os(raw))
 
 
 def _birth(descriptor: int, name: str) -> Birth | None:

@@ -20,6 +20,7 @@ from holdfast import paths
 # fs.inotify.max_queued_events bounds it.
 _CHUNK_BYTES = 64 * 1024
 _CHUNKS_MAX = 16
+_LIMIT = "/proc/sys/fs/inotify/max_user_watches"
 
 
 class InotifyWatch:
@@ -32,6 +33,12 @@ class InotifyWatch:
         self._attachment = Attachment(mount_point, mount_id)
         self._inotify = INotify(nonblocking=True)
         self._watched = Watched()
+
+    @property
+    def limit(self) -> int:
+        """How many directories all processes of this user may watch together (inotify(7))."""
+        with open(_LIMIT, encoding="ascii") as file:
+            return int(file.read())
 
     def add(self, directory: str) -> Trouble | None:
         """Watch a directory. ENOSPC: the limit fs.inotify.max_user_watches is reached."""

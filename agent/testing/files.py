@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from agent.linux import files as real
-from agent.ports import Birth, FileEntry, Listing, Marker, Trouble
+from agent.ports import Birth, FileEntry, Listing, Marker, Sought, Trouble
 from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
@@ -36,6 +36,7 @@ class FakeFiles:
         self._host = host
         self._mount_point = mount_point
         self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
+        self._total_bytes: int | None = None
 
     def begin(self) -> None:
         """Start of a pass: note what :meth:`gate` looks back to."""
@@ -47,8 +48,10 @@ class FakeFiles:
                 if self._host.recycles_ids and disk.uuid != self._uuid:
                     self._baseline = Trouble(errno.EXDEV, Check.IDENTITY)
                     return
+                if self._total_bytes is None:
+                    self._total_bytes = _total_bytes(disk)
                 self._baseline = _Baseline(
-                    self._host.table_events, disk.faults.errors_counted, _total_bytes(disk), _shown(place, root)
+                    self._host.table_events, disk.faults.errors_counted, self._total_bytes, _shown(place, root)
                 )
         except OSError as error:
             self._baseline = Trouble(error.errno or errno.EIO, Check.MOUNT)
@@ -85,6 +88,30 @@ class FakeFiles:
         except OSError as error:
             return Trouble(error.errno or errno.EIO, directory)
         return found
+
+    def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
+        """Whether each of these files is there, asked past the caches."""
+        found: dict[Sought, bool] = {}
+        try:
+            self._host.called("files.look_for")
+            for one in sought:
+                self._look_for(one, found)
+            self._check_undisturbed()
+        except OSError as error:
+            return Trouble(error.errno or errno.EIO, Check.SENTINELS)
+        return found
+
+    def _look_for(self, one: Sought, found: dict[Sought, bool]) -> None:
+        try:
+            with self._directory(one.directory) as (place, node):
+                place.mounted.disk.faults.check_past_caches(paths.join(place.path, one.name))
+                child = node.children.get(one.name)
+                found[one] = child is not None and child.kind is NodeKind.FILE
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                found[one] = False
+            elif error.errno not in (errno.EACCES, errno.EPERM, errno.EXDEV):
+                raise
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate, with the checks of the real port and their names."""
@@ -127,6 +154,8 @@ class FakeFiles:
         disk = place.mounted.disk
         # A fault that came after the opening is met by the reading. An unmount is not: the descriptor holds on.
         disk.faults.check(place.path)
+        if code := disk.faults.listing_errnos.get(place.path):
+            raise OSError(code, os.strerror(code), place.path)
         files: list[FileEntry] = []
         directories: dict[str, int] = {}
         unclear: list[str] = []

@@ -36,6 +36,11 @@ class FakeWatch:
         self._bell: Bell | None = None
         host.on_shutdown.append(self._shut_down)
 
+    @property
+    def limit(self) -> int:
+        """How many directories may be watched."""
+        return self._host.watch_limit
+
     def add(self, directory: str) -> Trouble | None:
         """Watch a directory."""
         try:

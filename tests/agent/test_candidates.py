@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.absences import second_looks
+from agent.absences import Grounds, second_looks
+from agent.filesystems import traits
 from agent.identity import Arrival, resolve
 from agent.journal import Candidate, Journal
 from agent.ports import FileEntry, Listing, Moment
@@ -14,6 +15,7 @@ from holdfast.volumes import Epoch
 
 EPOCH, BEFORE = Epoch("boot", 7, 2), Epoch("boot", 6, 1)
 FILE = FileEntry("a.jpg", 12, 10, 20, 30)
+GROUNDS = Grounds(EPOCH, traits("ext4"), 2.0)
 FIRST = Look(at=1000.0, boot_s=100.0, mount_id=7, mtime_ns=5, ctime_ns=5, entries=1)
 
 
@@ -27,8 +29,8 @@ def confirmed(epoch: Epoch, at: Moment) -> list[str]:
     store = Store(":memory:", "vol_1", "jrn_1")
     journal = Journal(store)
     with store.transaction():
-        journal.suspect([Candidate("trip", FILE, 1, "trip", (4, 4), FIRST, epoch)])
-        found = second_looks(journal, {"trip": survey(at)}, EPOCH, sorted(REQUIRED), 2.0)
+        journal.suspect([Candidate("trip", FILE, 1, "trip", (4, 4), FIRST, epoch, epoch)])
+        found = second_looks(journal, {"trip": survey(at)}, GROUNDS, sorted(REQUIRED))
     store.close()
     return [name for one in found.absent for name in one.names]
 
@@ -49,15 +51,15 @@ def test_r21_directory_that_comes_back_before_the_second_look_was_never_gone() -
     journal = Journal(store)
     shown = survey(Moment(2000.0, 1100.0), {"day": 9})
     with store.transaction():
-        journal.suspect([Candidate("trip/day", FILE, 1, "trip", (4, 4), FIRST, EPOCH)])
-        found = second_looks(journal, {"trip": shown}, EPOCH, sorted(REQUIRED), 2.0)
+        journal.suspect([Candidate("trip/day", FILE, 1, "trip", (4, 4), FIRST, EPOCH, EPOCH)])
+        found = second_looks(journal, {"trip": shown}, GROUNDS, sorted(REQUIRED))
     assert (found.absent, found.look_at) == ([], {"trip/day"})
     assert journal.suspected_listings() == ["trip/day"], "only its own listing can tell now"
     store.close()
 
 
 def test_r38_of_two_links_the_one_that_is_back_at_its_name_is_no_move() -> None:
-    suspected = Candidate("", FILE, 1, "", (1, 1), FIRST, EPOCH)
+    suspected = Candidate("", FILE, 1, "", (1, 1), FIRST, EPOCH, EPOCH)
     newer = Arrival("", FILE._replace(name="Z.jpg"), 1)
     back = Arrival("", FILE, 1)
     found = resolve([newer, back], [], [suspected])

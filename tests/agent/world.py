@@ -7,10 +7,11 @@ import random
 
 import msgspec
 
+from agent.doubts import Doubt
 from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
 from agent.outbox import Outbox
-from agent.passes import Attachment, Doubt
+from agent.passes import Attachment
 from agent.ports import Marker
 from agent.scopes import Scope, Scopes
 from agent.store import Store

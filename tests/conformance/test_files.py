@@ -6,9 +6,9 @@ import errno
 
 import pytest
 
-from agent.linux import files as checks
 from agent.ports import Birth, Listing, Trouble
 from holdfast import paths
+from holdfast.gate import Check
 from tests.conformance.worlds import World
 
 CHANGES = {
@@ -151,13 +151,13 @@ class TestGate:
         files = volume.files()
         files.begin()
         assert list(files.gate()) == [
-            checks.CHECK_TABLE,
-            checks.CHECK_MOUNT,
-            checks.CHECK_SUPER_BLOCK,
-            checks.CHECK_ROOT,
-            checks.CHECK_SIZE,
-            checks.CHECK_DEVICE,
-            checks.CHECK_ERRORS,
+            Check.TABLE,
+            Check.MOUNT,
+            Check.SUPER_BLOCK,
+            Check.ROOT,
+            Check.SIZE,
+            Check.DEVICE,
+            Check.ERRORS,
         ]
 
     def test_r1_is_closed_when_its_pass_began_on_something_else(self, volume: World) -> None:
@@ -175,7 +175,7 @@ class TestGate:
         files = volume.files()
         files.begin()
         volume.umount(lazy=lazy)
-        assert files.gate() == Trouble(errno.EXDEV, checks.CHECK_MOUNT)
+        assert files.gate() == Trouble(errno.EXDEV, Check.MOUNT)
         assert files.list("d") == Trouble(errno.EXDEV, "d")
         assert files.births("d", ["a.jpg"]) == Trouble(errno.EXDEV, "d")
 
@@ -185,7 +185,7 @@ class TestGate:
         files.begin()
         volume.umount()
         volume.mount()
-        assert files.gate() == Trouble(errno.EXDEV, checks.CHECK_MOUNT)
+        assert files.gate() == Trouble(errno.EXDEV, Check.MOUNT)
         assert [file.name for file in listed(volume, "d").files] == ["a.jpg"]
 
     def test_r14_is_closed_while_the_volume_is_covered(self, volume: World) -> None:
@@ -196,7 +196,7 @@ class TestGate:
         assert isinstance(files.gate(), Trouble)
         assert files.list("d") == Trouble(errno.EXDEV, "d")
         volume.uncover()
-        assert checks.CHECK_TABLE not in files.gate()
+        assert Check.TABLE not in files.gate()
         assert isinstance(files.list("d"), Listing)
 
 

@@ -68,6 +68,10 @@ class Disk:
         run("umount", *(["-l"] if lazy else []), str(self.path))
         self._mounted_at.pop()
 
+    def forget_mount(self) -> None:
+        """Somebody else has unmounted it from the last place."""
+        self._mounted_at.pop()
+
     def clone(self) -> Disk:
         """A second disk with the same content and the same identity. Not while it is mounted."""
         return self._drawer.copy(self)

@@ -10,12 +10,13 @@ import random
 from dataclasses import dataclass, field
 
 from agent import bindings, mounts
+from agent.doubts import Doubt
 from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
 from agent.locating import locate
 from agent.messages import Inspected
 from agent.outbox import Outbox
-from agent.passes import Attachment, Doubt
+from agent.passes import Attachment
 from agent.ports import Mount, Probe, Trouble, Unreachable, Uplink
 from agent.registry import Registry
 from agent.scopes import Scopes
