@@ -241,6 +241,8 @@ def _schema(engine: sa.Engine) -> dict[str, list[str]]:
                 texts = [str(text) for text in connection.execute(chosen, {"name": table.name}).scalars()]
             else:
                 texts = [str(connection.exec_driver_sql(f"SHOW CREATE TABLE `{table.name}`").one()[1])]
-            lines = (line.strip().rstrip(",") for text in texts for line in text.splitlines())
+            # A table that SQLite renamed has its name in quotes.
+            plain = (text.replace(f'"{table.name}"', table.name) for text in texts)
+            lines = (line.strip().rstrip(",") for text in plain for line in text.splitlines())
             found[table.name] = sorted(line for line in lines if line)
     return found
