@@ -67,6 +67,7 @@ class Engine:
         self._at: Attachment | None = None
         self._watch: Watch | None = None
         self._watch_limit: str | None = None
+        self._held = False
         self._walks: list[Walk] = []
         self._revisits: dict[str, float] = {}
         self._confirm_at: float | None = None
@@ -137,6 +138,12 @@ class Engine:
             self._walks.append(Walk(directory, now.boot, scan))
             self._tell([ScanStarted(scan, directory, "changed")])
         self._rescan_at = None
+
+    def hold_absences(self, held: bool) -> None:
+        """Confirm no absence from now on, whatever is missed; or confirm what was missed meanwhile."""
+        if self._held and not held and self._at is not None and self._journal.has_candidates():
+            self._confirm_soon()
+        self._held = held
 
     def hint(self, hints: Iterable[Hint | Lost]) -> Doubt | None:
         """Take in what the watch saw. A watch that ended means that the storage went away under it."""
@@ -269,7 +276,7 @@ class Engine:
     def _confirm_delay_s(self) -> float | None:
         """How far apart the two looks of an absence must be. What is missed here may yet turn up in a place that a
         walk has not reached, or under a name that is still being written to; but nobody writes for ever."""
-        if self._walks:
+        if self._walks or self._held:
             return None
         return max(self._settings.confirm_delay_s, _REST_S) if self._revisits else self._settings.confirm_delay_s
 

@@ -25,11 +25,19 @@ class ProbeMount(msgspec.Struct, frozen=True, tag="probe-mount"):
 
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
     """Look at a host path that is to become an import path, and must lie below one of ``roots``; answered by
-    :class:`Inspected`."""
+    :class:`Inspected`. With ``shown_at``, it is said to be what a union shows there, which is looked at too."""
 
     import_path: str
     path: str
     roots: list[str]
+    shown_at: str | None = None
+
+
+class AskBranches(msgspec.Struct, frozen=True, tag="ask-branches"):
+    """Ask a union for its branches; answered by :class:`Branches`."""
+
+    unique_id: int
+    mount_point: str
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
@@ -43,6 +51,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     scopes: list[Scope]
     look_first: list[str]  # directories that were doubted before
     settings: EngineSettings
+    hold: bool = False  # confirm no absence until told to
 
 
 class Assign(msgspec.Struct, frozen=True, tag="assign"):
@@ -59,11 +68,17 @@ class Release(msgspec.Struct, frozen=True, tag="release"):
     """Let go of the volume at once: nothing of it may be open when this is done."""
 
 
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Confirm no absence from now on, or confirm them again."""
+
+    absences: bool
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | Adopt | Assign | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Assign | Rescan | Hold | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -75,11 +90,21 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
 
 class Inspected(msgspec.Struct, frozen=True, tag="inspected"):
-    """What an import path is: its canonical path, or the sentence that says why it cannot be used."""
+    """What an import path is: its canonical path, or the sentence that says why it cannot be used, with the errno
+    behind that if there is one."""
 
     import_path: str
     canonical: str
     refusal: str | None
+    errno: int = 0
+
+
+class Branches(msgspec.Struct, frozen=True, tag="branches"):
+    """The branches of a union as host paths, or the errno that it answered with."""
+
+    unique_id: int
+    paths: list[str]
+    errno: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -111,7 +136,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     watched_directories: int
 
 
-FromWorker = Probed | Inspected | Ready | Doubted | Reading
+FromWorker = Probed | Inspected | Branches | Ready | Doubted | Reading
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

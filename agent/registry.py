@@ -24,13 +24,15 @@ class RegistryUnusable(Exception):
 class Registry(msgspec.Struct, kw_only=True):
     """``agent`` is the id that the sidecar gave.
 
-    ``assignment`` is the last one received: with it the agent works on while the sidecar is away.
+    ``assignment`` is the last one received: with it the agent works on while the sidecar is away. ``unions`` are the
+    branches that were enrolled of unions that are scanned themselves, because their branches cannot be reached.
     """
 
     format: int = FORMAT
     agent: str | None = None
     volumes: dict[str, Volume] = {}
     bindings: dict[str, Binding] = {}
+    unions: dict[str, list[str]] = {}
     assignment: Assignment | None = None
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
-from agent.messages import Adopt, Assign, Doubted, FromWorker, Reading, Ready, Release, Rescan, Stop
+from agent.messages import Adopt, Assign, Doubted, FromWorker, Hold, Reading, Ready, Release, Rescan, Stop
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
@@ -45,6 +45,7 @@ class Steward:
         self._workers = workers
         self._epoch: Epoch | None = None
         self._scopes: list[Scope] = []
+        self._held = False
         self._reading: Reading | None = None
         self._doubted: set[str] = set()
         self._failures = 0
@@ -65,9 +66,10 @@ class Steward:
         store_path: str,
         scopes: list[Scope],
         settings: EngineSettings,
+        hold: bool = False,
         now: float,
     ) -> None:
-        """Give the volume to a worker."""
+        """Give the volume to a worker. ``hold``: it confirms no absence until :meth:`hold_absences` says so."""
         if volume.epoch is None:
             raise AssertionError("bug: a volume is adopted without an epoch")
         order = Adopt(
@@ -79,7 +81,9 @@ class Steward:
             scopes=scopes,
             look_first=sorted(self._doubted),
             settings=settings,
+            hold=hold,
         )
+        self._held = hold
         # A worker that was told to release the volume while it was at work may hang in what it was at.
         if self.worker is None or self.worker.busy or not self.worker.send(order):
             self._give_up()
@@ -101,6 +105,12 @@ class Steward:
         """Scan everything again."""
         if self.worker is not None:
             self.worker.send(Rescan())
+
+    def hold_absences(self, held: bool) -> None:
+        """Have no absence confirmed from now on, or have them confirmed again."""
+        if held != self._held and self.worker is not None and self._epoch is not None:
+            self._held = held
+            self.worker.send(Hold(held))
 
     def release(self) -> None:
         """The worker must let go of the volume; one that does not even take the message is given up."""

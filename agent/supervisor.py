@@ -13,19 +13,35 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from agent import bindings, mounts, registry
+from agent import bindings, mounts, registry, unions
+from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
+from agent.errnos import doubt_reason
 from agent.filesystems import PSEUDO
 from agent.local_socket import LocalSockets
-from agent.messages import FromWorker, Inspected
+from agent.messages import FromWorker
 from agent.ports import Clock, Mount, Mounts
 from agent.probing import Prober
 from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
 from agent.stewards import Steward
-from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprobed, Verified, advance, locate, status_of
+from agent.volume import (
+    Adopted,
+    Attach,
+    Detach,
+    Doubtful,
+    Effect,
+    Gone,
+    Lacking,
+    Sighting,
+    Unprobed,
+    Verified,
+    advance,
+    locate,
+    status_of,
+)
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
@@ -60,7 +76,7 @@ class Supervisor:
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
-        self._inspected: dict[str, Inspected] = {}
+        self._binder = Binder(book, table, self._prober, lambda: self._new_id("volume"))
         self._table: list[Mount] = []
         self._unique_ids: dict[int, int] = {}
         self._look_again = True
@@ -114,7 +130,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         now = self._clock.now().boot
-        if self._mounts.changed():
+        changed = self._mounts.changed()
+        if changed:
             self._look_again = True
             self._rebind_at = now
         self._take_configuration()
@@ -128,10 +145,12 @@ class Supervisor:
         if self._look_again:
             self._look_again = False
             self._look(now)
+        self._binder.see(self._table, changed=changed)
         if self._rebind_at <= now:
             self._rebind_at = now + _REBIND_S
-            self._inspect_unbound(now)
-        self._bind_inspected(now)
+            self._binder.inspect_unbound(self._config.roots, now)
+        self._bind(now)
+        self._judge_unions()
         self._workers.warm(now)
         self._workers.reap()
         self._publish()
@@ -152,6 +171,7 @@ class Supervisor:
             self._sockets.answer(self.status())
         if self._sockets.requests.fileno() in ready:
             for request in self._sockets.read_requests():
+                self._binder.hurry()
                 for volume, steward in self._stewards.items():
                     if request.verb == "scan" and request.volume in (None, volume):
                         steward.rescan()
@@ -160,7 +180,7 @@ class Supervisor:
         if self._look_again:
             return 0
         now = self._clock.now().boot
-        times = [self._prober.due(), *(steward.due() for steward in self._stewards.values())]
+        times = [self._prober.due(), self._binder.due(), *(steward.due() for steward in self._stewards.values())]
         if bindings.unbound(self._registry):
             times.append(self._rebind_at)
         soonest = min((time for time in times if time is not None), default=None)
@@ -229,6 +249,8 @@ class Supervisor:
                     mount,
                     store_path=self._store_path(volume_id),
                     scopes=bindings.scopes(self._registry, volume_id),
+                    # A union that is scanned itself proves nothing until it has told that all its branches are there.
+                    hold=volume_id in self._registry.unions,
                     settings=EngineSettings(
                         settle_s=self._config.settle_s,
                         confirm_delay_s=self._config.confirm_delay_s,
@@ -264,29 +286,36 @@ class Supervisor:
             for volume_id, steward in self._stewards.items():
                 steward.assign(bindings.scopes(self._registry, volume_id))
 
-    def _inspect_unbound(self, now: float) -> None:
-        for path in bindings.unbound(self._registry):
-            self._prober.inspect(path.id, path.path, self._config.roots, now)
+    def _bind(self, now: float) -> None:
+        """Bind the import paths that were looked at, and take up what bound ones show newly."""
+        if not self._binder.step(now, self._clock.now().wall):
+            return
+        self._save()
+        self._look_again = True
+        for volume_id, steward in self._stewards.items():
+            steward.assign(bindings.scopes(self._registry, volume_id))
 
-    def _bind_inspected(self, now: float) -> None:
-        """Bind the import paths that were inspected, once the mount they lie on was probed."""
-        for import_path, found in list(self._inspected.items()):
-            mount = bindings.mount_of(self._table, found)
-            unique_id = None if mount is None else self._mounts.unique_id(mount.mount_point)
-            probe = None if unique_id is None else self._prober.probes.get(unique_id)
-            if mount is not None and unique_id is not None and probe is None:
-                self._prober.probe(mount, unique_id, now)
+    # Unions
+
+    def _judge_unions(self) -> None:
+        """A union that lacks a branch says so, and goes on; the branch speaks for itself."""
+        for volume in bindings.in_use(self._registry):
+            lost = self._binder.lost(volume) if unions.is_union(volume.identity.fs_type) else None
+            steward = self._stewards.get(volume.id)
+            if lost is None or steward is None or volume.epoch is None:
                 continue
-            del self._inspected[import_path]
-            before = self._registry.bindings.get(import_path)
-            wall = self._clock.now().wall
-            binding = bindings.bind(self._registry, found, mount, probe, lambda: self._new_id("volume"), wall)
-            if binding != before:
-                _log.info("import_path.inspected", import_path=import_path, state=binding.state, detail=binding.message)
-                self._save()
-                self._look_again = True
-            if binding.volume in self._stewards:
-                self._stewards[binding.volume].assign(bindings.scopes(self._registry, binding.volume))
+            steward.hold_absences(bool(lost))
+            if lost and volume.reason in (Reason.VERIFIED, Reason.BRANCH_LOST):
+                self._apply(volume.id, Lacking(volume.epoch, lost))
+            elif not lost and volume.reason is Reason.BRANCH_LOST:
+                self._apply(volume.id, Adopted(volume.epoch))
+
+    def _fail_union(self, failed: Failed) -> None:
+        """A union does not answer any more: whatever is shown through it cannot be opened."""
+        for volume in bindings.in_use(self._registry):
+            if volume.epoch is not None and volume.epoch.mount_id == failed.unique_id:
+                self._apply(volume.id, Doubtful(doubt_reason(failed.trouble), volume.mounted_at or "", ""))
+        self._prober.forget([failed.unique_id])
 
     # Messages
 
@@ -306,8 +335,9 @@ class Supervisor:
 
     def _take_answers(self, answers: Sequence[FromWorker]) -> None:
         for answer in answers:
-            if isinstance(answer, Inspected):
-                self._inspected[answer.import_path] = answer
+            failed = self._binder.take(answer)
+            if failed is not None:
+                self._fail_union(failed)
             self._look_again = True
 
     # Telling

@@ -5,6 +5,7 @@ into the next state. What each sighting leads to, from any state:
 
     Verified    the right storage, at a mount not attached yet      state stays, effect Attach
     Adopted     the worker looked at it, and all is well            online
+    Lacking     it is a union that answers, and lost a branch       suspect, and stays attached
     Still       the attached mount is where it was                  state stays
     Gone        no mount of it, or only an idle automount           offline or idle
     Covered     it is mounted, with something else over it          suspect
@@ -27,6 +28,7 @@ from msgspec import structs
 from agent import mounts
 from agent.errnos import doubt_reason
 from agent.ports import Mount, Probe, Trouble
+from holdfast import paths
 from holdfast.volumes import STATE_OF, Capacity, Epoch, Identity, Reason, VolumeState, VolumeStatus, sentence
 
 
@@ -77,6 +79,13 @@ class Adopted(NamedTuple):
     epoch: Epoch
 
 
+class Lacking(NamedTuple):
+    """The attached mount is a union, and a branch of it is away; the others are as they were (R15)."""
+
+    epoch: Epoch
+    branches: list[str]
+
+
 class Still(NamedTuple):
     """The attached mount is where it was."""
 
@@ -112,7 +121,7 @@ class Unprobed(NamedTuple):
     mounts: list[Mount]
 
 
-Sighting = Verified | Adopted | Still | Gone | Covered | Foreign | Doubtful
+Sighting = Verified | Adopted | Lacking | Still | Gone | Covered | Foreign | Doubtful
 
 
 class Attach(NamedTuple):
@@ -190,6 +199,11 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
             if epoch != volume.epoch:  # it adopted an attachment that has ended meanwhile
                 return volume, []
             return _become(volume, Reason.VERIFIED, volume.mounted_at or "", "", now), []
+        case Lacking(epoch, branches):
+            if epoch != volume.epoch:
+                return volume, []
+            away = ", ".join(map(paths.to_display, map(paths.to_bytes, branches)))
+            return _become(volume, Reason.BRANCH_LOST, volume.mounted_at or "", away, now), []
         case Verified(mount, probe):
             attachments = volume.attachments + 1
             following = structs.replace(
@@ -219,7 +233,8 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
 def status_of(volume: Volume) -> VolumeStatus:
     """A volume as every heartbeat tells it. An attachment is told when it was adopted: a volume in trouble is tried
     again and again, and that is no news."""
-    is_online = volume.state is VolumeState.ONLINE
+    # A union that lost a branch is in use as it was.
+    is_online = volume.state is VolumeState.ONLINE or volume.reason is Reason.BRANCH_LOST
     return VolumeStatus(
         volume=volume.id,
         state=volume.state,

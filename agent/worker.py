@@ -7,6 +7,7 @@ answering. It ends by itself when the supervisor does.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -19,13 +20,17 @@ from agent.filesystems import traits
 from agent.linux.blockdev import device_of
 from agent.linux.clock import SystemClock
 from agent.linux.files import MountedFiles
+from agent.linux.fuse import read_branches
 from agent.linux.inotify import InotifyWatch
 from agent.linux.inspection import inspect
 from agent.linux.probe import probe
 from agent.messages import (
     Adopt,
+    AskBranches,
     Assign,
+    Branches,
     Doubted,
+    Hold,
     Inspect,
     Inspected,
     Line,
@@ -109,15 +114,19 @@ class Worker:
                 self._line.send(
                     Probed(unique_id, None, found.errno) if isinstance(found, Trouble) else Probed(unique_id, found)
                 )
-            case Inspect(import_path, path, roots):
-                canonical, refusal = inspect(path, roots)
-                self._line.send(Inspected(import_path, canonical, refusal))
+            case Inspect(import_path, path, roots, shown_at):
+                seen = inspect(path, roots, shown_at=shown_at)
+                self._line.send(Inspected(import_path, seen.canonical, seen.refusal, seen.errno))
+            case AskBranches(unique_id, mount_point):
+                self._line.send(_ask_branches(unique_id, mount_point))
             case Adopt():
                 self._adopt(message)
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
             case Rescan() if self._engine is not None and self._engine.attached:
                 self._engine.scan()
+            case Hold(absences) if self._engine is not None:
+                self._engine.hold_absences(absences)
             case Release():
                 self._release()
             case _:
@@ -129,6 +138,7 @@ class Worker:
         self._store = Store(order.store_path, order.volume)
         self._engine = Engine(self._store, self._clock, order.settings, os.urandom)
         self._engine.assign(Scopes(order.scopes))
+        self._engine.hold_absences(order.hold)
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         files = MountedFiles(mount_point, mount_id, device=device_of(order.mount), identity=order.identity)
@@ -174,6 +184,13 @@ class Worker:
                 watched_directories=watched,
             )
         )
+
+
+def _ask_branches(unique_id: int, mount_point: str) -> Branches:
+    try:
+        return Branches(unique_id, read_branches(mount_point))
+    except OSError as error:
+        return Branches(unique_id, [], error.errno or errno.EIO)
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from agent.linux.fuse import shows
 from holdfast import paths
 
 _FSTAB = "/etc/fstab"
@@ -19,27 +21,40 @@ _REFUSALS = {
 }
 
 
-def inspect(path: str, roots: Sequence[str], fstab: str = _FSTAB) -> tuple[str, str | None]:
-    """The canonical form of an absolute host path, and the sentence that says why it cannot be an import path.
+class Inspection(NamedTuple):
+    """The canonical form of a host path; or the sentence that says why it cannot be an import path, and the errno
+    behind that, 0 when there is none."""
 
-    Paths are wire text. The sentence is None when the path is an existing, readable directory below a root: symbolic
-    links are resolved on both sides first, so that no link leads out of what the administrator exposed.
+    canonical: str
+    refusal: str | None
+    errno: int = 0
+
+
+def inspect(path: str, roots: Sequence[str], fstab: str = _FSTAB, *, shown_at: str | None = None) -> Inspection:
+    """Look at an absolute host path. Paths are wire text.
+
+    It can be an import path when it is an existing, readable directory below a root: symbolic links are resolved on
+    both sides first, so that no link leads out of what the administrator exposed. With ``shown_at`` it must be what a
+    union shows at that path (EXDEV when it is something else).
     """
     try:
         canonical = os.path.realpath(paths.to_os(path), strict=True)
         status = os.stat(canonical)
         if not stat.S_ISDIR(status.st_mode):
-            return path, _REFUSALS[errno.ENOTDIR].format(path=path)
+            return Inspection(path, _REFUSALS[errno.ENOTDIR].format(path=path), errno.ENOTDIR)
         with os.scandir(canonical) as entries:
             is_empty = next(entries, None) is None
+        if shown_at is not None and not shows(paths.to_os(shown_at), canonical):
+            return Inspection(path, f"{path} is not what {shown_at} shows.", errno.EXDEV)
     except OSError as error:
-        text = _REFUSALS.get(error.errno or 0, "{path} cannot be read: " + os.strerror(error.errno or 0) + ".")
-        return path, text.format(path=path)
+        number = error.errno or errno.EIO
+        text = _REFUSALS.get(number, "{path} cannot be read: " + os.strerror(number) + ".")
+        return Inspection(path, text.format(path=path), number)
     if not any(paths.contains(_resolved(root), paths.from_os(canonical)) for root in roots):
-        return path, f"{path} is not exposed by the agent. Add it to 'roots' in agent.toml."
+        return Inspection(path, f"{path} is not exposed by the agent. Add it to 'roots' in agent.toml.")
     if is_empty and canonical in _mount_points(fstab) and not os.path.ismount(canonical):
-        return path, f"{path} is a mount point with nothing mounted. Mount the disk first."
-    return paths.from_os(canonical), None
+        return Inspection(path, f"{path} is a mount point with nothing mounted. Mount the disk first.")
+    return Inspection(paths.from_os(canonical), None)
 
 
 def _resolved(root: str) -> str:

@@ -14,6 +14,7 @@ from agent.linux import kernel
 from agent.linux.attachment import Attachment, trouble
 from agent.linux.blockdev import device_of
 from agent.ports import Mount, Probe, Trouble
+from agent.unions import is_union
 from holdfast.volumes import Capacity, Identity
 
 UDEV = "/run/udev/data"
@@ -57,8 +58,15 @@ def identity_of(mount: Mount, root: int) -> Identity:
         root=mount.root,
         root_inode=facts.inode,
         root_birth_ns=facts.birth_ns,
-        source=mount.source if is_named(mount.fs_type) else None,
+        source=_source(mount),
     )
+
+
+def _source(mount: Mount) -> str | None:
+    if is_union(mount.fs_type):
+        # Its source is what somebody called it, or its branches, which come and go; it is where it was made.
+        return mount.mount_point
+    return mount.source if is_named(mount.fs_type) else None
 
 
 def is_named(fs_type: str) -> bool:
