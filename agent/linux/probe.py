@@ -83,11 +83,19 @@ def format_uuid(raw: bytes) -> str:
 
 
 def _label(mount: Mount, root: int) -> str:
+    if _passes_on(mount.fs_type):
+        return _last_segment(mount)
     return kernel.filesystem_label(root) or _udev_label(mount) or _linked_label(mount) or _last_segment(mount)
 
 
+def _passes_on(fs_type: str) -> bool:
+    """Whether it may pass questions on to another file system: a mergerfs answers with the UUID and the label of one of
+    its branches, and with those of another when that is away."""
+    return fs_type.startswith("fuse.")
+
+
 def _uuid(mount: Mount, root: int) -> str | None:
-    if mount.fs_type in _WITHOUT_UUID:
+    if mount.fs_type in _WITHOUT_UUID or _passes_on(mount.fs_type):
         return None
     raw = kernel.filesystem_uuid(root, mount.fs_type)
     if raw is not None:
