@@ -67,6 +67,9 @@ class Binder:
         # Folders of branches that were looked at, by the key of the question.
         self._looks: dict[str, Inspected] = {}
         self._look_at = 0.0
+        # What was mounted directly on each attached volume, by this table.
+        self._surveyed: Sequence[Mount] | None = None
+        self._below: dict[str, frozenset[str]] = {}
         self._is_stale = True
 
     def see(self, table: Sequence[Mount], *, changed: bool) -> None:
@@ -76,6 +79,19 @@ class Binder:
             self.hurry()
         if changed and self._mounts.recycles_ids:
             self._branches.clear()  # another union may have the id by now
+
+    def uncovered(self) -> list[str]:
+        """The volumes below which something was unmounted since the last call: what it covered is there again, and no
+        watch tells of that."""
+        if self._table is self._surveyed:
+            return []
+        self._surveyed = self._table
+        before, self._below = self._below, {}
+        for volume in bindings.in_use(self._registry):
+            mount = self._attached(volume)
+            if mount is not None:
+                self._below[volume.id] = frozenset(one.mount_point for one in mounts.below(self._table, mount))
+        return [one for one, points in before.items() if points - self._below.get(one, points)]
 
     def hurry(self) -> None:
         """Ask every union for its branches again, and look at their folders."""

@@ -145,7 +145,7 @@ class Supervisor:
         if self._look_again:
             self._look_again = False
             self._look(now)
-        self._binder.see(self._table, changed=changed)
+        self._see(changed=changed)
         if self._rebind_at <= now:
             self._rebind_at = now + _REBIND_S
             self._binder.inspect_unbound(self._config.roots, now)
@@ -210,6 +210,12 @@ class Supervisor:
         for volume_id in self._stewards.keys() - {volume.id for volume in volumes}:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))
             self._stewards.pop(volume_id).close()
+
+    def _see(self, *, changed: bool) -> None:
+        self._binder.see(self._table, changed=changed)
+        for volume_id in self._binder.uncovered():
+            if volume_id in self._stewards:
+                self._stewards[volume_id].rescan()
 
     def _engage(self, volume_id: str) -> Steward:
         steward = Steward(volume_id, self._workers, self._config.patience_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,3 +265,72 @@ def test_r15_a_photo_that_mergerfs_moves_between_branches_is_at_a_new_place(
         parts.volume("first")["id"],
         parts.volume("second")["id"],
     )
+
+
+class FarStack(Stack):
+    """Its agent is in a mount namespace that has the pool, and bare directories where its branches are: a container."""
+
+    hidden: tuple[Path, ...] = ()
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        if module != "agent.cli":
+            return super()._start(module, *arguments)
+        script = "".join(f"umount {place} && " for place in self.hidden) + 'exec "$0" "$@"'
+        return subprocess.Popen(
+            ["unshare", "-m", "--propagation", "slave", "sh", "-c", script, sys.executable, "-m", module, *arguments],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+
+def test_r15_a_pool_whose_branches_are_out_of_reach_proves_nothing_while_one_is_lost(
+    tmp_path: Path, pool: Pool
+) -> None:
+    home = tmp_path / "state"
+    home.mkdir()
+    parts = FarStack(home)
+    try:
+        parts.hidden = pool.places
+        parts.start_agent(tmp_path / "mnt")
+        library = parts.library(pool.place / "photos")
+        parts.feed.until_true(lambda: parts.by_status(library) == {"present": 5})
+        parts.until_online("pool")
+        parts.scan_to_the_end()
+        (volume,) = parts.get("/volumes")["items"]
+        assert volume["fs_type"] == "fuse.mergerfs", "it is scanned itself, and nothing else is known of it"
+        known = parts.assets(library=library)
+        control = pool.place / ".mergerfs"
+        os.setxattr(control, "user.mergerfs.branches", f"-{pool.places[1]}".encode())
+        parts.scan()
+        parts.feed.until_true(lambda: parts.volume("pool")["reason"] == "branch-lost")
+        # The folder moves its times, as if two photos had been deleted; and one really is.
+        (pool.place / "photos/2024" / NAMES[1]).unlink()
+        for _ in range(3):
+            parts.scan_to_the_end()
+        assert parts.by_status(library) == {"present": 5}
+        os.setxattr(control, "user.mergerfs.branches", f"+>{pool.places[1]}".encode())
+        parts.scan()
+        parts.feed.until_true(lambda: parts.volume("pool")["reason"] == "verified")
+        gone = parts.feed.until(lambda one: one["kind"] == "asset.missing")
+        assert known[gone["id"]]["file_name"] == NAMES[1]
+        parts.scan_to_the_end()
+        assert parts.by_status(library) == {"present": 4, "missing": 1}
+        assert parts.assets(library=library).keys() == known.keys()
+    finally:
+        print(parts.log())  # noqa: T201 - pytest shows it when the test has failed
+        parts.close()
+
+
+def test_r13_a_pool_below_an_import_path_is_its_branches_too(parts: Stack, pool: Pool) -> None:
+    library = parts.library(pool.top / "mnt")
+    parts.feed.until_true(lambda: parts.by_status(library) == {"present": 7})
+    photos = parts.assets(library=library).values()
+    assert {one["path"] for one in photos if "IMG_0004" in one["path"]} == {str(pool.place / "photos/2024" / NAMES[4])}
+    assert {one["via_volume_id"] for one in photos} == {parts.volume("pool")["id"]}
+    pool.second.umount()
+    parts.feed.until_true(lambda: parts.volume("pool")["reason"] == "branch-lost")
+    away = parts.assets(library=library, availability="unavailable").values()
+    assert {one["file_name"] for one in away} == {NAMES[4], NAMES[5], NAMES[90]}
