@@ -19,6 +19,9 @@ from holdfast import paths
 CONNECTIONS = "/sys/fs/fuse/connections"
 PROC = "/proc"
 
+# A worker that works says so twice a second. One that was silent for twice as long is worth a look.
+_LOOK_S = 1.0
+
 # Control file of every mergerfs; it is in no listing, and asking it wakes no disk.
 _CONTROL = ".mergerfs"
 _BRANCHES = ("user.mergerfs.branches", "user.mergerfs.srcmounts")
@@ -53,6 +56,37 @@ def watch(before: Hang | None, wait: Wait | None, now: float) -> Hang | None:
     return before
 
 
+class HangWatch:
+    """Watches one worker on one FUSE mount while it is at work; an idle mount is not looked at (R17).
+
+    ``limit_s``: one question that is open for so long, while the worker does nothing else, is not answered any more.
+    Where a whole look may take longer than that, by many questions, each of them is still answered.
+    """
+
+    def __init__(self, device: str, limit_s: float, connections: str = CONNECTIONS) -> None:
+        self._connection = connection_of(device)
+        self._limit_s = limit_s
+        self._connections = connections
+        self._hang: Hang | None = None
+        self._looked_at = 0.0
+
+    def heard(self) -> None:
+        """The worker has said something."""
+        self._hang = None
+
+    def hangs(self, pid: int, heard_at: float, now: float) -> bool:
+        """Whether this worker, which was heard last then, is stuck in a question."""
+        if now < self.due(heard_at):
+            return False
+        self._looked_at = now
+        self._hang = watch(self._hang, read_wait(self._connection, pid, self._connections), now)
+        return self._hang is not None and now - self._hang.since >= self._limit_s
+
+    def due(self, heard_at: float) -> float:
+        """When to look again."""
+        return max(heard_at, self._looked_at) + min(_LOOK_S, self._limit_s / 2)
+
+
 def connection_of(device: str) -> int:
     """The number of the connection of a FUSE mount, from the device that the mount table shows."""
     major, minor = device.split(":")
@@ -60,7 +94,8 @@ def connection_of(device: str) -> int:
 
 
 def read_wait(connection: int, pid: int, connections: str = CONNECTIONS, proc: str = PROC) -> Wait | None:
-    """How a connection and a worker stand; None where the kernel does not tell. Never blocks."""
+    """How a connection and a worker stand; None where the kernel does not tell. Never blocks: neither file asks the
+    program behind the mount, nor waits for a process that sleeps."""
     waiting = _number(f"{connections}/{connection}/waiting")
     sleeps = _sleeps(f"{proc}/{pid}/status")
     return None if waiting is None or sleeps is None else Wait(waiting, sleeps)
