@@ -180,7 +180,7 @@ class Binder:
             return False
         path = paths.from_os(mount.mount_point)
         if binding.directory:
-            path = paths.join(path.rstrip("/"), binding.directory)
+            path = f"{path.rstrip('/')}/{binding.directory}"
         try:
             shown = self._shown(Place(mount, path, ""), now, binding=binding)
         except (_Missing, _Refusal):

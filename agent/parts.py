@@ -44,7 +44,7 @@ def nested(table: Sequence[Mount], place: Place) -> Iterator[Place]:
 
 def branch(table: Sequence[Mount], union: Place, root: str) -> Place | None:
     """The part of a branch that a place on a union shows. ``root`` is the branch's own host path."""
-    path = paths.join(root.rstrip("/"), union.directory) if union.directory else root
+    path = f"{root.rstrip('/')}/{union.directory}" if union.directory else root
     mount = mounts.resolve(table, paths.to_os(path))
     # A union that is a branch of itself shows nothing by that.
     return None if mount is None or mount == union.mount else Place(mount, path, union.below, union.mount)
