@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from agent import mounts, places
 from agent.messages import Inspected
 from agent.ports import Mount, Probe, Trouble
@@ -16,7 +18,7 @@ from agent.registry import Registry
 from agent.scopes import Scope
 from agent.volume import Volume
 from holdfast import paths
-from holdfast.assignments import AssignedPath, Assignment, Binding, BindingState
+from holdfast.assignments import AssignedPath, Assignment, Binding, BindingState, Part
 
 
 def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> None:
@@ -26,10 +28,17 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
     registry.bindings = {key: value for key, value in registry.bindings.items() if key in wanted}
     for path in assignment.import_paths:
         if path.volume is not None:
+            before = registry.bindings.get(path.id)
+            # What was found since is on its way to the sidecar.
+            found = [] if before is None else [part for part in before.parts if part not in path.parts]
             registry.bindings[path.id] = Binding(
-                import_path=path.id, state=BindingState.BOUND, volume=path.volume, directory=path.directory
+                import_path=path.id,
+                state=BindingState.BOUND,
+                volume=path.volume,
+                directory=path.directory,
+                parts=[*path.parts, *found],
             )
-    needed = {path.volume for path in assignment.import_paths}
+    needed = _volumes_of(registry)
     for known in assignment.volumes:
         if known.id in needed and known.id not in registry.volumes:
             registry.volumes[known.id] = Volume(
@@ -64,18 +73,19 @@ def bind(
 ) -> Binding:
     """Bind an inspected import path to the volume that is mounted there, enrolling that if it is new.
 
-    ``plain`` are the directories that the configuration calls plain; the registry knows of others (R4).
+    What it shows besides is added by :func:`add_part`. ``plain`` are the directories that the configuration calls
+    plain; the registry knows of others (R4).
     """
     refusal = found.refusal
     if refusal is None and mount is not None:
-        known = (*plain, *registry.plain_directories)
-        refusal = places.needs_word(paths.to_os(found.canonical), mount, known)
+        given = (*plain, *registry.plain_directories)
+        refusal = places.needs_word(paths.to_os(found.canonical), mount, given)
     if refusal is None and (mount is None or probe is None or isinstance(probe, Trouble)):
         refusal = "The storage there cannot be identified at the moment."
     if refusal is not None or mount is None or not isinstance(probe, Probe):
         binding = Binding(import_path=found.import_path, state=BindingState.REFUSED, message=refusal)
     else:
-        volume = _enrol(registry, mount, probe, new_volume, now)
+        volume = enrol(registry, mount, probe, new_volume, now)
         directory = paths.from_os(mounts.inside(mount, paths.to_os(found.canonical)))
         binding = Binding(
             import_path=found.import_path, state=BindingState.BOUND, volume=volume.id, directory=directory
@@ -91,14 +101,29 @@ def scopes(registry: Registry, volume: str) -> list[Scope]:
     found = []
     for path in registry.assignment.import_paths:
         binding = registry.bindings.get(path.id)
-        if binding is not None and binding.volume == volume and binding.directory is not None:
-            found.append(Scope(binding.directory, path.server_path, tuple(path.exclusion_patterns)))
+        # A union that is only looked through has nothing of its own.
+        if binding is None or binding.is_view(volume):
+            continue
+        patterns = tuple(path.exclusion_patterns)
+        if binding.volume == volume and binding.directory is not None:
+            found.append(Scope(binding.directory, path.server_path, patterns))
+        for part in binding.parts:
+            if part.volume == volume:
+                shown_at = f"{path.server_path.rstrip('/')}/{part.below}" if part.below else path.server_path
+                found.append(Scope(part.directory, shown_at, patterns))
     return sorted(found)
 
 
+def add_part(registry: Registry, binding: Binding, part: Part) -> Binding:
+    """The import path shows this too, from now on."""
+    grown = structs.replace(binding, parts=[*binding.parts, part])
+    registry.bindings[binding.import_path] = grown
+    return grown
+
+
 def in_use(registry: Registry) -> list[Volume]:
-    """The volumes that an import path leads to."""
-    needed = {binding.volume for binding in registry.bindings.values()}
+    """The volumes that an import path leads to, its parts included."""
+    needed = _volumes_of(registry)
     return [volume for volume in registry.volumes.values() if volume.id in needed]
 
 
@@ -107,15 +132,30 @@ def mount_of(table: Sequence[Mount], found: Inspected) -> Mount | None:
     return None if found.refusal is not None else mounts.resolve(table, paths.to_os(found.canonical))
 
 
-def _enrol(registry: Registry, mount: Mount, probe: Probe, new_volume: Callable[[], str], now: float) -> Volume:
-    for volume in registry.volumes.values():
-        if recognise(volume.identity, probe.identity).is_ours:
-            return volume
+def known(registry: Registry, probe: Probe) -> Volume | None:
+    """The volume of the registry that was found, if it is one."""
+    same = (one for one in registry.volumes.values() if recognise(one.identity, probe.identity).is_ours)
+    return next(same, None)
+
+
+def enrol(registry: Registry, mount: Mount, probe: Probe, new_volume: Callable[[], str], now: float) -> Volume:
+    """The volume that was found here: a known one, or a new one from now on."""
+    volume = known(registry, probe)
+    if volume is not None:
+        return volume
     if registry.assignment is not None:
-        for known in registry.assignment.volumes:
-            if recognise(known.identity, probe.identity).is_ours:
-                return _add(registry, known.id, known.label, probe, mount, now)
+        for told in registry.assignment.volumes:
+            if recognise(told.identity, probe.identity).is_ours:
+                return _add(registry, told.id, told.label, probe, mount, now)
     return _add(registry, new_volume(), probe.label, probe, mount, now)
+
+
+def _volumes_of(registry: Registry) -> set[str | None]:
+    return {
+        volume
+        for binding in registry.bindings.values()
+        for volume in (binding.volume, *(part.volume for part in binding.parts), *(part.via for part in binding.parts))
+    }
 
 
 def _add(registry: Registry, volume_id: str, label: str, probe: Probe, mount: Mount, now: float) -> Volume:

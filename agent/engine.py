@@ -139,11 +139,15 @@ class Engine:
         self.scan()
         return None
 
-    def guard(self) -> None:
-        """There is a concern about the volume: go on looking, and call nothing absent in this attachment."""
-        if self._at is not None:
-            self._at = self._at._replace(guarded=True)
-            self._confirm_at = None
+    def guard(self, *, guarded: bool) -> None:
+        """There is a concern about the volume: go on looking, and call nothing absent; or there is none any more, and
+        what was missed meanwhile can be confirmed."""
+        if self._at is None:
+            return
+        self._at = self._at._replace(guarded=guarded)
+        self._confirm_at = None
+        if not guarded and self._journal.has_candidates():
+            self._confirm_soon()
 
     def detach(self) -> None:
         """The volume is gone, or not to be touched: drop everything that belongs to this attachment."""

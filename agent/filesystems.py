@@ -65,6 +65,11 @@ PSEUDO = frozenset(
 )
 
 
+def is_fuse(fs_type: str) -> bool:
+    """Whether a program stands behind mounts of this type, which may hang or die."""
+    return fs_type in ("fuse", "fuseblk") or fs_type.startswith("fuse.")
+
+
 def traits(fs_type: str) -> Traits:
     """What to rely on; for an unknown type, nothing."""
     return _TRAITS.get(fs_type, _UNTRUSTED)

@@ -26,11 +26,19 @@ class ProbeMount(msgspec.Struct, frozen=True, tag="probe-mount"):
 
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
     """Look at a host path that is to become an import path, and must lie below one of ``roots``; answered by
-    :class:`Inspected`."""
+    :class:`Inspected`. With ``shown_at``, it is said to be what a union shows there, which is looked at too."""
 
     import_path: str
     path: str
     roots: list[str]
+    shown_at: str | None = None
+
+
+class AskBranches(msgspec.Struct, frozen=True, tag="ask-branches"):
+    """Ask a union for its branches; answered by :class:`Branches`."""
+
+    unique_id: int
+    mount_point: str
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
@@ -54,7 +62,9 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
 
 class Guard(msgspec.Struct, frozen=True, tag="guard"):
-    """There is a concern about the volume now: look on, and call nothing absent."""
+    """There is a concern about the volume now: look on, and call nothing absent. Or there is none any more."""
+
+    guarded: bool
 
 
 class Assign(msgspec.Struct, frozen=True, tag="assign"):
@@ -75,7 +85,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | Adopt | Guard | Assign | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Rescan | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -87,11 +97,21 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
 
 class Inspected(msgspec.Struct, frozen=True, tag="inspected"):
-    """What an import path is: its canonical path, or the sentence that says why it cannot be used."""
+    """What an import path is: its canonical path, or the sentence that says why it cannot be used, with the errno
+    behind that if there is one."""
 
     import_path: str
     canonical: str
     refusal: str | None
+    errno: int = 0
+
+
+class Branches(msgspec.Struct, frozen=True, tag="branches"):
+    """The branches of a union as host paths, or the errno that it answered with."""
+
+    unique_id: int
+    paths: list[str]
+    errno: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -127,7 +147,7 @@ class LetGo(msgspec.Struct, frozen=True, tag="let-go"):
     """Nothing of the volume is open any more."""
 
 
-FromWorker = Probed | Inspected | Ready | Doubted | Reading | LetGo
+FromWorker = Probed | Inspected | Branches | Ready | Doubted | Reading | LetGo
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from agent.filesystems import PSEUDO
-from agent.messages import FromWorker, Inspect, Inspected, Probed, ProbeMount
+from agent.messages import AskBranches, Branches, FromWorker, Inspect, Inspected, Probed, ProbeMount
 from agent.mounts import covered
 from agent.ports import Mount, Mounts, Probe, Trouble
 from agent.processes import WorkerProcess, Workers
 
 # A mount that could not be identified is asked again this often.
 RETRY_S = 10.0
+
+
+class OfUnion(NamedTuple):
+    """The question to a union for its branches; those to mounts and paths are named by their ids alone."""
+
+    unique_id: int
+
+
+Question = int | str | OfUnion
 
 
 class Prober:
@@ -28,10 +38,10 @@ class Prober:
     def __init__(self, workers: Workers, deadline_s: float) -> None:
         self._workers = workers
         self._deadline_s = deadline_s
-        self._asked: dict[int | str, tuple[WorkerProcess, float]] = {}
+        self._asked: dict[Question, tuple[WorkerProcess, float]] = {}
         self._free: WorkerProcess | None = None
         # Workers that hang in the kernel and cannot even be killed: their question is not asked a second time.
-        self._stuck: dict[int | str, WorkerProcess] = {}
+        self._stuck: dict[Question, WorkerProcess] = {}
         self._retry_at: float | None = None
         self.probes: dict[int, Probe | Trouble] = {}
 
@@ -39,9 +49,15 @@ class Prober:
         """Ask what is mounted here, unless that is being asked already."""
         self._ask(unique_id, ProbeMount(mount, unique_id), now)
 
-    def inspect(self, import_path: str, path: str, roots: list[str], now: float) -> None:
+    def inspect(
+        self, import_path: str, path: str, roots: list[str], now: float, *, shown_at: str | None = None
+    ) -> None:
         """Ask what is at this host path, unless that is being asked already."""
-        self._ask(import_path, Inspect(import_path, path, roots), now)
+        self._ask(import_path, Inspect(import_path, path, roots, shown_at), now)
+
+    def ask_branches(self, mount: Mount, unique_id: int, now: float) -> None:
+        """Ask a union for its branches, unless that is being asked already."""
+        self._ask(OfUnion(unique_id), AskBranches(unique_id, mount.mount_point), now)
 
     def forget(self, unique_ids: Iterable[int]) -> None:
         """What was found at these mounts is not to be relied on any more."""
@@ -62,11 +78,11 @@ class Prober:
         self.forget(answerable)
         return bool(answerable)
 
-    def lines(self) -> dict[int, int | str]:
+    def lines(self) -> dict[int, Question]:
         """The descriptors on which answers arrive, and the questions."""
         return {worker.fileno(): question for question, (worker, _) in self._asked.items()}
 
-    def answer(self, question: int | str, now: float) -> list[FromWorker]:
+    def answer(self, question: Question, now: float) -> list[FromWorker]:
         """Read the answer that has arrived. A worker that died without one has given one too."""
         worker, _ = self._asked.pop(question)
         messages = worker.receive(now)
@@ -107,14 +123,14 @@ class Prober:
         self._asked.clear()
         self._free = None
 
-    def _is_stuck(self, question: int | str) -> bool:
+    def _is_stuck(self, question: Question) -> bool:
         worker = self._stuck.get(question)
         if worker is not None and worker.is_over():
             del self._stuck[question]
             return False
         return worker is not None
 
-    def _ask(self, key: int | str, question: ProbeMount | Inspect, now: float) -> None:
+    def _ask(self, key: Question, question: ProbeMount | Inspect | AskBranches, now: float) -> None:
         if key in self._asked or self._is_stuck(key):
             return
         worker, self._free = self._free, None
@@ -126,12 +142,14 @@ class Prober:
             worker.send(question)
         self._asked[key] = (worker, now + self._deadline_s)
 
-    def _failed(self, question: int | str, number: int) -> FromWorker:
+    def _failed(self, question: Question, number: int) -> FromWorker:
         if isinstance(question, int):
             self.probes[question] = Trouble(number, "")
             return Probed(question, None, number)
+        if isinstance(question, OfUnion):
+            return Branches(question.unique_id, [], number)
         text = "The path does not answer. Check the network, the server or the cable, then try again."
-        return Inspected(question, "", text)
+        return Inspected(question, "", text, number)
 
 
 def unique_ids(mounts: Mounts, table: Sequence[Mount], interesting: Iterable[Mount]) -> dict[int, int]:

@@ -32,6 +32,7 @@ class Registry(msgspec.Struct, kw_only=True):
     agent: str | None = None
     volumes: dict[str, Volume] = {}
     bindings: dict[str, Binding] = {}
+    unions: dict[str, list[str]] = {}
     assignment: Assignment | None = None
     plain_directories: list[str] = []
 

@@ -10,6 +10,8 @@ from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
+from agent.filesystems import is_fuse
+from agent.linux.fuse import HangWatch
 from agent.messages import Adopt, Assign, Doubted, FromWorker, Guard, LetGo, Reading, Ready, Release, Rescan, Stop
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
@@ -36,7 +38,8 @@ class News(NamedTuple):
 class Steward:
     """Keeps one volume's worker. Times are of the boot clock.
 
-    A worker that works says so twice a second; when it is silent for ``patience_s``, its storage hangs.
+    A worker that works says so twice a second; when it is silent for ``patience_s``, its storage hangs. Of a FUSE mount
+    the kernel tells it earlier: half of that in one and the same question is enough.
     """
 
     def __init__(self, volume_id: str, workers: Workers, patience_s: float) -> None:
@@ -47,6 +50,8 @@ class Steward:
         self._workers = workers
         self._epoch: Epoch | None = None
         self._scopes: list[Scope] = []
+        # Two reasons to call nothing absent: a concern about the volume, and a union that lacks a branch.
+        self._concerned = self._lacking = False
         self._reading: Reading | None = None
         self._doubted: set[str] = set()
         self._failures = 0
@@ -55,6 +60,7 @@ class Steward:
         self._stuck: dict[int, WorkerProcess] = {}
         self._where = ""
         self._letting_go = False
+        self._hang_watch: HangWatch | None = None
 
     def fileno(self) -> int:
         """The descriptor of the worker's line."""
@@ -68,9 +74,10 @@ class Steward:
         store_path: str,
         scopes: list[Scope],
         settings: EngineSettings,
+        lacking: bool = False,
         now: float,
     ) -> None:
-        """Give the volume to a worker."""
+        """Give the volume to a worker. ``lacking``: it is a union that may lack a branch, see :meth:`lack`."""
         if volume.epoch is None:
             raise AssertionError("bug: a volume is adopted without an epoch")
         order = Adopt(
@@ -82,10 +89,11 @@ class Steward:
             scopes=scopes,
             look_first=sorted(self._doubted),
             settings=settings,
-            guarded=volume.concern is not None,
+            guarded=volume.concern is not None or lacking,
             accepted=volume.accepted,
             marker=volume.marker,
         )
+        self._concerned, self._lacking = volume.concern is not None, lacking
         # A worker that was told to release the volume while it was at work may hang in what it was at.
         if self.worker is None or self.worker.busy or not self.worker.send(order):
             self._give_up()
@@ -96,10 +104,18 @@ class Steward:
         self._epoch = volume.epoch
         self._scopes = scopes
         self._where = mount.mount_point
+        self._hang_watch = HangWatch(mount.device, self._patience_s / 2) if is_fuse(mount.fs_type) else None
 
     def guard(self) -> bool:
         """There is a concern about the volume; False when the worker does not take the message."""
-        return self.worker is None or self._epoch is None or self.worker.send(Guard())
+        self._concerned = True
+        return self._guard()
+
+    def lack(self, lacking: bool) -> None:
+        """It is a union, and lacks a branch or does not any more: nothing is called absent while it does (R15)."""
+        if lacking != self._lacking and self.worker is not None and self._epoch is not None:
+            self._lacking = lacking
+            self._guard()
 
     def assign(self, scopes: list[Scope]) -> None:
         """The import paths of the volume may have changed."""
@@ -145,7 +161,9 @@ class Steward:
         for message in messages:
             spooled = spooled or (isinstance(message, Reading) and message.spooled)
             sightings.extend(self._take(message, now))
-        if self._epoch is not None and self.worker.busy and now - self.worker.heard_at > self._patience_s:
+        if messages and self._hang_watch is not None:
+            self._hang_watch.heard()
+        if self._epoch is not None and self._is_hung(self.worker, now):
             self._stuck[self._epoch.mount_id] = self.worker
             self.doubted_mounts.add(self._epoch.mount_id)
             self._give_up()
@@ -158,6 +176,8 @@ class Steward:
         times = [self._retry_at]
         if self.worker is not None and self.worker.busy and self._epoch is not None:
             times.append(self.worker.heard_at + self._patience_s + 0.1)
+            if self._hang_watch is not None:
+                times.append(self._hang_watch.due(self.worker.heard_at))
         return min((time for time in times if time is not None), default=None)
 
     def must_wait(self, mount_id: int, now: float) -> bool:
@@ -243,6 +263,13 @@ class Steward:
         lost = Doubtful(Reason.NOT_YET_VERIFIED, self._where, "its worker process ended and is started again")
         return News([lost] if was_attached else [], spooled=False)
 
+    def _is_hung(self, worker: WorkerProcess, now: float) -> bool:
+        if not worker.busy:
+            return False
+        if now - worker.heard_at > self._patience_s:
+            return True
+        return self._hang_watch is not None and self._hang_watch.hangs(worker.pid, worker.heard_at, now)
+
     def _wait(self, now: float) -> None:
         self._retry_at = now + wait_s(self._failures, 1.0)
         self._failures += 1
@@ -255,6 +282,10 @@ class Steward:
             del self._stuck[mount_id]
             return False
         return True
+
+    def _guard(self) -> bool:
+        guarded = self._concerned or self._lacking
+        return self.worker is None or self._epoch is None or self.worker.send(Guard(guarded))
 
     def _give_up(self) -> None:
         if self.worker is not None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
-from agent import bindings, registry, requests
+from agent import bindings, registry, requests, unions
+from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
-from agent.importing import ImportPaths
+from agent.errnos import doubt_reason
 from agent.local_socket import LocalSockets, Request
 from agent.locating import locate
-from agent.messages import FromWorker, Inspected, has_news
+from agent.messages import FromWorker, has_news
 from agent.ports import Clock, Devices, Mount, Mounts
 from agent.probing import Prober, unique_ids
 from agent.processes import Workers
@@ -35,6 +37,7 @@ from agent.volume import (
     Effect,
     Gone,
     Guard,
+    Lacking,
     Sighting,
     Unprobed,
     Verified,
@@ -79,7 +82,8 @@ class Supervisor:
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
-        self._imports = ImportPaths(book, table, self._prober, clock)
+        new_volume = partial(self._new_id, "volume")
+        self._binder = Binder(book, table, self._prober, new_volume, lambda: self._config.plain_directories)
         self._table: list[Mount] = []
         self._unique_ids: dict[int, int] = {}
         self._look_again = True
@@ -133,9 +137,9 @@ class Supervisor:
 
     def _turn(self) -> None:
         now = self._clock.now().boot
-        if self._mounts.changed():
+        changed = self._mounts.changed()
+        if changed:
             self._look_again = True
-            self._imports.due = now
             self._distrust_ids = self._mounts.recycles_ids
         self._take_configuration()
         self._take_assignments()
@@ -150,7 +154,10 @@ class Supervisor:
         if self._look_again:
             self._look_again = False
             self._look(now)
+        self._see(changed=changed)
+        self._binder.inspect_unbound(self._config.roots, now)
         self._bind(now)
+        self._judge_unions()
         self._workers.warm(now)
         self._workers.reap()
         self._publish()
@@ -177,11 +184,11 @@ class Supervisor:
         if self._look_again:
             return 0
         now = self._clock.now().boot
-        times = [self._prober.due(), *(steward.due() for steward in self._stewards.values())]
+        times = [self._prober.due(), self._binder.due(), *(steward.due() for steward in self._stewards.values())]
         if self._stewards:
             times.append(self._vigil.due)
         if bindings.unbound(self._registry):
-            times.append(self._imports.due)
+            times.append(self._binder.inspect_at)
         soonest = min((time for time in times if time is not None), default=None)
         return None if soonest is None else max(0, int((soonest - now) * 1000) + 1)
 
@@ -250,8 +257,8 @@ class Supervisor:
                 self._apply(volume_id, Doubtful(Reason.NOT_YET_VERIFIED, volume.mounted_at or "", ""))
             if volume_id in self._stewards:
                 self._stewards[volume_id].try_again(now)
-        if todo.rebind:
-            self._imports.due = now
+        if todo.rebind or todo.scan:
+            self._binder.hurry()
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
@@ -287,6 +294,8 @@ class Supervisor:
                     mount,
                     store_path=self._store_path(volume_id),
                     scopes=bindings.scopes(self._registry, volume_id),
+                    # A union that is scanned itself proves nothing until it has told that all its branches are there.
+                    lacking=volume_id in self._registry.unions,
                     settings=EngineSettings(
                         settle_s=self._config.settle_s,
                         confirm_delay_s=self._config.confirm_delay_s,
@@ -309,7 +318,7 @@ class Supervisor:
         except ConfigInvalid as error:
             _log.error("configuration.refused", problem=str(error))
             return
-        self._imports.due = 0.0
+        self._binder.hurry()
         _log.info("configuration.reloaded", roots=self._config.roots)
 
     def _take_assignments(self) -> None:
@@ -318,19 +327,46 @@ class Supervisor:
             bindings.adopt_assignment(self._registry, assignment, self._clock.now().wall)
             self._save()
             self._look_again = True
-            self._imports.due = 0.0
+            self._binder.hurry()
             for volume_id, steward in self._stewards.items():
                 steward.assign(bindings.scopes(self._registry, volume_id))
 
+    def _see(self, *, changed: bool) -> None:
+        self._binder.see(self._table, changed=changed)
+        for volume_id in self._binder.uncovered():
+            if volume_id in self._stewards:
+                self._stewards[volume_id].rescan()
+
     def _bind(self, now: float) -> None:
-        """Look after the import paths that lead nowhere yet."""
-        self._imports.inspect(self._config.roots, now)
-        for binding, is_news in self._imports.bind(self._table, self._config, lambda: self._new_id("volume"), now):
-            if is_news:
-                self._save()
-                self._look_again = True
-            if binding.volume in self._stewards:
-                self._stewards[binding.volume].assign(bindings.scopes(self._registry, binding.volume))
+        """Bind the import paths that were looked at, and take up what bound ones show newly."""
+        if not self._binder.step(now, self._clock.now().wall):
+            return
+        self._save()
+        self._look_again = True
+        for volume_id, steward in self._stewards.items():
+            steward.assign(bindings.scopes(self._registry, volume_id))
+
+    # Unions
+
+    def _judge_unions(self) -> None:
+        """A union that lacks a branch says so, and goes on; the branch speaks for itself."""
+        for volume in bindings.in_use(self._registry):
+            lost = self._binder.lost(volume) if unions.is_union(volume.identity.fs_type) else None
+            steward = self._stewards.get(volume.id)
+            if lost is None or steward is None or volume.epoch is None:
+                continue
+            steward.lack(bool(lost))
+            if lost and volume.reason in (Reason.VERIFIED, Reason.BRANCH_LOST):
+                self._apply(volume.id, Lacking(volume.epoch, lost))
+            elif not lost and volume.reason is Reason.BRANCH_LOST:
+                self._apply(volume.id, Adopted(volume.epoch))
+
+    def _fail_union(self, failed: Failed) -> None:
+        """A union does not answer any more: whatever is shown through it cannot be opened."""
+        for volume in bindings.in_use(self._registry):
+            if volume.epoch is not None and volume.epoch.mount_id == failed.unique_id:
+                self._apply(volume.id, Doubtful(doubt_reason(failed.trouble), volume.mounted_at or "", ""))
+        self._prober.forget([failed.unique_id])
 
     # Messages
 
@@ -350,8 +386,8 @@ class Supervisor:
 
     def _take_answers(self, answers: Sequence[FromWorker]) -> None:
         for answer in answers:
-            if isinstance(answer, Inspected):
-                self._imports.take(answer)
+            if failed := self._binder.take(answer):
+                self._fail_union(failed)
             self._look_again = True
 
     # Telling

@@ -6,6 +6,7 @@ sighting into the next state. What each sighting leads to, from any state:
     Verified    the right storage, at a mount not attached yet      state stays, effect Attach
     Adopted     the worker looked at it, and all is well            online, or the state of its concern
     Still       the attached mount is where it was                  state stays, or that of a new concern, effect Guard
+    Lacking     it is a union that answers, and lost a branch       suspect, and stays attached
     Gone        no mount of it, or only an idle automount           offline or idle
     Covered     it is mounted, with something else over it          suspect
     Foreign     other storage stands at its place                   conflict
@@ -28,6 +29,7 @@ from msgspec import structs
 
 from agent.ports import Foundation, Marker, Mount, Probe
 from agent.recognition import learn
+from holdfast import paths
 from holdfast.volumes import STATE_OF, Capacity, Epoch, Factor, Identity, Reason, VolumeState, VolumeStatus, sentence
 
 # Concerns that pass by themselves. The others stay with an attachment until a person has spoken.
@@ -101,6 +103,13 @@ class Adopted(NamedTuple):
     epoch: Epoch
 
 
+class Lacking(NamedTuple):
+    """The attached mount is a union, and a branch of it is away; the others are as they were (R15)."""
+
+    epoch: Epoch
+    branches: list[str]
+
+
 class Still(NamedTuple):
     """The attached mount is where it was; ``concern`` is a passing one."""
 
@@ -145,7 +154,7 @@ class Unprobed(NamedTuple):
     mounts: list[Mount]
 
 
-Sighting = Verified | Adopted | Still | Noted | Gone | Covered | Foreign | Doubtful
+Sighting = Verified | Adopted | Lacking | Still | Noted | Gone | Covered | Foreign | Doubtful
 
 
 class Attach(NamedTuple):
@@ -182,6 +191,11 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
             if epoch != volume.epoch:  # it adopted an attachment that has ended meanwhile
                 return volume, []
             return _adopted(structs.replace(volume, accepted=False), now), []
+        case Lacking(epoch, branches):
+            if epoch != volume.epoch:
+                return volume, []
+            away = ", ".join(map(paths.to_display, map(paths.to_bytes, branches)))
+            return _become(volume, Reason.BRANCH_LOST, volume.mounted_at or "", away, now), []
         case Verified(mount, probe, _, _):
             following = _attach(volume, sighting, Epoch(boot_id, probe.mount_id, volume.attachments + 1))
             detach: list[Effect] = [Detach(volume)] if volume.epoch is not None else []
@@ -201,7 +215,8 @@ def advance(volume: Volume, sighting: Sighting, boot_id: str, now: float) -> tup
 def status_of(volume: Volume) -> VolumeStatus:
     """A volume as every heartbeat tells it. An attachment is told when it was adopted: a volume in trouble is tried
     again and again, and that is no news."""
-    is_online = volume.state is VolumeState.ONLINE
+    # A union that lost a branch is in use as it was.
+    is_online = volume.state is VolumeState.ONLINE or volume.reason is Reason.BRANCH_LOST
     return VolumeStatus(
         volume=volume.id,
         state=volume.state,

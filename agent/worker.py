@@ -21,12 +21,15 @@ from agent.filesystems import traits
 from agent.linux.blockdev import device_of
 from agent.linux.clock import SystemClock
 from agent.linux.files import MountedFiles
+from agent.linux.fuse import read_branches
 from agent.linux.inotify import InotifyWatch
 from agent.linux.inspection import inspect
 from agent.linux.probe import probe
 from agent.messages import (
     Adopt,
+    AskBranches,
     Assign,
+    Branches,
     Doubted,
     Guard,
     Inspect,
@@ -114,13 +117,15 @@ class Worker:
                 self._line.send(
                     Probed(unique_id, None, found.errno) if isinstance(found, Trouble) else Probed(unique_id, found)
                 )
-            case Inspect(import_path, path, roots):
-                canonical, refusal = inspect(path, roots)
-                self._line.send(Inspected(import_path, canonical, refusal))
+            case Inspect(import_path, path, roots, shown_at):
+                seen = inspect(path, roots, shown_at=shown_at)
+                self._line.send(Inspected(import_path, seen.canonical, seen.refusal, seen.errno))
+            case AskBranches(unique_id, mount_point):
+                self._line.send(_ask_branches(unique_id, mount_point))
             case Adopt():
                 self._adopt(message)
-            case Guard() if self._engine is not None:
-                self._engine.guard()
+            case Guard(guarded) if self._engine is not None:
+                self._engine.guard(guarded=guarded)
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
             case Rescan() if self._engine is not None and self._engine.attached:
@@ -214,6 +219,13 @@ def _watch(mount_point: str, mount_id: int) -> tuple[InotifyWatch | None, str]:
         None,
         "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024",
     )
+
+
+def _ask_branches(unique_id: int, mount_point: str) -> Branches:
+    try:
+        return Branches(unique_id, read_branches(mount_point))
+    except OSError as error:
+        return Branches(unique_id, [], error.errno or errno.EIO)
 
 
 def main() -> None:

@@ -36,11 +36,31 @@ class BindingState(StrEnum):
     PENDING = "pending"  # not looked at yet
 
 
+# More file systems below one import path than this are no photo library.
+PARTS_MAX = 256
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further place that an import path shows: a file system mounted below it, or a branch of a union.
+
+    ``path`` is the host path of the place, and ``below`` where it shows inside the import path ("" for a branch of
+    the union that the path itself lies on). ``via`` is the union through which it is shown: its files can be opened
+    only while that answers. None for what is mounted there itself.
+    """
+
+    path: str
+    below: str
+    volume: str
+    directory: str
+    via: str | None = None
+
+
 class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where an import path leads. A binding, once made, stays: the path is then a place *inside a volume*,
     wherever that is mounted.
 
     ``directory`` is the path inside the volume. ``message`` is the sentence for people when it is refused.
+    ``parts`` only grow: one that is away now will come back.
     """
 
     import_path: str
@@ -48,6 +68,11 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     volume: str | None = None
     directory: str | None = None
     message: str | None = None
+    parts: list[Part] = []
+
+    def is_view(self, volume: str) -> bool:
+        """Whether this volume is a union whose files are those of its branches, which are parts themselves."""
+        return any(part.via == volume for part in self.parts)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +96,7 @@ class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
 class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):
     """An import path that this agent serves. ``path`` is the host path it was created with; ``server_path`` is
     what the photo server calls it, which exclusion patterns are matched against. ``volume`` and ``directory``
-    are None until the agent has bound it."""
+    are None until the agent has bound it. ``parts`` are those that it has told of."""
 
     id: str
     library: str
@@ -80,6 +105,7 @@ class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):
     exclusion_patterns: list[str]
     volume: str | None = None
     directory: str | None = None
+    parts: list[Part] = []
 
 
 class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from enum import StrEnum
 import msgspec
 
 from holdfast.media import Kind
-from holdfast.volumes import VolumeState
+from holdfast.volumes import STATE_OF, Reason, VolumeState
 
 
 class Status(StrEnum):
@@ -94,20 +94,23 @@ def is_there(asset: Asset) -> bool:
     return status(asset) in (Status.PRESENT, Status.UNREADABLE)
 
 
-def availability(volume: VolumeState) -> Availability:
-    """Whether files of a volume in this state can be opened.
+def availability(volume: VolumeState, via: Reason | None = None) -> Availability:
+    """Whether files of a volume in this state can be opened; ``via``, if they are shown through a union, is the
+    reason of that union's state, and the worse of the two counts.
 
     An idle automount counts as online: it mounts itself for whoever opens a file, and a photo server that hid
-    the photos meanwhile would see to it that nobody ever does.
+    the photos meanwhile would see to it that nobody ever does. A union that lost a branch shows the others as ever;
+    what was on that branch is unavailable by the branch's own state (docs/adr/0018).
     """
+    if via is not None and via is not Reason.BRANCH_LOST:
+        return max(availability(volume), availability(STATE_OF[via]), key=_WORSE.index)
     if volume in (VolumeState.ONLINE, VolumeState.IDLE):
         return Availability.ONLINE
     return Availability.UNKNOWN if volume is VolumeState.UNKNOWN else Availability.UNAVAILABLE
 
 
-STATES_OF: dict[Availability, tuple[VolumeState, ...]] = {
-    wanted: tuple(state for state in VolumeState if availability(state) is wanted) for wanted in Availability
-}
+# From the best to the worst.
+_WORSE = (Availability.ONLINE, Availability.UNKNOWN, Availability.UNAVAILABLE)
 
 
 def change_kind(before: Asset | None, after: Asset) -> str:

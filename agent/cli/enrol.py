@@ -47,13 +47,13 @@ def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:
 
 def _place(config: AgentConfig, path: str) -> tuple[str, Mount]:
     """The real path, and the mount that it lies on."""
-    canonical, refusal = inspect(paths.from_os(os.path.abspath(path)), config.roots)
+    found = inspect(paths.from_os(os.path.abspath(path)), config.roots)
     table = MountTable()
-    mount = mounts.resolve(table.table(), paths.to_os(canonical))
+    mount = mounts.resolve(table.table(), paths.to_os(found.canonical))
     table.close()
-    if refusal is not None or mount is None:
-        end(refusal or f"{path} leads nowhere.", NO_INPUT)
-    return paths.to_os(canonical), mount
+    if found.refusal is not None or mount is None:
+        end(found.refusal or f"{path} leads nowhere.", NO_INPUT)
+    return paths.to_os(found.canonical), mount
 
 
 def _check_word(config: AgentConfig, path: str, mount: Mount, *, plain: bool, marked: bool) -> None:

@@ -6,8 +6,10 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from agent import mounts, places
+from agent.linux.fuse import shows
 from agent.linux.mountinfo import MOUNTINFO, parse
 from agent.linux.plans import Plans
 from agent.ports import Mount
@@ -22,33 +24,50 @@ _REFUSALS = {
 }
 
 
-def inspect(
-    path: str, roots: Sequence[str], plans: Plans | None = None, mountinfo: str = MOUNTINFO
-) -> tuple[str, str | None]:
-    """The canonical form of an absolute host path, and the sentence that says why it cannot be an import path.
+class Inspection(NamedTuple):
+    """The canonical form of a host path; or the sentence that says why it cannot be an import path, and the errno
+    behind that, 0 when there is none."""
 
-    Paths are wire text. The sentence is None when the path is an existing, readable directory below a root: symbolic
-    links are resolved on both sides first, so that no link leads out of what the administrator exposed. A path below
-    an idle automount is refused without a call that would trigger it, and so is one below a planned mount point with
-    nothing mounted on it (R4), empty or not.
+    canonical: str
+    refusal: str | None
+    errno: int = 0
+
+
+def inspect(
+    path: str,
+    roots: Sequence[str],
+    plans: Plans | None = None,
+    mountinfo: str = MOUNTINFO,
+    *,
+    shown_at: str | None = None,
+) -> Inspection:
+    """Look at an absolute host path. Paths are wire text.
+
+    It can be an import path when it is an existing, readable directory below a root: symbolic links are resolved on
+    both sides first, so that no link leads out of what the administrator exposed. A path below an idle automount is
+    refused without a call that would trigger it, and so is one below a planned mount point with nothing mounted on it
+    (R4), empty or not. With ``shown_at`` it must be what a union shows at that path (EXDEV when it is something else).
     """
     planned = (plans or Plans()).mount_points()
     if refusal := _refusal(paths.to_os(path), mountinfo, planned):
-        return path, refusal
+        return Inspection(path, refusal)
     try:
         canonical = os.path.realpath(paths.to_os(path), strict=True)
         status = os.stat(canonical)
         if not stat.S_ISDIR(status.st_mode):
-            return path, _REFUSALS[errno.ENOTDIR].format(path=path)
+            return Inspection(path, _REFUSALS[errno.ENOTDIR].format(path=path), errno.ENOTDIR)
         with os.scandir(canonical) as entries:
             next(entries, None)
+        if shown_at is not None and not shows(paths.to_os(shown_at), canonical):
+            return Inspection(path, f"{path} is not what {shown_at} shows.", errno.EXDEV)
     except OSError as error:
-        text = _REFUSALS.get(error.errno or 0, "{path} cannot be read: " + os.strerror(error.errno or 0) + ".")
-        return path, text.format(path=path)
+        number = error.errno or errno.EIO
+        text = _REFUSALS.get(number, "{path} cannot be read: " + os.strerror(number) + ".")
+        return Inspection(path, text.format(path=path), number)
     if not any(paths.contains(_resolved(root), paths.from_os(canonical)) for root in roots):
-        return path, f"{path} is not exposed by the agent. Add it to 'roots' in agent.toml."
+        return Inspection(path, f"{path} is not exposed by the agent. Add it to 'roots' in agent.toml.")
     refusal = _refusal(canonical, mountinfo, planned)
-    return (paths.from_os(canonical), None) if refusal is None else (path, refusal)
+    return Inspection(paths.from_os(canonical), None) if refusal is None else Inspection(path, refusal)
 
 
 def _refusal(path: str, mountinfo: str, planned: set[str]) -> str | None:

@@ -15,6 +15,7 @@ from agent.linux.attachment import Attachment, trouble
 from agent.linux.blockdev import device_of
 from agent.linux.marker import read_marker
 from agent.ports import Marker, Mount, Probe, Trouble
+from agent.unions import is_union
 from holdfast.volumes import Capacity, Identity
 
 UDEV = udev.DATABASE
@@ -77,8 +78,13 @@ def identity_of(mount: Mount, root: int, marker: Marker | None = None) -> Identi
 
 
 def source_of(mount: Mount) -> str:
-    """The source of a mount as its identity has it. Of an SMB share, a folder inside it may be what is mounted;
-    whether the source names that too depends on the kernel."""
+    """The source of a mount as its identity has it.
+
+    That of a union is what somebody called it, or its branches, which come and go; it is where it was made. Of an SMB
+    share, a folder inside it may be what is mounted; whether the source names that too depends on the kernel.
+    """
+    if is_union(mount.fs_type):
+        return mount.mount_point
     prefix = next((option for option in mount.super_options if option.startswith("prefixpath=")), "")
     folder = prefix.removeprefix("prefixpath=").strip("/\\")
     source = mount.source.rstrip("/")
@@ -99,11 +105,19 @@ def format_uuid(raw: bytes) -> str:
 
 
 def _label(mount: Mount, root: int) -> str:
+    if _passes_on(mount.fs_type):
+        return _last_segment(mount)
     return kernel.filesystem_label(root) or _udev_label(mount) or _linked_label(mount) or _last_segment(mount)
 
 
+def _passes_on(fs_type: str) -> bool:
+    """Whether it may pass questions on to another file system: a mergerfs answers with the UUID and the label of one of
+    its branches, and with those of another when that is away."""
+    return fs_type.startswith("fuse.")
+
+
 def _uuid(mount: Mount, root: int) -> str | None:
-    if mount.fs_type in _WITHOUT_UUID:
+    if mount.fs_type in _WITHOUT_UUID or _passes_on(mount.fs_type):
         return None
     raw = kernel.filesystem_uuid(root, mount.fs_type)
     if raw is not None:

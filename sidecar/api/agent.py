@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
 from holdfast import ids, paths
 from holdfast.assignments import (
+    PARTS_MAX,
     PROTOCOL,
     Assignment,
+    Binding,
     EnrolRequest,
     EnrolResponse,
     Heartbeat,
@@ -123,12 +126,28 @@ def _check_heartbeat(body: Heartbeat) -> None:
     for index, status in enumerate(body.volumes):
         errors += [PlacedError(f"/volumes/{index}/{name}", text) for name, text in _wrong_with(status)]
     for index, binding in enumerate(body.bindings):
-        if binding.directory is not None:
-            try:
-                paths.check_relative(binding.directory)
-            except paths.BadPath as error:
-                errors.append(PlacedError(f"/bindings/{index}/directory", f"{error}."))
+        errors += [PlacedError(f"/bindings/{index}/{name}", text) for name, text in _wrong_with_binding(binding)]
     _refuse(errors)
+
+
+def _wrong_with_binding(binding: Binding) -> list[tuple[str, str]]:
+    """What no honest agent says of an import path: (field, sentence)."""
+    checks: list[tuple[str, Callable[[str], str], str]] = []
+    if binding.directory is not None:
+        checks.append(("directory", paths.check_relative, binding.directory))
+    for index, part in enumerate(binding.parts[:PARTS_MAX]):
+        checks.append((f"parts/{index}/path", paths.check_absolute, part.path))
+        checks.append((f"parts/{index}/below", paths.check_relative, part.below))
+        checks.append((f"parts/{index}/directory", paths.check_relative, part.directory))
+    found = []
+    if len(binding.parts) > PARTS_MAX:
+        found.append(("parts", f"An import path has at most {PARTS_MAX} parts."))
+    for name, check, path in checks:
+        try:
+            check(path)
+        except paths.BadPath as error:
+            found.append((name, f"{error}."))
+    return found
 
 
 def _wrong_with(status: VolumeStatus) -> list[tuple[str, str]]:

@@ -28,16 +28,9 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "virtio
 
 def asset(row: AnyRow) -> shapes.Asset:
     """An asset, from a row of ``assets.shown()``."""
-    state = availability(VolumeState(row.volume_state))
+    state = availability(VolumeState(row.volume_state), None if row.via_reason is None else Reason(row.via_reason))
     server_path = _server_path(row, row.path)
     sidecar_path = _server_path(row, row.xmp_path) if row.xmp_path is not None else None
-    volume_id = ids.to_text("volume", row.volume_id)
-    unavailable = shapes.Unavailable(
-        volume_id=volume_id,
-        since=moment(row.volume_since),
-        reason=Reason(row.volume_reason),
-        detail=row.volume_detail,
-    )
     host_path = _host_path(row)
     return shapes.Asset(
         id=ids.to_text("asset", row.id),
@@ -46,12 +39,13 @@ def asset(row: AnyRow) -> shapes.Asset:
         kind=row.kind,
         status=Status(row.status),
         availability=state,
-        unavailable=None if state is Availability.ONLINE else unavailable,
+        unavailable=None if state is Availability.ONLINE else _unavailable(row, state),
         path=paths.to_display(server_path),
         path_b64=None if _is_utf8(server_path) else base64.b64encode(server_path).decode(),
         host_path=None if host_path is None else paths.to_display(host_path),
         file_name=paths.to_display(row.path.rpartition(b"/")[2]),
-        volume_id=volume_id,
+        volume_id=ids.to_text("volume", row.volume_id),
+        via_volume_id=None if row.via_volume_id is None else ids.to_text("volume", row.via_volume_id),
         size=row.size,
         modified_at=moment(row.mtime_ns // 1000),
         created_at=moment(row.created_at),
@@ -70,8 +64,9 @@ def asset(row: AnyRow) -> shapes.Asset:
 
 
 def asset_tag(row: AnyRow) -> str:
-    """The ETag of an asset: it shows its volume's state too."""
-    return f"{row.change}.{row.volume_change}"
+    """The ETag of an asset: it shows the states of its volume and of its union too."""
+    tag = f"{row.change}.{row.volume_change}"
+    return tag if row.via_change is None else f"{tag}.{row.via_change}"
 
 
 def asset_transition(row: AnyRow) -> shapes.AssetTransition:
@@ -280,6 +275,17 @@ def _missing_online_s(row: AnyRow) -> float | None:
     return float(max(0, row.online_us - row.absent_online_us) / 1_000_000)
 
 
+def _unavailable(row: AnyRow, state: Availability) -> shapes.Unavailable:
+    """Why: the asset's own volume, unless that is better off than the union."""
+    if row.via_reason is None or availability(VolumeState(row.volume_state)) is state:
+        volume_id, since, reason, detail = row.volume_id, row.volume_since, row.volume_reason, row.volume_detail
+    else:
+        volume_id, since, reason, detail = row.via_volume_id, row.via_since, row.via_reason, row.via_detail
+    return shapes.Unavailable(
+        volume_id=ids.to_text("volume", volume_id), since=moment(since), reason=Reason(reason), detail=detail
+    )
+
+
 def _library(row: AnyRow, import_paths: Sequence[AnyRow]) -> shapes.Library:
     return shapes.Library(
         id=ids.to_text("library", row.id),
@@ -295,14 +301,26 @@ def _library(row: AnyRow, import_paths: Sequence[AnyRow]) -> shapes.Library:
                 volume_id=None if one.volume_id is None else ids.to_text("volume", one.volume_id),
                 state=one.state,
                 message=one.message,
+                parts=[_part(part) for part in import_paths if part.parent_id == one.id],
             )
             for one in import_paths
+            if one.parent_id is None
         ],
         exclusion_patterns=msgspec.json.decode(row.exclusion_patterns),
         created_at=moment(row.created_at),
         refreshed_at=moment_or_none(row.refreshed_at),
         deleted_at=moment_or_none(row.deleted_at),
         revision=row.revision,
+    )
+
+
+def _part(row: AnyRow) -> shapes.ImportPathPart:
+    return shapes.ImportPathPart(
+        id=ids.to_text("import_path", row.id),
+        path=paths.to_wire(row.path),
+        server_path=paths.to_wire(row.server_path),
+        volume_id=ids.to_text("volume", row.volume_id),
+        via_volume_id=None if row.via_volume_id is None else ids.to_text("volume", row.via_volume_id),
     )
 
 

@@ -28,7 +28,8 @@ def moment_or_none(at_us: int | None) -> datetime | None:
 
 
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an asset cannot be opened at the moment: the state of its volume, since when, and a sentence."""
+    """Why an asset cannot be opened at the moment: the state of its volume, or of the union that shows it, since
+    when, and a sentence."""
 
     volume_id: str
     since: datetime
@@ -42,7 +43,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     ``path`` is what the photo server calls it, ``host_path`` where it is on the host of its disk, as that is
     mounted or was last. Names that are not UTF-8 are shown with replacement characters, and ``path_b64`` has the
     bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64. ``missing_online_s`` is for how many
-    seconds its storage has been verified to be there since the file went missing.
+    seconds its storage has been verified to be there since the file went missing. ``via_volume_id`` is the union that
+    shows the file, which lies on a branch of it: its availability depends on both volumes.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     host_path: str | None
     file_name: str
     volume_id: str
+    via_volume_id: str | None
     size: int
     modified_at: datetime
     created_at: datetime
@@ -107,6 +110,17 @@ class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None
 
 
+class ImportPathPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A further place that an import path shows: a file system mounted below it, or, with ``via_volume_id``, a branch
+    of that union. ``path`` is where it is on the agent's host, ``server_path`` where the photo server sees it."""
+
+    id: str
+    path: str
+    server_path: str
+    volume_id: str
+    via_volume_id: str | None
+
+
 class ImportPath(msgspec.Struct, frozen=True, kw_only=True):
     """A folder of a library: its path on the agent's host, what the photo server calls it, and what the agent
     found there. ``message`` says why it is refused."""
@@ -118,6 +132,7 @@ class ImportPath(msgspec.Struct, frozen=True, kw_only=True):
     volume_id: str | None
     state: Literal["bound", "refused", "pending"]
     message: str | None
+    parts: list[ImportPathPart]
 
 
 class Library(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,14 +12,12 @@ from holdfast import ids, paths
 from holdfast.assignments import (
     AssignedPath,
     Assignment,
-    Binding,
-    BindingState,
     EnrolRequest,
     Heartbeat,
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import libraries, tokens, volumes
+from sidecar.catalog import bindings, libraries, tokens, volumes
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -60,14 +58,6 @@ def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: b
     return new_id
 
 
-class _Bound(msgspec.Struct, frozen=True):
-    """An import path whose binding is news."""
-
-    import_path: bytes
-    library: bytes
-    values: dict[str, Any]
-
-
 def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> int:
     """Take in a heartbeat. Returns the revision of the agent's assignment.
 
@@ -77,14 +67,14 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     was_silent = row.silent_since is not None
     moves, steady = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
     volumes.credit(connection, steady, 0 if was_silent else credited_us(row.last_seen, now))
-    bound = _new_bindings(connection, agent_id, beat.bindings, {one.volume for one in moves})
+    bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves})
     touched = sorted({one.library for one in bound})
     libraries.lock(connection, touched)
     count = sum(one.visible for one in moves) + len(touched) + was_silent
     changes = CLOCK.take(connection, count) if count else iter(())
-    volumes.write(connection, moves, changes, ids.series(now // 1000, entropy), now)
-    for one in bound:
-        connection.execute(update(import_path).where(import_path.c.id == one.import_path).values(one.values))
+    new_ids = ids.series(now // 1000, entropy)
+    volumes.write(connection, moves, changes, new_ids, now)
+    bindings.write(connection, bound, new_ids)
     libraries.touch(connection, touched, changes, now)
     revision: int = row.revision + bool(bound)
     values: dict[str, Any] = {
@@ -151,7 +141,8 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
         .join(library, library.c.id == import_path.c.library_id)
         .where(import_path.c.agent_id == agent_id, library.c.deleted_at.is_(None))
         .order_by(import_path.c.id)
-    )
+    ).all()
+    parts = bindings.parts(rows)
     return Assignment(
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),
@@ -165,8 +156,10 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
                 exclusion_patterns=msgspec.json.decode(row.exclusion_patterns),
                 volume=ids.to_text("volume", row.volume_id) if row.volume_id else None,
                 directory=paths.to_wire(row.directory) if row.directory is not None else None,
+                parts=parts[row.id],
             )
             for row in rows
+            if row.parent_id is None
         ],
     )
 
@@ -199,42 +192,3 @@ def _known_volume(row: AnyRow) -> KnownVolume:
         identity=msgspec.json.decode(row.identity, type=Identity),
         last_mounted_at=None if mounted_at is None else paths.to_wire(mounted_at),
     )
-
-
-def _new_bindings(
-    connection: Connection, agent_id: bytes, bindings: Sequence[Binding], reported: set[bytes]
-) -> list[_Bound]:
-    """The bindings that differ from what is stored. A binding once made stays, so those that are bound are done.
-
-    ``reported`` are volumes that the same heartbeat makes known.
-    """
-    wanted = {ids.from_text("import_path", one.import_path): one for one in bindings}
-    if not wanted:
-        return []
-    # Most heartbeats repeat bindings long made; reading without a lock is enough to see that.
-    rows = connection.execute(
-        select(import_path).where(import_path.c.agent_id == agent_id, import_path.c.state != BindingState.BOUND)
-    )
-    found = []
-    for row in rows:
-        one = wanted.get(row.id)
-        if one is None:
-            continue
-        values = _binding_values(connection, agent_id, one, reported)
-        if values is not None and any(getattr(row, name) != value for name, value in values.items()):
-            found.append(_Bound(row.id, row.library_id, values))
-    return found
-
-
-def _binding_values(
-    connection: Connection, agent_id: bytes, one: Binding, reported: set[bytes]
-) -> dict[str, Any] | None:
-    if one.state is not BindingState.BOUND:
-        return {"state": one.state.value, "message": one.message, "volume_id": None, "directory": None}
-    raw = ids.from_text("volume", one.volume or "")
-    if raw is None or one.directory is None:
-        return None
-    if raw not in reported and not volumes.is_of(connection, raw, agent_id):
-        return None
-    directory = paths.to_bytes(paths.check_relative(one.directory))
-    return {"state": one.state.value, "message": one.message, "volume_id": raw, "directory": directory}

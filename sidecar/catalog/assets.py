@@ -9,11 +9,14 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, update
 
 from holdfast import paths
-from sidecar.asset import STATES_OF, Availability
+from holdfast.volumes import Reason, VolumeState
+from sidecar.asset import Availability, availability
 from sidecar.catalog import asset_rows, bulk, libraries
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import asset, asset_transition, evidence, import_path, library, volume
+
+_via = volume.alias("via")
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shown() -> Select[Any]:
-    """Assets with all that is shown of them: also of their library, import path and volume."""
+    """Assets with all that is shown of them: also of their library, import path and volume, and of the union that
+    shows them, if one does."""
     return (
         select(
             asset,
@@ -47,10 +51,16 @@ def shown() -> Select[Any]:
             volume.c.mounted_at,
             volume.c.last_mounted_at,
             volume.c.online_us,
+            import_path.c.via_volume_id,
+            _via.c.reason.label("via_reason"),
+            _via.c.detail.label("via_detail"),
+            _via.c.since.label("via_since"),
+            _via.c.change.label("via_change"),
         )
         .join(library, library.c.id == asset.c.library_id)
         .join(import_path, import_path.c.id == asset.c.import_path_id)
         .join(volume, volume.c.id == asset.c.volume_id)
+        .outerjoin(_via, _via.c.id == import_path.c.via_volume_id)
     )
 
 
@@ -99,6 +109,7 @@ def places(connection: Connection, wanted: Iterable[str]) -> dict[str, list[Plac
     for row in bound:
         server_path, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
         roots.append((server_path, directory, row.volume_id, row.library_id))
+    roots += _unions(connection)
     for row in connection.execute(select(volume.c.id, volume.c.mounted_at, volume.c.last_mounted_at)):
         roots += [
             (paths.to_wire(mounted), "", row.id, None)
@@ -173,9 +184,7 @@ def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[
     if filters.owner is not None:
         found.append(asset.c.library_id.in_(libraries.owned_by(connection, filters.owner)))
     if filters.availability is not None:
-        # Volumes are few, and naming them leaves the engine nothing to guess.
-        states = select(volume.c.id).where(volume.c.state.in_(STATES_OF[filters.availability]))
-        found.append(asset.c.volume_id.in_(list(connection.execute(states).scalars())))
+        found.append(_is(connection, filters.availability))
     if filters.trashed is not None:
         found.append(asset.c.trashed_at.is_not(None) if filters.trashed else asset.c.trashed_at.is_(None))
     if filters.updated_since is not None:
@@ -183,6 +192,22 @@ def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[
     if filters.path_prefix is not None:
         found.append(_under(connection, filters.path_prefix))
     return found
+
+
+def _is(connection: Connection, wanted: Availability) -> ColumnElement[bool]:
+    """The condition that an asset's availability is this. Volumes and import paths are few, and naming them leaves
+    the engine nothing to guess."""
+    states = [(row.id, VolumeState(row.state)) for row in connection.execute(select(volume.c.id, volume.c.state))]
+    through: dict[Reason, list[bytes]] = {}
+    for path, reason in libraries.shown_via(connection):
+        through.setdefault(Reason(reason), []).append(path)
+    viewed = [path for paths_of in through.values() for path in paths_of]
+    direct = asset.c.volume_id.in_([one for one, state in states if availability(state) is wanted])
+    found = [and_(direct, asset.c.import_path_id.not_in(viewed)) if viewed else direct]
+    for reason, paths_of in through.items():
+        on = [one for one, state in states if availability(state, reason) is wanted]
+        found.append(and_(asset.c.volume_id.in_(on), asset.c.import_path_id.in_(paths_of)))
+    return or_(*found)
 
 
 def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
@@ -200,6 +225,22 @@ def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
         within = asset_rows.below(paths.to_bytes(inside))
         alternatives.append(of_path if within is None else and_(of_path, within))
     return or_(*alternatives) if alternatives else false()
+
+
+def _unions(connection: Connection) -> list[tuple[str, str, bytes, bytes | None]]:
+    """Where the host paths of unions lead: to their branches, each of which may hold the file."""
+    parent = import_path.alias("parent")
+    chosen = (
+        select(import_path, parent.c.path.label("parent_path"), parent.c.server_path.label("parent_server_path"))
+        .join(parent, parent.c.id == import_path.c.parent_id)
+        .where(import_path.c.via_volume_id.is_not(None))
+    )
+    found: list[tuple[str, str, bytes, bytes | None]] = []
+    for row in connection.execute(chosen):
+        below = row.server_path.removeprefix(row.parent_server_path.rstrip(b"/"))
+        root = paths.to_wire(row.parent_path.rstrip(b"/") + below.rstrip(b"/"))
+        found.append((root, paths.to_wire(row.directory), row.volume_id, row.library_id))
+    return found
 
 
 def _holds(root: str, path: str) -> bool:

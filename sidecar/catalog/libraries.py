@@ -12,7 +12,7 @@ from holdfast import paths
 from holdfast.assignments import BindingState
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, import_path, library
+from sidecar.catalog.tables import agent, import_path, library, volume
 
 
 class NewImportPath(msgspec.Struct, frozen=True):
@@ -100,12 +100,18 @@ def page(connection: Connection, owner: str | None, after: bytes, limit: int) ->
 
 
 def import_paths(connection: Connection, library_ids: Collection[bytes]) -> dict[bytes, list[AnyRow]]:
-    """The import paths of libraries, in the order in which they were given."""
+    """The import paths of libraries, in the order in which they were given, and their parts among them."""
     found: dict[bytes, list[AnyRow]] = {one: [] for one in library_ids}
     chosen = select(import_path).where(import_path.c.library_id.in_(sorted(found))).order_by(import_path.c.id)
     for row in connection.execute(chosen) if found else ():
         found[row.library_id].append(row)
     return found
+
+
+def shown_via(connection: Connection) -> list[tuple[bytes, str]]:
+    """The import paths whose files are shown through a union, and the reason of that union's state."""
+    chosen = select(import_path.c.id, volume.c.reason).join(volume, volume.c.id == import_path.c.via_volume_id)
+    return [(row.id, row.reason) for row in connection.execute(chosen)]
 
 
 def owned_by(connection: Connection, owner: str) -> list[bytes]:

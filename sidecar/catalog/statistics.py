@@ -6,8 +6,9 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from holdfast.media import Kind
-from holdfast.volumes import VolumeState
+from holdfast.volumes import Reason, VolumeState
 from sidecar.asset import Availability, Status, availability
+from sidecar.catalog import libraries
 from sidecar.catalog.tables import asset, volume
 
 
@@ -24,26 +25,24 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_library(connection: Connection, library_id: bytes) -> Statistics:
     """The figures of one library."""
-    counted = (
-        select(asset.c.status, asset.c.kind, asset.c.volume_id, func.count(), func.sum(asset.c.size))
-        .where(asset.c.library_id == library_id)
-        .group_by(asset.c.status, asset.c.kind, asset.c.volume_id)
-    )
+    by = (asset.c.status, asset.c.kind, asset.c.volume_id, asset.c.import_path_id)
+    counted = select(*by, func.count(), func.sum(asset.c.size)).where(asset.c.library_id == library_id).group_by(*by)
     rows = connection.execute(counted).all()
     on = {row[2] for row in rows}
     states = {
-        row.id: availability(VolumeState(row.state))
+        row.id: VolumeState(row.state)
         for row in connection.execute(select(volume.c.id, volume.c.state).where(volume.c.id.in_(sorted(on))))
     }
+    via = {path: Reason(reason) for path, reason in libraries.shown_via(connection)}
     kinds = dict.fromkeys((Kind.IMAGE, Kind.VIDEO), 0)
     by_status = dict.fromkeys(Status, 0)
     by_availability = dict.fromkeys(Availability, 0)
     total = 0
-    for status, kind, volume_id, count, size in rows:
+    for status, kind, volume_id, path_id, count, size in rows:
         by_status[Status(status)] += count
         if status == Status.PRESENT:
             kinds[Kind(kind)] += count
-            by_availability[states[volume_id]] += count
+            by_availability[availability(states[volume_id], via.get(path_id))] += count
             total += int(size)
     return Statistics(
         photos=kinds[Kind.IMAGE],

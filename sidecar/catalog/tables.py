@@ -180,6 +180,9 @@ import_path = Table(
     Column("message", c.text()),
     Column("volume_id", c.identifier(), ForeignKey("volume.id")),
     Column("directory", c.path()),
+    # A part of another import path: a file system mounted below it, or, with a via, a branch of a union.
+    Column("parent_id", c.identifier(), ForeignKey("import_path.id")),
+    Column("via_volume_id", c.identifier(), ForeignKey("volume.id")),
     _one_of("state", BindingState),
     CheckConstraint(
         "(state = 'bound') = (volume_id IS NOT NULL) AND (volume_id IS NULL) = (directory IS NULL)",
@@ -188,6 +191,8 @@ import_path = Table(
     Index("ix_import_path_library_id", "library_id"),
     Index("ix_import_path_agent_id", "agent_id"),
     Index("ix_import_path_volume_id", "volume_id"),
+    Index("ix_import_path_parent_id", "parent_id"),
+    Index("ix_import_path_via_volume_id", "via_volume_id"),
     **_MYSQL,
 )
 

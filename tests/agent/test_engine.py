@@ -85,6 +85,18 @@ def test_r1_deletion_is_told_with_two_looks_in_one_epoch() -> None:
     assert "mount-id" in proof.gate
 
 
+def test_r15_no_absence_is_confirmed_while_they_are_held() -> None:
+    """As on a union that lacks a branch; what was missed meanwhile is told when it is whole again."""
+    world = known("trip/a.jpg", "trip/b.jpg")
+    world.engine.guard(guarded=True)
+    world.disk.unlink("trip/a.jpg")
+    world.run(3600)
+    assert world.news() == {}
+    world.engine.guard(guarded=False)
+    world.run(60)
+    assert world.news() == {"absent": {"trip/a.jpg"}}
+
+
 def test_r1_name_gone_from_a_directory_that_did_not_change_is_trouble() -> None:
     world = known("trip/a.jpg", "trip/b.jpg", "c.jpg")
     world.disk.faults.hidden = lambda path: path == "trip/a.jpg"

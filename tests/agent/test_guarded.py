@@ -24,7 +24,7 @@ def settled() -> World:
 
 def test_r30_under_guard_additions_are_told_and_absences_wait_for_an_epoch_without_concern() -> None:
     world = settled()
-    world.engine.guard()
+    world.engine.guard(guarded=True)
     world.disk.unlink("2024/a.jpg")
     world.disk.write("2024/new.jpg")
     world.run(HOUR_S)
@@ -45,7 +45,7 @@ def test_r30_an_absence_that_waits_for_its_second_look_is_held_when_a_concern_ar
     world = settled()
     world.disk.unlink("2024/a.jpg")
     world.run(0.5)
-    world.engine.guard()
+    world.engine.guard(guarded=True)
     world.run(HOUR_S)
     assert world.news() == {}
 

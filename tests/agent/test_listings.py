@@ -179,13 +179,14 @@ def test_r18_doubt_ends_the_attachment_and_all_that_was_planned() -> None:
 
 
 def test_r18_directory_that_cast_doubt_must_be_in_order_before_the_volume_is_adopted_again() -> None:
-    world = known("trip/a.jpg", "trip/deep/b.jpg", "c.jpg")
-    world.disk.faults.path_errnos["trip/deep"] = errno.EIO
+    world = known("trip/a.jpg", "c.jpg")
+    world.disk.mkdir("trip/empty")
+    world.disk.faults.path_errnos["trip/empty"] = errno.EIO
     assert world.attach() is None, "the root is in order, and so are the files that are looked for at once"
     mounted = world.host.place(AT).mounted.unique_id
     files = FakeFiles(world.host, AT, mounted)
     again = Attachment(Epoch("boot", mounted, 9), files, EXT4, AT)
-    assert world.engine.attach(again, None, look_first=["trip/deep"]) is not None
+    assert world.engine.attach(again, None, look_first=["trip/empty"]) is not None
     assert not world.engine.attached
 
 

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``eio`` and ``hang``: every question about these paths, and about what is below them, fails with EIO, or is not
     answered until the fault is lifted. ``empty``: these directories list nothing. ``left_out``: these directories
     list without some of their names. ``slow_s``: each listing of these directories takes so many seconds.
+    ``drag_s``: every question about these paths, and about what is below them, takes so many seconds.
     """
 
     eio: list[str] = []
@@ -46,6 +48,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     empty: list[str] = []
     left_out: dict[str, list[str]] = {}
     slow_s: dict[str, float] = {}
+    drag_s: dict[str, float] = {}
 
 
 class FaultyFiles(Operations):  # type: ignore[misc]
@@ -121,6 +124,9 @@ class FaultyFiles(Operations):  # type: ignore[misc]
                 log.write(b".")
             with self._changed:
                 self._changed.wait_for(lambda: not _lies_below(path, self._faults.hang))
+        for top, wait_s in self._faults.drag_s.items():
+            if _lies_below(path, [top]):
+                time.sleep(wait_s)  # the fault itself
         if _lies_below(path, self._faults.eio):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return self._source + path

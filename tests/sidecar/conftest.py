@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sidecar import catalog
 from sidecar.catalog.engine import connect
-from sidecar.catalog.tables import clock, metadata
+from sidecar.catalog.tables import clock, import_path, metadata
 from tests.mariadb import MARIADB, MariaDB
 from tests.sidecar.world import World
 
@@ -48,6 +48,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield url
     engine = connect(url)
     with engine.begin() as connection:
+        # Parts refer to rows of their own table.
+        connection.execute(sa.update(import_path).values(parent_id=None))
         for table in reversed(metadata.sorted_tables):
             if table is not clock:
                 connection.execute(table.delete())

@@ -209,7 +209,7 @@ class SimulatedAgent:
         for effect in effects:
             engine = self._engines.get(volume_id)
             if engine is not None and isinstance(effect, Guard):
-                engine.guard()
+                engine.guard(guarded=True)
             elif engine is not None:
                 engine.detach()
             if isinstance(effect, Detach) and effect.volume.epoch is not None:

@@ -10,7 +10,7 @@ from alembic import op
 from sidecar.catalog import columns as c
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
