@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -59,6 +59,14 @@ def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: b
     return new_id
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """What a heartbeat is answered with: the revision of the agent's assignment, and the fences of the volumes of
+    which it is the writer."""
+
+    revision: int
+    grants: dict[bytes, int]
+
+
 class _Bound(msgspec.Struct, frozen=True):
     """An import path whose binding is news."""
 
@@ -67,20 +75,26 @@ class _Bound(msgspec.Struct, frozen=True):
     values: dict[str, Any]
 
 
-def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> int:
-    """Take in a heartbeat. Returns the revision of the agent's assignment.
+def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> Answered:
+    """Take in a heartbeat.
 
     One with nothing new writes the agent's row only, and takes no change number.
     """
     row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
     was_silent = row.silent_since is not None
-    moves = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
-    bound = _new_bindings(connection, agent_id, beat.bindings, {one.volume for one in moves})
+    aliases = volumes.aliases(connection, agent_id, beat.volumes)
+    statuses = [one for one in beat.volumes if ids.from_text("volume", one.volume) not in aliases]
+    moves = volumes.compare(connection, agent_id, statuses, accept_any_version=was_silent, now=now)
+    bound = _new_bindings(connection, agent_id, beat.bindings, {one.volume for one in moves}, aliases)
     touched = sorted({one.library for one in bound})
     libraries.lock(connection, touched)
     count = sum(one.visible for one in moves) + len(touched) + was_silent
     changes = CLOCK.take(connection, count) if count else iter(())
     volumes.write(connection, moves, changes, ids.series(now // 1000, entropy), now)
+    if any(one.is_other for one in moves):
+        # Others may meet the volume too, and must recognise it when they do.
+        others = update(agent).where(agent.c.id != agent_id, agent.c.revoked_at.is_(None))
+        connection.execute(others.values(revision=agent.c.revision + 1))
     for one in bound:
         connection.execute(update(import_path).where(import_path.c.id == one.import_path).values(one.values))
     libraries.touch(connection, touched, changes, now)
@@ -95,7 +109,8 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     if was_silent:
         values |= {"silent_since": None, **feed("agent.back", changes, now)}
     connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
-    return revision
+    reported = {raw for one in statuses if (raw := ids.from_text("volume", one.volume))}
+    return Answered(revision, volumes.grants(connection, agent_id, reported) if reported else {})
 
 
 def fall_silent(connection: Connection, agent_id: bytes, heartbeats: int, now: int, entropy: bytes) -> bool:
@@ -153,7 +168,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
     return Assignment(
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),
-        volumes=[_known_volume(row) for row in volumes.of_agent_or_nobody(connection, agent_id)],
+        volumes=[_known_volume(row) for row in volumes.known_to(connection, agent_id)],
         import_paths=[
             AssignedPath(
                 id=ids.to_text("import_path", row.id),
@@ -200,11 +215,16 @@ def _known_volume(row: AnyRow) -> KnownVolume:
 
 
 def _new_bindings(
-    connection: Connection, agent_id: bytes, bindings: Sequence[Binding], reported: set[bytes]
+    connection: Connection,
+    agent_id: bytes,
+    bindings: Sequence[Binding],
+    reported: set[bytes],
+    aliases: Mapping[bytes, bytes],
 ) -> list[_Bound]:
     """The bindings that differ from what is stored. A binding once made stays, so those that are bound are done.
 
-    ``reported`` are volumes that the same heartbeat makes known.
+    ``reported`` are volumes that the same heartbeat makes known. One that is bound to an alias is bound to the volume
+    itself; the assignment tells the agent.
     """
     wanted = {ids.from_text("import_path", one.import_path): one for one in bindings}
     if not wanted:
@@ -218,21 +238,23 @@ def _new_bindings(
         one = wanted.get(row.id)
         if one is None:
             continue
-        values = _binding_values(connection, agent_id, one, reported)
+        values = _binding_values(connection, agent_id, one, reported, aliases)
         if values is not None and any(getattr(row, name) != value for name, value in values.items()):
             found.append(_Bound(row.id, row.library_id, values))
     return found
 
 
 def _binding_values(
-    connection: Connection, agent_id: bytes, one: Binding, reported: set[bytes]
+    connection: Connection, agent_id: bytes, one: Binding, reported: set[bytes], aliases: Mapping[bytes, bytes]
 ) -> dict[str, Any] | None:
     if one.state is not BindingState.BOUND:
         return {"state": one.state.value, "message": one.message, "volume_id": None, "directory": None}
     raw = ids.from_text("volume", one.volume or "")
     if raw is None or one.directory is None:
         return None
-    if raw not in reported and not volumes.is_of(connection, raw, agent_id):
+    if raw in aliases:
+        raw = aliases[raw]
+    elif raw not in reported and not volumes.is_of(connection, raw, agent_id):
         return None
     directory = paths.to_bytes(paths.check_relative(one.directory))
     return {"state": one.state.value, "message": one.message, "volume_id": raw, "directory": directory}

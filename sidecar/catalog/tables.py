@@ -20,6 +20,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from holdfast.assignments import BindingState
@@ -118,7 +119,6 @@ volume = Table(
     Column("reason", c.word(), nullable=False),
     Column("detail", c.text(), nullable=False),
     Column("since", c.moment(), nullable=False),
-    Column("version", c.number(), nullable=False),
     Column("identity", c.text(), nullable=False),
     Column("epoch", c.text()),
     Column("mounted_at", c.path()),
@@ -126,8 +126,35 @@ volume = Table(
     Column("total_bytes", c.number()),
     Column("free_bytes", c.number()),
     Column("pending", c.number(), nullable=False),
+    # Raised with every change of the writer, which is agent_id; the rest of the row is what the writer says.
+    Column("fence", c.number(), nullable=False, server_default=text("1")),
     _one_of("state", VolumeState),
     *_feed_columns("volume"),
+    **_MYSQL,
+)
+
+# What each agent says of each volume that it sees.
+volume_agent = Table(
+    "volume_agent",
+    metadata,
+    Column("volume_id", c.identifier(), ForeignKey("volume.id"), nullable=False),
+    Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
+    Column("version", c.number(), nullable=False),
+    Column("label", c.line(255), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("reason", c.word(), nullable=False),
+    Column("detail", c.text(), nullable=False),
+    Column("since", c.moment(), nullable=False),
+    Column("identity", c.text(), nullable=False),
+    Column("epoch", c.text()),
+    Column("mounted_at", c.path()),
+    Column("last_mounted_at", c.path()),
+    Column("total_bytes", c.number()),
+    Column("free_bytes", c.number()),
+    Column("pending", c.number(), nullable=False),
+    PrimaryKeyConstraint("volume_id", "agent_id"),
+    _one_of("state", VolumeState),
+    Index("ix_volume_agent_agent_id", "agent_id"),
     **_MYSQL,
 )
 
