@@ -51,6 +51,10 @@ class Assign(msgspec.Struct, frozen=True, tag="assign"):
     scopes: list[Scope]
 
 
+class Consult(msgspec.Struct, frozen=True, tag="consult"):
+    """The standing of the journal to the catalog has changed."""
+
+
 class Rescan(msgspec.Struct, frozen=True, tag="rescan"):
     """Scan everything again."""
 
@@ -63,7 +67,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | Adopt | Assign | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | Adopt | Assign | Consult | Rescan | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -109,6 +113,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     scans_finished: int
     watching: str
     watched_directories: int
+    spool_full: bool = False  # looking waits until some of it is told
 
 
 FromWorker = Probed | Inspected | Ready | Doubted | Reading

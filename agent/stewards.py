@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
-from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
-from agent.messages import Adopt, Assign, Doubted, FromWorker, Reading, Ready, Release, Rescan, Stop
+from agent.messages import Adopt, Assign, Consult, Doubted, FromWorker, Reading, Ready, Release, Rescan, Stop
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
@@ -52,6 +51,7 @@ class Steward:
         # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
         self._stuck: dict[int, WorkerProcess] = {}
         self._where = ""
+        self._turn = 0
 
     def fileno(self) -> int:
         """The descriptor of the worker's line."""
@@ -88,6 +88,7 @@ class Steward:
         self.worker.heard_at = now
         self.worker.busy = True
         self._epoch = volume.epoch
+        self._turn = 0
         self._scopes = scopes
         self._where = mount.mount_point
 
@@ -96,6 +97,12 @@ class Steward:
         if scopes != self._scopes and self.worker is not None and self._epoch is not None:
             self._scopes = scopes
             self.worker.send(Assign(scopes))
+
+    def consult(self, turn: int) -> None:
+        """The standing of the journal has changed this often, as far as the session knows."""
+        if turn != self._turn and self.worker is not None and self._epoch is not None:
+            self._turn = turn
+            self.worker.send(Consult())
 
     def rescan(self) -> None:
         """Scan everything again."""
@@ -153,11 +160,13 @@ class Steward:
         self._retry_at = None
         return True
 
-    def reading(self, status: VolumeStatus, pending: int) -> VolumeReading:
+    def reading(self, status: VolumeStatus, problem: str | None) -> VolumeReading:
         """This volume, as the status socket tells it."""
         said = self._reading
         return VolumeReading(
-            status=structs.replace(status, pending=pending),
+            status=status,
+            problem=problem,
+            spool_full=said is not None and said.spool_full,
             scan=None if said is None else said.scan,
             scans_finished=0 if said is None else said.scans_finished,
             watching="nothing" if said is None else said.watching,

@@ -12,6 +12,7 @@ import select
 from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec import structs
 
 from agent import bindings, mounts, registry
 from agent.config import AgentConfig, ConfigInvalid
@@ -29,7 +30,7 @@ from agent.volume import Adopted, Attach, Detach, Effect, Gone, Sighting, Unprob
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
-from holdfast.volumes import Reason, VolumeStatus
+from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
 
 _log = structlog.get_logger("agent.supervisor")
 
@@ -69,6 +70,7 @@ class Supervisor:
         self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
         self._session = connect(self._on_assignment)
+        self._session.on_turn = self.wake
 
     # From other threads and signal handlers
 
@@ -194,6 +196,8 @@ class Supervisor:
     def _engage(self, volume_id: str) -> Steward:
         steward = Steward(volume_id, self._workers, self._config.patience_s)
         self._stewards[volume_id] = steward
+        # What an earlier run has left to be told, it may tell although the storage is away now.
+        self._session.ship(volume_id, self._store_path(volume_id))
         return steward
 
     def _ids_of(self, interesting: Sequence[Mount]) -> dict[int, int]:
@@ -296,6 +300,7 @@ class Supervisor:
                 self._take_answers(self._prober.answer(question, now))
         self._take_answers(self._prober.overdue(now))
         for volume_id, steward in list(self._stewards.items()):
+            steward.consult(self._session.turn(volume_id))
             news = steward.read(now)
             if news.spooled:
                 self._session.ship(volume_id, self._store_path(volume_id))
@@ -332,11 +337,24 @@ class Supervisor:
             sidecar=self._session.problem or "connected",
             revision=0 if self._registry.assignment is None else self._registry.assignment.revision,
             volumes=[
-                self._stewards[status.volume].reading(status, self._session.pending(status.volume))
+                self._stewards[status.volume].reading(
+                    self._shown(status), self._session.shipping_problem(status.volume)
+                )
                 for status in self._statuses()
                 if status.volume in self._stewards
             ],
             bindings=list(self._registry.bindings.values()),
+        )
+
+    def _shown(self, status: VolumeStatus) -> VolumeStatus:
+        """A volume as people see it here. That another agent is its writer is no fact about the storage, and so the
+        sidecar is not told."""
+        status = structs.replace(status, pending=self._session.pending(status.volume))
+        if status.state is not VolumeState.ONLINE or not self._session.is_held_back(status.volume):
+            return status
+        reason = Reason.TWO_WRITERS
+        return structs.replace(
+            status, state=STATE_OF[reason], reason=reason, detail=sentence(reason, status.mounted_at or "")
         )
 
     # The state directory

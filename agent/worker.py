@@ -25,6 +25,7 @@ from agent.linux.probe import probe
 from agent.messages import (
     Adopt,
     Assign,
+    Consult,
     Doubted,
     Inspect,
     Inspected,
@@ -116,6 +117,8 @@ class Worker:
                 self._adopt(message)
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
+            case Consult() if self._engine is not None:
+                self._engine.consult()
             case Rescan() if self._engine is not None and self._engine.attached:
                 self._engine.scan()
             case Release():
@@ -172,6 +175,7 @@ class Worker:
                 scans_finished=self._engine.scans_finished,
                 watching=watching,
                 watched_directories=watched,
+                spool_full=self._engine.spool_is_full,
             )
         )
 

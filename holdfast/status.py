@@ -25,7 +25,11 @@ class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen."""
+    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen.
+
+    A volume that another agent reports is shown as ``two-writers`` here; the sidecar is told how it is. ``problem``
+    says why nothing of it gets through, if so. ``spool_full``: looking waits until some of what was found is told.
+    """
 
     status: VolumeStatus
     scan: ScanProgress | None = None
@@ -33,6 +37,8 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     watching: str = "nothing"
     watched_directories: int = 0
     worker_pid: int | None = None
+    problem: str | None = None
+    spool_full: bool = False
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
-    text,
 )
 
 from holdfast.assignments import BindingState
@@ -113,6 +112,7 @@ volume = Table(
     "volume",
     metadata,
     Column("id", c.identifier(), primary_key=True),
+    # The writer. All but the columns of the feed is what it says.
     Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
     Column("label", c.line(255), nullable=False),
     Column("state", c.word(), nullable=False),
@@ -126,8 +126,6 @@ volume = Table(
     Column("total_bytes", c.number()),
     Column("free_bytes", c.number()),
     Column("pending", c.number(), nullable=False),
-    # Raised with every change of the writer, which is agent_id; the rest of the row is what the writer says.
-    Column("fence", c.number(), nullable=False, server_default=text("1")),
     _one_of("state", VolumeState),
     *_feed_columns("volume"),
     **_MYSQL,
@@ -139,6 +137,8 @@ volume_agent = Table(
     metadata,
     Column("volume_id", c.identifier(), ForeignKey("volume.id"), nullable=False),
     Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
+    # Of the last time that the agent became the writer; 0 when it never did. The writer's is the highest of a volume.
+    Column("fence", c.number(), nullable=False),
     Column("version", c.number(), nullable=False),
     Column("label", c.line(255), nullable=False),
     Column("state", c.word(), nullable=False),

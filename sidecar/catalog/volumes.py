@@ -40,15 +40,20 @@ _SAID = (
 )
 _FIGURES = ("total_bytes", "free_bytes", "pending")
 
+# Every volume with its writer and the writer's fence.
+_FENCES = select(volume.c.id, volume.c.agent_id, volume_agent.c.fence).join(
+    volume_agent, (volume_agent.c.volume_id == volume.c.id) & (volume_agent.c.agent_id == volume.c.agent_id)
+)
+
 Said = dict[str, Any]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What becomes of a volume. ``said`` is what its agent says from now on, ``values`` what changes in the volume's own
-    row, if anything does. ``visible``: the feed will show it; else only figures are written. ``is_other``: it is new, or
-    recognised by something else than before.
+    """What becomes of a volume. ``said`` is what its agent says from now on, ``values`` what the volume's own row is to
+    be, if that changes, and ``grant`` the writer with its fence, if that changes.
 
-    ``was`` is the state before, None for a new volume.
+    ``was`` is the state before, None for a new volume. ``visible``: the feed will show it; else only figures are
+    written. ``is_other``: it is new, or recognised by something else than before.
     """
 
     volume: bytes
@@ -56,6 +61,7 @@ class Move(msgspec.Struct, frozen=True):
     said: Said
     was: VolumeState | None
     values: dict[str, Any]
+    grant: tuple[bytes, int] | None = None
     visible: bool = False
     is_transition: bool = False
     is_other: bool = False
@@ -70,7 +76,7 @@ def compare(
     cannot undo a newer one. After an agent's silence any version is news: it may have come back without its registry.
     """
     reported = {raw: one for one in statuses if (raw := from_text("volume", one.volume))}
-    rows, heard = _locked(connection, reported)
+    rows, heard, fences = _locked(connection, reported)
     moves = []
     for raw, status in reported.items():
         said = _said(status)
@@ -78,14 +84,15 @@ def compare(
         if before is not None and not accept_any_version and status.version <= before["version"]:
             is_same = status.version == before["version"]
             said = before | ({name: said[name] for name in _FIGURES} if is_same else {})
-        moves += _moved(raw, rows.get(raw), heard.get(raw, {}), agent_id, said, now)
+        raised = writers.raised(fences.get(raw, 0), now)
+        moves += _moved(raw, rows.get(raw), heard.get(raw, {}), agent_id, said, raised)
     return moves
 
 
 def hidden(connection: Connection, agent_id: bytes, now: int) -> list[Move]:
     """What an agent's silence changes: each of its volumes becomes unknown to it. Their rows are locked."""
     mine = select(volume_agent.c.volume_id).where(volume_agent.c.agent_id == agent_id)
-    rows, heard = _locked(connection, connection.execute(mine).scalars().all())
+    rows, heard, fences = _locked(connection, connection.execute(mine).scalars().all())
     moves = []
     for raw, row in rows.items():
         before = heard[raw][agent_id]
@@ -96,7 +103,8 @@ def hidden(connection: Connection, agent_id: bytes, now: int) -> list[Move]:
             "detail": sentence(Reason.AGENT_SILENT, paths.to_display(where or b"")),
             "since": now,
         }
-        moves += _moved(raw, row, heard[raw], agent_id, before | unknown, now)
+        raised = writers.raised(fences[raw], now)
+        moves += _moved(raw, row, heard[raw], agent_id, before | unknown, raised)
     return moves
 
 
@@ -114,8 +122,11 @@ def write(
             connection.execute(update(volume).where(volume.c.id == one.volume).values(values))
         mine = (volume_agent.c.volume_id == one.volume, volume_agent.c.agent_id == one.agent)
         if one.was is None or not connection.execute(update(volume_agent).where(*mine).values(one.said)).rowcount:
-            key = {"volume_id": one.volume, "agent_id": one.agent}
+            key = {"volume_id": one.volume, "agent_id": one.agent, "fence": 0}
             connection.execute(volume_agent.insert().values(key | one.said))
+        if one.grant is not None:
+            theirs = (volume_agent.c.volume_id == one.volume, volume_agent.c.agent_id == one.grant[0])
+            connection.execute(update(volume_agent).where(*theirs).values(fence=one.grant[1]))
         if one.is_transition:
             connection.execute(
                 volume_transition.insert().values(
@@ -134,8 +145,8 @@ def write(
 
 def grants(connection: Connection, agent_id: bytes, volume_ids: Iterable[bytes]) -> dict[bytes, int]:
     """Those of the volumes that this agent is the writer of, with their fences."""
-    chosen = select(volume.c.id, volume.c.fence).where(volume.c.id.in_(sorted(volume_ids)))
-    return {row.id: row.fence for row in connection.execute(chosen.where(volume.c.agent_id == agent_id))}
+    granted = _FENCES.where(volume.c.id.in_(sorted(volume_ids)), volume.c.agent_id == agent_id)
+    return {row.id: row.fence for row in connection.execute(granted)}
 
 
 def check_writer(connection: Connection, volume_id: bytes, agent_id: bytes, fence: int | None) -> None:
@@ -144,8 +155,7 @@ def check_writer(connection: Connection, volume_id: bytes, agent_id: bytes, fenc
     The row stays locked for reading: the writer does not change before the transaction has ended, so that whatever a
     new writer reads of the catalog includes the last word of the one before.
     """
-    chosen = select(volume.c.agent_id, volume.c.fence).where(volume.c.id == volume_id)
-    row = connection.execute(chosen.with_for_update(read=True)).one_or_none()
+    row = connection.execute(_FENCES.where(volume.c.id == volume_id).with_for_update(read=True)).one_or_none()
     if row is None:
         raise Refused("not-found", "This volume is not known. A heartbeat makes it known.")
     if row.agent_id != agent_id:
@@ -245,33 +255,35 @@ def last_scans(connection: Connection, volume_ids: Sequence[bytes]) -> dict[byte
 
 def _locked(
     connection: Connection, volume_ids: Iterable[bytes]
-) -> tuple[dict[bytes, AnyRow], dict[bytes, dict[bytes, Said]]]:
-    """The rows of volumes, locked, and what each agent says of them: by volume, then by agent."""
+) -> tuple[dict[bytes, AnyRow], dict[bytes, dict[bytes, Said]], dict[bytes, int]]:
+    """The rows of volumes, locked; what each agent says of them, by volume and then by agent; the highest fences."""
     wanted = sorted(volume_ids)
     if not wanted:
-        return {}, {}
+        return {}, {}, {}
     chosen = select(volume).where(volume.c.id.in_(wanted)).order_by(volume.c.id).with_for_update()
     rows = {row.id: row for row in connection.execute(chosen)}
     heard: dict[bytes, dict[bytes, Said]] = {}
+    fences: dict[bytes, int] = {}
     for row in connection.execute(select(volume_agent).where(volume_agent.c.volume_id.in_(sorted(rows)))):
         said = dict(row._mapping)
-        heard.setdefault(said.pop("volume_id"), {})[said.pop("agent_id")] = said
-    return rows, heard
+        volume_id = said.pop("volume_id")
+        fences[volume_id] = max(fences.get(volume_id, 0), said.pop("fence"))
+        heard.setdefault(volume_id, {})[said.pop("agent_id")] = said
+    return rows, heard, fences
 
 
 def _moved(
-    raw: bytes, row: AnyRow | None, heard: Mapping[bytes, Said], agent_id: bytes, said: Said, now: int
+    raw: bytes, row: AnyRow | None, heard: Mapping[bytes, Said], agent_id: bytes, said: Said, raised: int
 ) -> list[Move]:
-    """What follows for a volume when one of its agents says this; nothing, if nothing does."""
+    """What follows for a volume when one of its agents says this; nothing, if nothing does. A new writer gets the
+    ``raised`` fence."""
     everybody = {**heard, agent_id: said}
     holder = None if row is None else row.agent_id
     chosen = writers.choose(holder, {one: VolumeState(about["state"]) for one, about in everybody.items()})
-    shown = {name: everybody[chosen][name] for name in _SAID} if chosen in everybody else {}
+    shown = {name: everybody[chosen][name] for name in _SAID} | {"agent_id": chosen}
+    grant = None if chosen == holder else (chosen, raised)
     if row is None:
-        first = shown | {"agent_id": chosen, "fence": writers.raised(0, now)}
-        return [Move(raw, agent_id, said, None, first, visible=True, is_transition=True, is_other=True)]
-    if chosen != holder:
-        shown |= {"agent_id": chosen, "fence": writers.raised(row.fence, now)}
+        return [Move(raw, agent_id, said, None, shown, grant, visible=True, is_transition=True, is_other=True)]
     before = row._mapping
     changed = {name for name, value in shown.items() if before[name] != value}
     if not changed:
@@ -284,6 +296,7 @@ def _moved(
             said,
             VolumeState(row.state),
             shown,
+            grant,
             # Figures alone (free space, the length of the outbox) are no news: the row keeps its place in the feed.
             visible=not changed.isdisjoint(_NEWS),
             is_transition=not changed.isdisjoint({"state", "reason"}),

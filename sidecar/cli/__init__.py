@@ -11,6 +11,7 @@ from holdfast import __version__
 from sidecar.cli.check_config import check_config
 from sidecar.cli.migrate import migrate
 from sidecar.cli.openapi import openapi
+from sidecar.cli.restored import restored
 from sidecar.cli.serve import serve
 from sidecar.cli.tokens import tokens
 from sidecar.cli.worker import worker
@@ -22,5 +23,5 @@ def main() -> None:
     """Keeps the catalog of assets beside a photo server."""
 
 
-for _verb in (serve, worker, migrate, tokens, openapi, check_config):
+for _verb in (serve, worker, migrate, restored, tokens, openapi, check_config):
     main.add_command(_verb)

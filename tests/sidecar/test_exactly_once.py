@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from holdfast import ids
+from holdfast.assignments import FENCE_HEADER
 from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Listed, Receipt, Report, Unreadable
 from sidecar.catalog import streams
 from sidecar.catalog.tables import clock
@@ -65,7 +66,9 @@ def test_compression_is_no_part_of_the_content(agent: Agent) -> None:
     report = agent.report(listed("", "a.jpg"))
     agent.put(report)
     path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-    plain = agent.client.put(path, content=msgspec.json.encode(report), headers=JSON)
+    plain = agent.client.put(
+        path, content=msgspec.json.encode(report), headers={**JSON, FENCE_HEADER: str(agent.fence)}
+    )
     assert not receipt(plain).applied
 
 
@@ -90,7 +93,7 @@ def test_copies_that_arrive_at_once_are_applied_once(world: World, agent: Agent)
         for report in reports:
             barrier.wait()
             path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-            headers = {**JSON, "Content-Encoding": "gzip"}
+            headers = {**JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(agent.fence)}
             receipts.append(receipt(client.put(path, content=encoded(report), headers=headers)))
 
     threads = [threading.Thread(target=deliver) for _ in range(4)]

@@ -41,10 +41,9 @@ _SAID = (
 def upgrade() -> None:
     _volume_agent()
     columns = ", ".join(_SAID)
-    op.execute(
-        f"INSERT INTO volume_agent (volume_id, agent_id, {columns}) SELECT id, agent_id, {columns} FROM volume"  # noqa: S608
-    )
-    op.add_column("volume", sa.Column("fence", c.number(), nullable=False, server_default=sa.text("1")))
+    # The owners that volumes have had become their writers.
+    into = f"INSERT INTO volume_agent (volume_id, agent_id, fence, {columns})"
+    op.execute(f"{into} SELECT id, agent_id, 1, {columns} FROM volume")
     op.drop_column("volume", "version")
 
 
@@ -54,6 +53,7 @@ def _volume_agent() -> None:
         "volume_agent",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("agent_id", c.identifier(), nullable=False),
+        sa.Column("fence", c.number(), nullable=False),
         sa.Column("version", c.number(), nullable=False),
         sa.Column("label", c.line(255), nullable=False),
         sa.Column("state", c.word(), nullable=False),
