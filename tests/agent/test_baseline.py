@@ -13,16 +13,17 @@ from agent.engine import EngineSettings
 from agent.journal import UNSEEN, Journal
 from agent.outbox import Outbox
 from agent.passes import Doubt
-from agent.ports import Refused, Unreachable
+from agent.ports import FileEntry, Listing, Refused, Unreachable
 from agent.shipping import Delivery, Shipper
 from agent.store import Lease, Standing, Store
 from agent.testing.clock import FakeClock
+from agent.testing.files import FakeFiles
 from agent.testing.uplink import FakeSidecar
 from holdfast import paths
 from holdfast.assignments import Assignment, BelievedDirectory, BelievedPage
-from holdfast.reports import FileFacts, Gap, ScanStarted
+from holdfast.reports import FileFacts, Gap, Listed
 from holdfast.volumes import Reason
-from tests.agent.world import World, known
+from tests.agent.world import AT, World, known
 
 VOLUME = "vol_test"
 
@@ -40,13 +41,10 @@ def believes(*photos: str, size: int | None = None, world: World | None = None) 
     return [BelievedDirectory(directory, files) for directory, files in found.items()]
 
 
-def listing(world: World, directory: str) -> list[FileFacts]:
-    from agent.testing.files import FakeFiles
-
-    mounted = world.host.place("/mnt/photos").mounted
-    found = FakeFiles(world.host, "/mnt/photos", mounted.unique_id).list(directory)
-    assert not isinstance(found, tuple) or hasattr(found, "files")
-    return [FileFacts(one.name, one.size, one.mtime_ns) for one in found.files]  # type: ignore[union-attr]
+def listing(world: World, directory: str) -> list[FileEntry]:
+    found = FakeFiles(world.host, AT, world.host.place(AT).mounted.unique_id).list(directory)
+    assert isinstance(found, Listing)
+    return found.files
 
 
 class Told:
@@ -390,31 +388,36 @@ def test_r31_full_spool_bounds_what_waits_and_recovers_with_a_recorded_gap() -> 
     world = World()
     world.settings = EngineSettings(spool_bytes_max=20_000)
     world.start()
-    world.photos(*(f"d{number // 50}/{number}.jpg" for number in range(4_000)))
+    world.photos(*(f"d{number // 50}/{number}.jpg" for number in range(6_000)))
     world.clock.advance(60)
     world.mount()
-    world.run(300)
+
+    def look() -> None:
+        """A minute, with every step taking as long as it may on a real disk."""
+        for _ in range(60):
+            world.clock.advance(1)
+            if world.watch is not None:
+                world.doubt = world.engine.hint(world.watch.read())
+            assert world.doubt is None
+            world.engine.work()
+
+    look()
     assert world.engine.spool_is_full
+    waits = world.outbox.pending()
     # What one pass may add is the most by which the bound is passed.
-    assert 20_000 < world.outbox.pending()[1] < 20_000 + 300_000
-    for number in range(6_000):
+    assert 20_000 < waits[1] < 20_000 + 200_000
+    assert world.engine.progress() is not None, "the scan waits where it was"
+    for number in range(9_000):
         world.disk.write(f"d0/more{number}.jpg")
-        if number % 500 == 0:
-            world.run(1)
+        if number % 100 == 0:
+            world.engine.hint(world.watch.read() if world.watch else ())
+    look()
+    assert world.outbox.pending() == waits
     found: list[object] = []
-    for _ in range(200):
+    for _ in range(60):
         found += world.told()
-        world.run(30)
+        look()
     assert not world.engine.spool_is_full
-    assert world.doubt is None
-    told = {
-        paths.join(one.directory, file.name)
-        for report in world.reports
-        for one in report.observations
-        if hasattr(one, "files")
-        for file in one.files
-    }
-    assert len(told) == 10_000
-    gaps = [index for index, one in enumerate(found) if isinstance(one, Gap)]
-    assert gaps, "hints were lost while nothing was looked at"
-    assert any(isinstance(one, ScanStarted) for one in found)
+    told = {paths.join(one.directory, file.name) for one in found if isinstance(one, Listed) for file in one.files}
+    assert len(told) == 15_000
+    assert [one.directory for one in found if isinstance(one, Gap)], "hints were lost while nothing was looked at"
