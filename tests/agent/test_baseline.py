@@ -200,6 +200,7 @@ def test_r33_what_waited_when_the_lease_was_lost_is_never_told() -> None:
     assert world.outbox.pending()[0] == 1, "its absence is proven, and waits to be told"
     told.shipper.lease = Lease("cat_1", None)
     told.ship()
+    assert not world.outbox.has_pending()
     # The other agent's host has the file again, and the catalog knows that.
     world.photos("a.jpg")
     told.shipper.lease = Lease("cat_1", 2)

@@ -155,7 +155,7 @@ def shipper(store: Store, uplink: ScriptedUplink) -> Shipper:
     return made
 
 
-def test_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
+def test_r32_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
     spool(store, listed("a"))
     uplink = ScriptedUplink(*[failing(Unreachable("down"))] * 3, done)
     ship = shipper(store, uplink)
@@ -176,14 +176,14 @@ def test_wish_of_the_sidecar_is_kept(store: Store) -> None:
     assert 20.0 <= step.wait_s <= 25.0
 
 
-def test_lost_answer_is_recognised_by_the_number_expected(store: Store) -> None:
+def test_r32_lost_answer_is_recognised_by_the_number_expected(store: Store) -> None:
     spool(store, listed("a"))
     ship = shipper(store, ScriptedUplink(failing(Refused(409, "sequence-mismatch", "", expected=2))))
     assert ship.step().delivery is Delivery.SENT
     assert not Outbox(store).has_pending()
 
 
-def test_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
+def test_r32_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
     spool(store, listed("a"))
     uplink = ScriptedUplink(failing(Refused(422, "bad-report", "nonsense")), failing(Refused(422, "bad-report", "")))
     ship = shipper(store, uplink)

@@ -174,6 +174,9 @@ class TestLease:
         for _ in range(3):
             assert agent.heartbeat(late)["grants"] == {}
             assert other.heartbeat()["grants"] == {agent.volume: fence}
+        other.becomes(Reason.UNPLUGGED, None)
+        assert agent.heartbeat(late)["grants"] == {}, "the disk is in neither host now"
+        assert world.get(f"/volumes/{agent.volume}")["state"] == "offline"
         late = other.status
         carried(other, agent)
         assert other.heartbeat(late)["grants"] == {}
