@@ -20,7 +20,7 @@ from agent.ports import Clock, Hint, Lost, Watch
 from agent.scans import Walk
 from agent.scopes import Scope, Scopes
 from agent.settle import Settle
-from agent.store import Store
+from agent.store import Standing, Store
 from holdfast import ids, paths
 from holdfast.reports import Gap, Observation, ScanFinished, ScanStarted
 from holdfast.status import ScanProgress
@@ -86,6 +86,8 @@ class Engine:
         self._spool_full_until: float | None = None
         self._spool_checked = 0.0
         self._spooled = True  # what an earlier run left behind
+        self._turn = 0
+        self._resting = True  # until the journal was asked
         self.scans_finished = 0
 
     # What the outside asks for
@@ -128,15 +130,14 @@ class Engine:
         Returns the doubt when that look is not what it should be; the engine is then detached, as before.
         """
         self.detach()
+        self._take_standing()
         self._at, self._watch, self._accepted, self._unwatched = attachment, watch, accepted, unwatched
         outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
             self.detach()
             return outcome.doubt
         self._spooled = True
-        if self._journal.suspected_listings():
-            self._confirm_soon()
-        self.scan()
+        self._begin()
         return None
 
     def guard(self, *, guarded: bool) -> None:
@@ -149,6 +150,16 @@ class Engine:
         if not guarded and self._journal.has_candidates():
             self._confirm_soon()
 
+    def consult(self) -> None:
+        """The journal's standing may have changed. One that is in step with the catalog again begins with a scan; until
+        then nothing is looked at, since nothing could be told."""
+        if self._store.turn() == self._turn:
+            return
+        self._take_standing()
+        self._drop()
+        if self._at is not None:
+            self._begin()
+
     def detach(self) -> None:
         """The volume is gone, or not to be touched: drop everything that belongs to this attachment."""
         if self._watch is not None:
@@ -156,13 +167,12 @@ class Engine:
         self._at = self._watch = None
         self._accepted = False
         self._watch_full = self._watch_was_full = False
-        self._settle.clear()
-        self._walks.clear()
-        self._revisits.clear()
-        self._confirm_at = self._rescan_at = None
+        self._drop()
 
     def scan(self) -> None:
         """Scan every import path from the beginning. A scan that was running is overtaken by this one."""
+        if self._resting:
+            return
         now = self._clock.now()
         self._walks = [walk for walk in self._walks if walk.scan is None]
         self._watch_full = False  # the limit may have been raised
@@ -182,6 +192,8 @@ class Engine:
                 doubt = Doubt(Reason.NOT_MOUNTED, hint.reason, hint.directory)
                 self.detach()
                 return doubt
+        if self._resting:
+            return None  # the scan that comes with the next grant finds what they would have said
         self._settle.hint((h for h in found if isinstance(h, Lost) or self._scopes.enters(h.directory)), self._boot())
         return None
 
@@ -216,7 +228,7 @@ class Engine:
 
     def due(self) -> float | None:
         """When :meth:`work` has something to do, on the boot clock; None: not before something comes in."""
-        if self._at is None:
+        if self._at is None or self._resting:
             return None
         if self._spool_full_until is not None and self._spool_full_until > self._boot():
             return self._spool_full_until
@@ -226,11 +238,16 @@ class Engine:
         times = (walk_on_at, self._settle.due(), self._confirm_at, self._rescan_at, *self._revisits.values())
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def spool_is_full(self) -> bool:
+        """Whether looking waits until some of what was found is told (R31)."""
+        return self._spool_full_until is not None
+
     # Work
 
     def work(self) -> Doubt | None:
         """One step: a look at what is most urgent. Returns the doubt that ended the attachment, if one did."""
-        if self._at is None or self._is_spool_full():
+        if self._at is None or self._resting or self._is_spool_full():
             return None
         now = self._boot()
         self._take_up_losses(now)
@@ -241,6 +258,23 @@ class Engine:
         if self._rescan_at is not None and self._rescan_at <= now:
             self.scan()
         return None
+
+    def _begin(self) -> None:
+        """Take up the work on what is attached."""
+        if self._journal.suspected_listings() and not self._resting:
+            self._confirm_soon()
+        self.scan()
+
+    def _drop(self) -> None:
+        """Forget what was to be done."""
+        self._settle.clear()
+        self._walks.clear()
+        self._revisits.clear()
+        self._confirm_at = self._rescan_at = None
+
+    def _take_standing(self) -> None:
+        self._turn = self._store.turn()
+        self._resting = self._store.standing() is not Standing.WRITING
 
     def _wishes(self, now: float) -> list[Wish]:
         """Directories to look at because of hints, files that should have settled, and absences to confirm."""

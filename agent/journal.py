@@ -28,6 +28,10 @@ _unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode
 _unpack_directories = msgspec.msgpack.Decoder(dict[str, int]).decode
 _json = msgspec.json.Encoder().encode
 
+# The inode of a file or directory that is known by its name only: the catalog told of it, and nobody has looked yet.
+# No file has it; some file systems give it to none, and the rest begin at 1.
+UNSEEN = 0
+
 
 class KnownDirectory(NamedTuple):
     """What was last seen in a directory. ``stamp`` are its mtime and ctime then, None when they prove nothing.
@@ -167,6 +171,24 @@ class Journal:
     def retell(self, path: str) -> None:
         """All that is known in a directory and below it must be told again when it is next seen."""
         self._db.execute(f"UPDATE directory SET told = 0 WHERE {_BELOW}", _below(path))
+
+    def believe(self, path: str, files_packed: bytes, births_packed: bytes, directories_packed: bytes) -> None:
+        """Replace what is known of a directory by something that was told and not seen: its times prove nothing."""
+        self._db.execute(
+            "INSERT INTO directory (path, files, births, directories, told) VALUES (?, ?, ?, ?, 0) "
+            "ON CONFLICT (path) DO UPDATE SET mtime_ns = NULL, ctime_ns = NULL, files = excluded.files, "
+            "births = excluded.births, directories = excluded.directories, told = 0",
+            (paths.to_bytes(path), files_packed, births_packed, directories_packed),
+        )
+
+    def forget_unreadable(self) -> None:
+        """That directories cannot be read must be told again."""
+        self._db.execute("DELETE FROM unreadable")
+
+    def suspected_in(self, directory: str) -> set[str]:
+        """The names in this directory that are suspected gone."""
+        rows = self._db.execute("SELECT name FROM candidate WHERE directory = ?", (paths.to_bytes(directory),))
+        return {paths.to_wire(raw) for (raw,) in rows}
 
     def note_unreadable(self, path: str) -> bool:
         """Write down that a directory cannot be read; False when that is known already."""

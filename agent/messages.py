@@ -73,6 +73,10 @@ class Assign(msgspec.Struct, frozen=True, tag="assign"):
     scopes: list[Scope]
 
 
+class Consult(msgspec.Struct, frozen=True, tag="consult"):
+    """The standing of the journal to the catalog has changed."""
+
+
 class Rescan(msgspec.Struct, frozen=True, tag="rescan"):
     """Scan everything again."""
 
@@ -85,7 +89,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Consult | Rescan | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -141,6 +145,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     scans_finished: int
     watching: str
     watched_directories: int
+    spool_full: bool = False  # looking waits until some of it is told
 
 
 class LetGo(msgspec.Struct, frozen=True, tag="let-go"):

@@ -91,22 +91,24 @@ class Outbox:
         with self._store.transaction():
             self._db.execute("DELETE FROM sealed WHERE sequence <= ?", (sequence,))
 
-    def begin_anew(self, journal_id: str) -> None:
-        """Start a stream of another incarnation, from number 1, with everything that waits (R34).
+    def begin_anew(self, journal_id: str, *, keep: bool) -> None:
+        """Start a stream of another incarnation, from number 1; to be called in a transaction (R34).
 
-        For a journal that was set back, by a crash of the machine or from a backup: its numbers were used before, for
-        other reports, and the sidecar would take the new ones for repeats.
+        For a journal that was set back, or whose catalog was: its numbers may have been used before, for other reports,
+        and the sidecar would take the new ones for repeats. What waits is kept, in its order, or dropped: it is stale
+        when somebody else has written since.
         """
-        with self._store.transaction():
-            sealed = self._db.execute("SELECT files, body FROM sealed ORDER BY sequence").fetchall()
-            self._db.execute("DELETE FROM sealed")
-            for number, (files, body) in enumerate(sealed, 1):
-                report = msgspec.json.decode(gzip.decompress(body), type=reports.Report)
-                renumbered = msgspec.structs.replace(report, journal=journal_id, sequence=number)
-                self._db.execute("INSERT INTO sealed VALUES (?, ?, ?)", (number, files, _compress(_json(renumbered))))
-            self._store.set_meta("id", journal_id)
-            self._store.set_meta("next_sequence", len(sealed) + 1)
-            self._store.id = journal_id
+        sealed = self._db.execute("SELECT files, body FROM sealed ORDER BY sequence").fetchall() if keep else []
+        self._db.execute("DELETE FROM sealed")
+        if not keep:
+            self._db.execute("DELETE FROM outbox")
+        for number, (files, body) in enumerate(sealed, 1):
+            report = msgspec.json.decode(gzip.decompress(body), type=reports.Report)
+            renumbered = msgspec.structs.replace(report, journal=journal_id, sequence=number)
+            self._db.execute("INSERT INTO sealed VALUES (?, ?, ?)", (number, files, _compress(_json(renumbered))))
+        self._store.set_meta("id", journal_id)
+        self._store.set_meta("next_sequence", len(sealed) + 1)
+        self._store.id = journal_id
 
     def _head(self) -> list[_Spooled]:
         """The first observations of the outbox that fit into one report: one epoch, and within its bounds."""

@@ -24,7 +24,7 @@ from agent.outbox import Outbox
 from agent.ports import Clock, FileEntry, Files, Trouble
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
-from agent.store import Store
+from agent.store import Standing, Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
@@ -107,10 +107,12 @@ class Pass:
         self._later: list[str] = []
         self._again: set[str] = set()
         self._suspected = False
+        self._turn = 0
         self._doubt: Doubt | None = None
 
     def run(self, wishes: Iterable[Wish]) -> Outcome:
         """Look, and commit what was found."""
+        self._turn = self._store.turn()
         self._at.files.begin()
         self._look(wishes)
         # What is missed here may be in a directory that was found just now.
@@ -168,18 +170,19 @@ class Pass:
             self._doubt = Doubt(reason, self._host_path(directory), directory)
             return ()
         self._surveys[directory] = compared
-        return self._origins(directory, compared) if compared.arrivals else ()
+        return self._origins(directory, compared) if compared.arrivals or compared.named else ()
 
     def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
         """Learn the births of the arrivals; returns the directories where their inodes were last seen."""
         if not self._at.traits.stable_inodes:
             self._births.update({(directory, file.name): None for file in compared.arrivals})
             return ()
-        births = self._at.files.births(directory, [file.name for file in compared.arrivals])
+        seen = [*compared.arrivals, *compared.named]
+        births = self._at.files.births(directory, [file.name for file in seen])
         if isinstance(births, Trouble):
             return self._trouble(directory, births)
         known_here = {file.inode for file in compared.arrivals}
-        for file in compared.arrivals:
+        for file in seen:
             birth = births.get(file.name)
             same = birth is not None and birth.inode == file.inode
             self._births[directory, file.name] = birth.birth_ns if birth is not None and same else None
@@ -251,6 +254,8 @@ class Pass:
             for file in compared.arrivals
         ]
         with self._store.transaction():
+            if self._store.turn() != self._turn or self._store.standing() is not Standing.WRITING:
+                return 0  # what this was compared with is not what is known now, or another agent is the writer
             departures, forgotten = self._departures()
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
@@ -343,7 +348,7 @@ class Pass:
                     pack_births(births),
                     pack_directories(compared.directories),
                 ),
-                came=[file.inode for file in compared.arrivals] if stable else (),
+                came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
                 went={departure.file.inode for departure in compared.departures} - here if stable else (),
             )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
 from holdfast.reports import Receipt
 from holdfast.volumes import Capacity, Identity
 
@@ -311,5 +311,8 @@ class Uplink(Protocol):
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         """The assignment, when it is newer than ``revision``; waits up to ``wait_s`` for one. None: no news."""
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
-        """Deliver one report, gzip-compressed JSON."""
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
+        """Deliver one report, gzip-compressed JSON, under the grant of this fence."""
+
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        """A page of what the catalog believes to be on a volume: the one behind ``cursor``, the first without one."""

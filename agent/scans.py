@@ -34,7 +34,9 @@ class Walk:
     def take(self) -> list[str]:
         """The directories of the next pass."""
         per_directory = self.files / self.directories if self.directories else _PASS_FILES
-        count = int(min(_PASS_DIRECTORIES_MAX, max(1, _PASS_FILES / max(per_directory, 1))))
+        # Never more than were visited so far: what is above the photos says little of how many there are below.
+        learned = max(1, self.directories)
+        count = int(min(_PASS_DIRECTORIES_MAX, learned, max(1, _PASS_FILES / max(per_directory, 1))))
         taken, self._stack = self._stack[-count:], self._stack[:-count]
         self._weights = dict(taken)
         return [directory for directory, _ in reversed(taken)]

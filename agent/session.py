@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable
 
 import structlog
+from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.outbox import Outbox
 from agent.ports import Clock, Refused, Unreachable, Uplink
 from agent.shipping import Delivery, Shipper
-from agent.store import Store, new_journal_id
-from holdfast.assignments import Assignment, Heartbeat
+from agent.store import Lease, Store, new_journal_id
+from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
 
 _log = structlog.get_logger("agent.session")
 
@@ -28,7 +29,8 @@ _HEARTBEAT_S = 10.0
 
 
 class Session:
-    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session."""
+    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session, and so is ``on_turn``, when the
+    standing of a journal has changed."""
 
     def __init__(
         self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None], revision: int | None
@@ -43,6 +45,9 @@ class Session:
         self._heartbeat: Heartbeat | None = None
         self._version = 0
         self._shippers: dict[str, _ShipperThread] = {}
+        self._leases: dict[str, Lease] = {}
+        self._catalog: str | None = None
+        self.on_turn: Callable[[], None] = lambda: None
         self.problem: str | None = "not connected yet"
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -62,10 +67,13 @@ class Session:
             self._news.notify_all()
 
     def ship(self, volume: str, store_path: str) -> None:
-        """There is something in the outbox of this volume."""
+        """There may be something in the outbox of this volume."""
         shipper = self._shippers.get(volume)
         if shipper is None:
-            shipper = self._shippers[volume] = _ShipperThread(self._uplink, self._clock, volume, store_path)
+            shipper = _ShipperThread(self._uplink, self._clock, volume, store_path, self.on_turn)
+            self._shippers[volume] = shipper
+            if (lease := self._leases.get(volume)) is not None:
+                shipper.grant(lease)
             shipper.start()
         shipper.wake()
 
@@ -73,6 +81,16 @@ class Session:
         """How many files' observations of this volume wait to be delivered, as of the last step."""
         shipper = self._shippers.get(volume)
         return 0 if shipper is None else shipper.pending
+
+    def turn(self, volume: str) -> int:
+        """How often the standing of the journal of this volume has changed; 0 when that is not known yet."""
+        shipper = self._shippers.get(volume)
+        return 0 if shipper is None else shipper.turn
+
+    def is_held_back(self, volume: str) -> bool:
+        """Whether another agent is the writer of this volume, as the sidecar has last said."""
+        lease = self._leases.get(volume)
+        return lease is not None and lease.fence is None
 
     def shipping_problem(self, volume: str) -> str | None:
         """Why nothing of this volume gets through, if nothing does."""
@@ -100,7 +118,7 @@ class Session:
             if heartbeat is None or self._stopping.is_set():
                 continue
             try:
-                answer = self._uplink.heartbeat(heartbeat)
+                answer = self._uplink.heartbeat(self._with_figures(heartbeat))
             except (Unreachable, Refused) as error:
                 failures += 1
                 self._lost(str(error), failures)
@@ -113,6 +131,23 @@ class Session:
                 for shipper in list(self._shippers.values()):
                     shipper.hurry()
             failures, sent, every_s, self.problem = 0, version, answer.heartbeat_s, None
+            self._take_leases(heartbeat, answer)
+
+    def _with_figures(self, heartbeat: Heartbeat) -> Heartbeat:
+        """How much waits changes all the time, and is told when something else is, or it is time."""
+        volumes = [structs.replace(one, pending=self.pending(one.volume)) for one in heartbeat.volumes]
+        return structs.replace(heartbeat, volumes=volumes)
+
+    def _take_leases(self, heartbeat: Heartbeat, answer: HeartbeatResponse) -> None:
+        if self._catalog not in (None, answer.catalog):
+            # It was set back; its revisions may be those that were known, and stand for something else.
+            self._revision = None
+        self._catalog = answer.catalog
+        for one in heartbeat.volumes:
+            lease = self._leases[one.volume] = Lease(answer.catalog, answer.grants.get(one.volume))
+            shipper = self._shippers.get(one.volume)
+            if shipper is not None:
+                shipper.grant(lease)
 
     def _ask(self) -> None:
         failures = 0
@@ -144,7 +179,7 @@ class Session:
 class _ShipperThread(threading.Thread):
     """Drives one :class:`~agent.shipping.Shipper`."""
 
-    def __init__(self, uplink: Uplink, clock: Clock, volume: str, store_path: str) -> None:
+    def __init__(self, uplink: Uplink, clock: Clock, volume: str, store_path: str, on_turn: Callable[[], None]) -> None:
         super().__init__(name=f"ship-{volume}", daemon=True)
         self._uplink = uplink
         self._clock = clock
@@ -152,9 +187,19 @@ class _ShipperThread(threading.Thread):
         self._store_path = store_path
         self._wake = threading.Event()
         self._hurry = threading.Event()
+        self._on_turn = on_turn
+        self._granted: Lease | None = None
         self._stopping = False
+        self.turn = 0
         self.pending = 0
         self.problem: str | None = None
+
+    def grant(self, lease: Lease) -> None:
+        """What the sidecar says about who is the writer."""
+        if lease != self._granted:
+            self._granted = lease
+            self._hurry.set()
+            self._wake.set()
 
     def wake(self) -> None:
         """Look into the outbox."""
@@ -175,19 +220,18 @@ class _ShipperThread(threading.Thread):
         store = Store(self._store_path, self._volume, durable=True)
         try:
             outbox = Outbox(store)
-            shipper = Shipper(
-                outbox,
-                self._uplink,
-                self._volume,
-                self._clock,
-                chance=random.random,
-                new_journal=new_journal_id,
-            )
+            shipper = Shipper(store, self._uplink, self._clock, chance=random.random, new_journal=new_journal_id)
+            taken: Lease | None = None
             while not self._stopping:
                 self._wake.clear()
+                if self._granted != taken:
+                    shipper.lease = taken = self._granted
                 step = shipper.step()
                 self._note(shipper.problem)
-                self.pending = outbox.pending()[0] if step.delivery is not Delivery.NOTHING else 0
+                self.pending = outbox.pending()[0]
+                if (turn := store.turn()) != self.turn:
+                    self.turn = turn
+                    self._on_turn()
                 if step.delivery is Delivery.NOTHING:
                     self._wake.wait()
                 elif step.delivery is not Delivery.SENT:

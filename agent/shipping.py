@@ -1,7 +1,8 @@
 """Delivering one volume's outbox, report by report, until the sidecar has acknowledged each (R32).
 
 The shipper is a step function over outbox and uplink; the supervisor runs one in a thread for each volume, and the
-simulator runs the same one. One report is in flight at a time: the stream has an order.
+simulator runs the same one. One report is in flight at a time: the stream has an order. Nothing is sent without a
+lease (R33), and none is taken up without a baseline.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ from enum import Enum
 from typing import NamedTuple
 
 from agent.backoff import wait_s
-from agent.outbox import Outbox
+from agent.baseline import Baseline
+from agent.outbox import Outbox, Sealed
 from agent.ports import Clock, Refused, Unreachable, Uplink
+from agent.store import Lease, Standing, Store
+from holdfast.volumes import Reason, sentence
+
+# The uplink's refusals that end the lease, and those that say that a page's cursor is of no use any more.
+_NOT_THE_WRITER = "two-writers"
+_CURSOR_LOST = ("bad-cursor", "cursor-expired")
 
 
 class Delivery(Enum):
     """What a step came to."""
 
-    SENT = "sent"
+    SENT = "sent"  # a report, or a page of the baseline: there may be more
     NOTHING = "nothing"
     LATER = "later"
     STOPPED = "stopped"
@@ -34,61 +42,117 @@ class Step(NamedTuple):
 
 class Shipper:
     """Sends what is sealed, seals what is next. ``chance`` gives uniform random numbers in [0, 1), ``new_journal``
-    the id of another incarnation of the journal."""
+    the id of another incarnation of the journal.
+
+    ``lease`` is what the sidecar has last said about the volume; None before it has said anything.
+    """
 
     def __init__(
         self,
-        outbox: Outbox,
+        store: Store,
         uplink: Uplink,
-        volume: str,
         clock: Clock,
         *,
         chance: Callable[[], float],
         new_journal: Callable[[], str],
     ) -> None:
-        self._outbox = outbox
+        self.lease: Lease | None = None
+        self.problem: str | None = None
+        self._store = store
+        self._outbox = Outbox(store)
+        self._baseline = Baseline(store)
         self._uplink = uplink
-        self._volume = volume
         self._clock = clock
         self._chance = chance
         self._new_journal = new_journal
         self._failures = 0
-        self.problem: str | None = None
+        self._cursor: str | None = None
 
     def step(self) -> Step:
-        """Deliver one report, if there is one.
+        """Deliver one report, if there is one, or learn one page of what the catalog believes.
 
         A stream stops, visibly, when the sidecar refuses a report: to skip it would lose what it says. It is tried
         again later, in case the refusal was the sidecar's mistake and was mended there.
         """
-        sealed = self._outbox.seal(self._clock.now().wall)
-        if sealed is None:
+        lease = self.lease
+        if lease is None:
             return Step(Delivery.NOTHING)
+        if lease.fence is None:
+            return self._hold_back()
+        held, standing = self._store.lease(), self._store.standing()
+        if held != lease or standing is Standing.HELD_BACK:
+            # Under the same fence nobody else has written, so that what waits is still the truth.
+            keep = held.fence == lease.fence and standing in (Standing.WRITING, Standing.DRAINING)
+            return self._begin(lease, keep=keep)
+        if standing is Standing.BASELINE:
+            return self._guarded(lambda: self._learn(lease.fence or 0))
+        sealed = self._outbox.seal(self._clock.now().wall)
+        if sealed is not None:
+            return self._guarded(lambda: self._deliver(lease, sealed))
+        if standing is Standing.DRAINING:
+            self._baseline.drained()
+            return Step(Delivery.SENT)
+        return Step(Delivery.NOTHING)
+
+    def _guarded(self, call: Callable[[], Step]) -> Step:
+        """One call of the uplink, and what its refusal means wherever it happens."""
         try:
-            receipt = self._uplink.send(self._volume, sealed.sequence, sealed.body)
+            return call()
         except Unreachable as error:
             self._failures += 1
             return self._later(str(error), wait_s(self._failures, self._chance(), error.retry_after_s))
         except Refused as error:
-            if error.code == "sequence-mismatch" and error.expected is not None and error.expected > sealed.sequence:
-                # Committed before, and the answer was lost.
-                return self._acknowledge(sealed.sequence)
-            if error.code == "stream-diverged":
-                return self._begin_anew()
+            if error.code == _NOT_THE_WRITER and self.lease is not None:
+                self.lease = Lease(self.lease.catalog, None)  # until a heartbeat is answered otherwise
+                return self._hold_back()
+            if error.code in _CURSOR_LOST:
+                self._cursor = None
             self._failures += 1
             step = self._later(str(error), wait_s(self._failures + 4, self._chance()))
             return step._replace(delivery=Delivery.STOPPED)
+
+    def _deliver(self, lease: Lease, sealed: Sealed) -> Step:
+        try:
+            receipt = self._uplink.send(self._store.volume, sealed.sequence, sealed.body, lease.fence or 0)
+        except Refused as error:
+            if error.code == "sequence-mismatch" and error.expected is not None:
+                if error.expected < sealed.sequence:
+                    # What was acknowledged is not there any more: the catalog was set back without a word.
+                    return self._begin(lease, keep=True)
+                # Committed before, and the answer was lost.
+                return self._acknowledge(sealed.sequence)
+            if error.code == "stream-diverged":
+                return self._begin(lease, keep=False)
+            raise
         if not receipt.applied and receipt.expected > sealed.sequence + 1:
             # The sidecar has seen later reports of this journal than the journal itself remembers.
-            return self._begin_anew()
+            return self._begin(lease, keep=False)
         return self._acknowledge(receipt.sequence)
 
-    def _begin_anew(self) -> Step:
-        self._outbox.begin_anew(self._new_journal())
-        return Step(Delivery.LATER, 0.0)
+    def _learn(self, fence: int) -> Step:
+        """One page of the baseline."""
+        page = self._uplink.known(self._store.volume, fence, self._cursor)
+        self._baseline.believe(page.directories, last=page.next_cursor is None)
+        self._cursor = page.next_cursor
+        return self._went_well()
+
+    def _begin(self, lease: Lease, *, keep: bool) -> Step:
+        self._baseline.begin(lease, self._new_journal(), keep=keep)
+        self._cursor = None
+        return self._went_well()
+
+    def _hold_back(self) -> Step:
+        if self._store.standing() is not Standing.HELD_BACK:
+            self._baseline.hold_back()
+        self._failures = 0
+        self.problem = sentence(Reason.TWO_WRITERS, "")
+        return Step(Delivery.NOTHING, problem=self.problem)
 
     def _acknowledge(self, sequence: int) -> Step:
         self._outbox.acknowledge(sequence)
+        return self._went_well()
+
+    def _went_well(self) -> Step:
         self._failures = 0
         self.problem = None
         return Step(Delivery.SENT)

@@ -6,13 +6,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
-from msgspec import structs
 
 from agent.backoff import wait_s
 from agent.engine import EngineSettings
 from agent.filesystems import is_fuse
 from agent.linux.fuse import HangWatch
-from agent.messages import Adopt, Assign, Doubted, FromWorker, Guard, LetGo, Reading, Ready, Release, Rescan, Stop
+from agent.messages import (
+    Adopt,
+    Assign,
+    Consult,
+    Doubted,
+    FromWorker,
+    Guard,
+    LetGo,
+    Reading,
+    Ready,
+    Release,
+    Rescan,
+    Stop,
+)
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
@@ -61,6 +73,7 @@ class Steward:
         self._where = ""
         self._letting_go = False
         self._hang_watch: HangWatch | None = None
+        self._turn = 0
 
     def fileno(self) -> int:
         """The descriptor of the worker's line."""
@@ -102,6 +115,7 @@ class Steward:
         self.worker.heard_at = now
         self.worker.busy = True
         self._epoch = volume.epoch
+        self._turn = 0
         self._scopes = scopes
         self._where = mount.mount_point
         self._hang_watch = HangWatch(mount.device, self._patience_s / 2) if is_fuse(mount.fs_type) else None
@@ -122,6 +136,12 @@ class Steward:
         if scopes != self._scopes and self.worker is not None and self._epoch is not None:
             self._scopes = scopes
             self.worker.send(Assign(scopes))
+
+    def consult(self, turn: int) -> None:
+        """The standing of the journal has changed this often, as far as the session knows."""
+        if turn != self._turn and self.worker is not None and self._epoch is not None:
+            self._turn = turn
+            self.worker.send(Consult())
 
     def rescan(self) -> None:
         """Scan everything again."""
@@ -202,11 +222,13 @@ class Steward:
         self._failures = 0
         self._retry_at = now
 
-    def reading(self, status: VolumeStatus, pending: int, matched: Sequence[Factor] = ()) -> VolumeReading:
+    def reading(self, status: VolumeStatus, problem: str | None, matched: Sequence[Factor] = ()) -> VolumeReading:
         """This volume, as the status socket tells it."""
         said = self._reading
         return VolumeReading(
-            status=structs.replace(status, pending=pending),
+            status=status,
+            problem=problem,
+            spool_full=said is not None and said.spool_full,
             scan=None if said is None else said.scan,
             scans_finished=0 if said is None else said.scans_finished,
             watching="letting go" if self._letting_go else "nothing" if said is None else said.watching,

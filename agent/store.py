@@ -11,7 +11,8 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from holdfast import ids
 
@@ -51,6 +52,31 @@ CREATE TABLE outbox (
 );
 CREATE TABLE sealed (sequence INTEGER PRIMARY KEY, files INTEGER NOT NULL, body BLOB NOT NULL);
 """
+
+
+class Standing(StrEnum):
+    """How a journal stands to the catalog. Only one that is ``WRITING`` learns anything of the disk, or tells of it.
+
+    | standing | meaning | goes on to |
+    | --- | --- | --- |
+    | baseline | it and the catalog may differ; what the catalog believes is being learned | writing, at the last page |
+    | writing | it knows all that the catalog believes | baseline or draining, when one of them was set back |
+    | draining | the catalog was set back; what waits is told before the baseline | baseline, when all is told |
+    | held back | another agent is the writer of the volume (R33) | baseline, with the next grant |
+    """
+
+    BASELINE = "baseline"
+    WRITING = "writing"
+    DRAINING = "draining"
+    HELD_BACK = "held-back"
+
+
+class Lease(NamedTuple):
+    """That the agent is the writer of a volume, in this incarnation of the catalog, until another fence is given
+    (R33). With no ``fence`` it is not."""
+
+    catalog: str
+    fence: int | None
 
 
 def new_journal_id() -> str:
@@ -112,17 +138,48 @@ class Store:
         """Change one of the single values."""
         self.db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
 
+    def standing(self) -> Standing:
+        """How the journal stands to the catalog."""
+        return Standing(self.meta("standing"))
+
+    def stand(self, standing: Standing) -> None:
+        """Change the standing, in a transaction: whoever is at work on the journal is overtaken by it."""
+        self.set_meta("standing", standing)
+        self.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'turn'")
+
+    def turn(self) -> int:
+        """Grows whenever the standing changes."""
+        return int(self.meta("turn"))
+
+    def lease(self) -> Lease:
+        """The lease that the journal was last begun under."""
+        return Lease(str(self.meta("catalog")), int(self.meta("fence")))
+
+    def set_lease(self, catalog: str, fence: int) -> None:
+        """Remember the lease."""
+        self.set_meta("catalog", catalog)
+        self.set_meta("fence", fence)
+
     def _prepare(self, new_id: str) -> None:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise JournalUnusable("The journal was written by a newer Holdfast. Install that version again.")
-        if version == SCHEMA_VERSION:
-            return
-        for statement in _SCHEMA.split(";\n"):
-            if statement.strip():
-                self.db.execute(statement)
+        if version < SCHEMA_VERSION:
+            for statement in _SCHEMA.split(";\n"):
+                if statement.strip():
+                    self.db.execute(statement)
+        # A journal that was made before one of these was kept gets it now.
         self.db.executemany(
-            "INSERT INTO meta VALUES (?, ?)",
-            [("id", new_id), ("next_sequence", 1), ("volume", self.volume), ("scopes", "")],
+            "INSERT OR IGNORE INTO meta VALUES (?, ?)",
+            [
+                ("id", new_id),
+                ("next_sequence", 1),
+                ("volume", self.volume),
+                ("scopes", ""),
+                ("standing", Standing.BASELINE),
+                ("turn", 1),
+                ("catalog", ""),
+                ("fence", 0),
+            ],
         )
         self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

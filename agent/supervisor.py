@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
+from msgspec import structs
 
 from agent import bindings, registry, requests, unions
 from agent.binder import Binder, Failed
@@ -47,7 +48,7 @@ from agent.volume import (
 from holdfast import __version__, ids
 from holdfast.assignments import Assignment, Heartbeat
 from holdfast.status import AgentStatus
-from holdfast.volumes import Reason, VolumeStatus
+from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
 
 _log = structlog.get_logger("agent.supervisor")
 
@@ -92,6 +93,7 @@ class Supervisor:
         self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
         self._session = connect(self._on_assignment)
+        self._session.on_turn = self.wake
 
     # From other threads and signal handlers
 
@@ -213,6 +215,8 @@ class Supervisor:
         for volume in volumes:
             if volume.id not in self._stewards:
                 self._stewards[volume.id] = Steward(volume.id, self._workers, self._config.patience_s)
+                # What an earlier run has left to be told, it may tell although the storage is away now.
+                self._session.ship(volume.id, self._store_path(volume.id))
             steward = self._stewards[volume.id]
             sighting = locate(volume, self._table, self._unique_ids, self._prober.probes, self._vigil.vitals)
             if sighting == Gone(Reason.NOT_MOUNTED):
@@ -376,6 +380,7 @@ class Supervisor:
                 self._take_answers(self._prober.answer(question, now))
         self._take_answers(self._prober.overdue(now))
         for volume_id, steward in list(self._stewards.items()):
+            steward.consult(self._session.turn(volume_id))
             news = steward.read(now)
             if news.spooled:
                 self._session.ship(volume_id, self._store_path(volume_id))
@@ -413,12 +418,25 @@ class Supervisor:
             revision=0 if self._registry.assignment is None else self._registry.assignment.revision,
             volumes=[
                 self._stewards[status.volume].reading(
-                    status, self._session.pending(status.volume), self._registry.volumes[status.volume].matched
+                    self._shown(status),
+                    self._session.shipping_problem(status.volume),
+                    self._registry.volumes[status.volume].matched,
                 )
                 for status in self._statuses()
                 if status.volume in self._stewards
             ],
             bindings=list(self._registry.bindings.values()),
+        )
+
+    def _shown(self, status: VolumeStatus) -> VolumeStatus:
+        """A volume as people see it here. That another agent is its writer is no fact about the storage, and so the
+        sidecar is not told."""
+        status = structs.replace(status, pending=self._session.pending(status.volume))
+        if status.state is not VolumeState.ONLINE or not self._session.is_held_back(status.volume):
+            return status
+        reason = Reason.TWO_WRITERS
+        return structs.replace(
+            status, state=STATE_OF[reason], reason=reason, detail=sentence(reason, status.mounted_at or "")
         )
 
     # The state directory

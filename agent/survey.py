@@ -6,11 +6,11 @@ after the commit gate, a search for the file elsewhere, and a second look (R1, R
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from agent.filesystems import Traits
-from agent.journal import KnownDirectory, pack_directories, pack_files
+from agent.journal import UNSEEN, KnownDirectory, pack_directories, pack_files
 from agent.ports import FileEntry, Listing, Moment
 from agent.times import Stamp, is_same_stamp, is_same_time
 
@@ -35,7 +35,8 @@ class Survey(NamedTuple):
     ``changes`` are those of the same inode with another size or modification time. ``retold`` are known files that
     must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
     ``held`` are names that are still being written. ``before`` are the times that must have moved for a name to be
-    gone; None where they prove nothing."""
+    gone; None where they prove nothing. ``named`` are files that were known by their names only, and have been seen
+    now."""
 
     listing: Listing
     at: Moment
@@ -51,6 +52,7 @@ class Survey(NamedTuple):
     held: frozenset[str]
     unchanged: bool
     before: Stamp | None = None
+    named: Sequence[FileEntry] = ()
 
 
 class Refused(NamedTuple):
@@ -150,6 +152,7 @@ class _Comparison:
         self._arrivals: list[FileEntry] = []
         self._changes: list[FileEntry] = []
         self._retold: list[FileEntry] = []
+        self._named: list[FileEntry] = []
         self._departures: list[Departure] = []
         self._remembered: list[FileEntry] = []
         self._kept_births: dict[str, int | None] = {}
@@ -158,7 +161,8 @@ class _Comparison:
         """Take the files that are listed, and strike them from those that were there ``before``."""
         for file in files:
             old = before.pop(file.name, None)
-            is_other = old is not None and old.inode != file.inode
+            # Of a file that the catalog told of only the name is known, and this is it.
+            is_other = old is not None and old.inode not in (UNSEEN, file.inode)
             if old is not None and is_other:
                 self._depart(old, replaced=True)
             if file.name in held:
@@ -169,7 +173,11 @@ class _Comparison:
                 self._remembered.append(file)
                 self._arrivals.append(file)
                 continue
-            self._keep(file)
+            if old.inode == UNSEEN:
+                self._remembered.append(file)
+                self._named.append(file)
+            else:
+                self._keep(file)
             if old.size != file.size or not is_same_time(old.mtime_ns, file.mtime_ns, self._traits):
                 self._changes.append(file)
             elif not self._known.told:
@@ -201,6 +209,7 @@ class _Comparison:
             held=held,
             unchanged=False,
             before=self._stamp,
+            named=self._named,
         )
 
     def _keep(self, file: FileEntry) -> None:

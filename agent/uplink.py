@@ -17,7 +17,15 @@ import msgspec
 
 from agent.ports import Refused, Unreachable
 from holdfast import __version__
-from holdfast.assignments import Assignment, EnrolRequest, EnrolResponse, Heartbeat, HeartbeatResponse
+from holdfast.assignments import (
+    FENCE_HEADER,
+    Assignment,
+    BelievedPage,
+    EnrolRequest,
+    EnrolResponse,
+    Heartbeat,
+    HeartbeatResponse,
+)
 from holdfast.problems import Problem
 from holdfast.reports import Receipt
 
@@ -77,11 +85,17 @@ class HttpUplink:
         response = self._ask("GET", "/assignment", headers=headers, timeout=self._timeout_s + wait_s)
         return None if response.status_code == httpx2.codes.NOT_MODIFIED else _decode(response, Assignment)
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
-        """Deliver one report, gzip-compressed JSON."""
-        headers = {**_JSON, "Content-Encoding": "gzip"}
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
+        """Deliver one report, gzip-compressed JSON, under the grant of this fence."""
+        headers = {**_JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(fence)}
         response = self._ask("PUT", f"/streams/{volume}/reports/{sequence}", content=body, headers=headers)
         return _decode(response, Receipt)
+
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        """A page of what the catalog believes to be on a volume: the one behind ``cursor``, the first without one."""
+        query = {} if cursor is None else {"cursor": cursor}
+        response = self._ask("GET", f"/streams/{volume}/known", params=query, headers={FENCE_HEADER: str(fence)})
+        return _decode(response, BelievedPage)
 
     def close(self) -> None:
         """Close the connections."""

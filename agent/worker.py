@@ -30,6 +30,7 @@ from agent.messages import (
     AskBranches,
     Assign,
     Branches,
+    Consult,
     Doubted,
     Guard,
     Inspect,
@@ -128,6 +129,8 @@ class Worker:
                 self._engine.guard(guarded=guarded)
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
+            case Consult() if self._engine is not None:
+                self._engine.consult()
             case Rescan() if self._engine is not None and self._engine.attached:
                 self._engine.scan()
             case Release():
@@ -204,6 +207,7 @@ class Worker:
                 scans_finished=self._engine.scans_finished,
                 watching=watching,
                 watched_directories=watched,
+                spool_full=self._engine.spool_is_full,
             )
         )
 

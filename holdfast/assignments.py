@@ -6,9 +6,13 @@ from enum import StrEnum
 
 import msgspec
 
+from holdfast.reports import FileFacts
 from holdfast.volumes import Identity, VolumeStatus
 
 PROTOCOL = 1
+# The request header that carries the fence of the grant under which a report is sent (rule R33). It is no part of the
+# report: a report is immutable, and what it was sent under is not.
+FENCE_HEADER = "Holdfast-Fence"
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,12 +89,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """``catalog`` is the catalog's incarnation; it changes when the catalog was restored from a backup."""
+    """``catalog`` is the catalog's incarnation; it changes when the catalog was restored from a backup.
+
+    ``grants`` are the volumes of the heartbeat that this agent is the writer of, each with its fence. Of the others
+    it tells availability only (rule R33).
+    """
 
     catalog: str
     revision: int
     server_time: float
     heartbeat_s: float
+    grants: dict[str, int] = {}
 
 
 class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +118,8 @@ class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A volume that the catalog has assets of, so that an agent that lost its registry can recognise it."""
+    """A volume that the agent may meet: one of its own, so that an agent that lost its registry recognises it, or
+    one that was seen elsewhere and can be carried here."""
 
     id: str
     label: str
@@ -124,3 +134,17 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     catalog: str
     volumes: list[KnownVolume]
     import_paths: list[AssignedPath]
+
+
+class BelievedDirectory(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Files that the catalog believes to be in ``directory`` of a volume; perhaps not all of them."""
+
+    directory: str
+    files: list[FileFacts]
+
+
+class BelievedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of what the catalog believes to be on a volume. A page may be empty and yet not the last."""
+
+    directories: list[BelievedDirectory]
+    next_cursor: str | None

@@ -27,7 +27,10 @@ class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
 class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen.
 
-    ``matched`` names the factors of its identity that agreed when it was recognised last."""
+    A volume that another agent reports is shown as ``two-writers`` here; the sidecar is told how it is. ``problem``
+    says why nothing of it gets through, if so. ``spool_full``: looking waits until some of what was found is told.
+    ``matched`` names the factors of its identity that agreed when it was recognised last.
+    """
 
     status: VolumeStatus
     scan: ScanProgress | None = None
@@ -36,6 +39,8 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     watched_directories: int = 0
     worker_pid: int | None = None
     matched: list[Factor] = []
+    problem: str | None = None
+    spool_full: bool = False
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

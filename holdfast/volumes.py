@@ -175,6 +175,33 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marker: str | None = None
 
 
+# File systems whose source names the same storage on every host: server:/export, //server/share.
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs"})
+_LOOPBACK = ("localhost", "127.", "[::1]", "//localhost", "//127.", "//[::1]")
+
+
+def is_portable(identity: Identity) -> bool:
+    """Whether an identity says which storage it is, whichever host looks.
+
+    The source of a FUSE file system does not: every host may have an rclone remote named ``photos:``. Nor does a
+    server that is the host itself.
+    """
+    if identity.uuid is not None:
+        return True
+    source = identity.source or ""
+    return identity.fs_type in _NETWORK and bool(source) and not source.lower().startswith(_LOOPBACK)
+
+
+def is_same_storage(one: Identity, other: Identity) -> bool:
+    """Whether two hosts speak of the same storage."""
+    return is_portable(one) and is_portable(other) and _where_and_what(one) == _where_and_what(other)
+
+
+def _where_and_what(identity: Identity) -> tuple[object, ...]:
+    storage = identity.source if identity.uuid is None else identity.uuid
+    return identity.fs_type, storage, identity.root, identity.root_inode, identity.root_birth_ns
+
+
 class Capacity(msgspec.Struct, frozen=True):
     """Size of a volume in bytes, as statvfs tells it."""
 

@@ -50,4 +50,8 @@ def _volume(reading: VolumeReading) -> list[str]:
         found.append(f"    watching {reading.watched_directories} directories by {reading.watching}")
     if status.pending:
         found.append(f"    {status.pending} observations wait to be delivered")
+    if reading.spool_full:
+        found.append("    too much waits; nothing more is looked at until the sidecar has taken some of it")
+    if reading.problem is not None and reading.problem != status.detail:
+        found.append(f"    {reading.problem}")
     return found

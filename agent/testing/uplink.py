@@ -13,7 +13,7 @@ import msgspec
 
 from agent.ports import Refused, Unreachable, Uplink
 from holdfast import reports
-from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
 from holdfast.reports import Receipt, Report
 
 T = TypeVar("T")
@@ -61,10 +61,15 @@ class FakeUplink:
         self._called("uplink.assignment")
         return self._pass(lambda: self._beyond.assignment(revision, 0))
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         """Deliver one report."""
         self._called("uplink.send")
-        return self._pass(lambda: self._beyond.send(volume, sequence, body))
+        return self._pass(lambda: self._beyond.send(volume, sequence, body, fence))
+
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        """A page of what the catalog believes."""
+        self._called("uplink.known")
+        return self._pass(lambda: self._beyond.known(volume, fence, cursor))
 
     def arrive(self) -> None:
         """Let everything that is late arrive now."""
@@ -118,6 +123,8 @@ class FakeSidecar:
         self.server_time = server_time
         self.heartbeats: list[Heartbeat] = []
         self.streams: dict[str, Stream] = {}
+        self.fences: dict[str, int] = {}  # 1 where nothing is said
+        self.believed: dict[str, list[BelievedPage]] = {}  # nothing where nothing is said
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatResponse:
         """Take note of the volume states."""
@@ -127,15 +134,23 @@ class FakeSidecar:
             revision=self.current.revision,
             server_time=self.server_time,
             heartbeat_s=30.0,
+            grants={one.volume: self.fences.get(one.volume, 1) for one in heartbeat.volumes},
         )
 
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         """The assignment, unless it is the one already known."""
         return None if revision == self.current.revision else self.current
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        """The page of this number; the first without one."""
+        self._check_fence(volume, fence)
+        pages = self.believed.get(volume, [BelievedPage(directories=[], next_cursor=None)])
+        return pages[int(cursor or 0)]
+
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         """Take the next report of a stream. A repeat is harmless, a hole is refused, and so is what cannot be
         true. A new journal begins the stream anew."""
+        self._check_fence(volume, fence)
         report = msgspec.json.decode(gzip.decompress(body), type=Report)
         try:
             reports.check(report)
@@ -153,3 +168,7 @@ class FakeSidecar:
         if sequence == expected:
             stream.reports.append(report)
         return Receipt(sequence=sequence, applied=sequence == expected, expected=len(stream.reports) + 1)
+
+    def _check_fence(self, volume: str, fence: int) -> None:
+        if fence != self.fences.get(volume, 1):
+            raise Refused(403, "two-writers", "this grant has ended")

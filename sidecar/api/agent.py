@@ -74,12 +74,13 @@ def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatResponse:
     entropy = os.urandom(10)
 
     def work(connection: Connection) -> HeartbeatResponse:
-        revision = agents.heartbeat(connection, call.agent, body, now_us(), entropy)
+        answered = agents.heartbeat(connection, call.agent, body, now_us(), entropy)
         return HeartbeatResponse(
             catalog=ids.to_text("catalog", clock.incarnation(connection)),
-            revision=revision,
+            revision=answered.revision,
             server_time=time.time(),
             heartbeat_s=HEARTBEAT_S,
+            grants={ids.to_text("volume", raw): fence for raw, fence in answered.grants.items()},
         )
 
     response = transact(call.engine, work)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from holdfast import __version__
+from holdfast.assignments import FENCE_HEADER
 from holdfast.problems import CONTENT_TYPE, Problem
 from holdfast.reports import Report
 from sidecar.api.endpoint import Route
@@ -23,6 +24,7 @@ _HEADERS = {
     "Idempotency-Key": "A repeat under the same key, within a day, gives the same answer and does nothing.",
     "Prefer": "wait=N: how many seconds to wait for news.",
     "Content-Encoding": "gzip or identity.",
+    FENCE_HEADER: "The fence of the grant that the agent goes by, from the answer to a heartbeat.",
 }
 
 

@@ -49,8 +49,8 @@ def paged(
     Raises :class:`Refused` for a cursor of another list or another catalog.
     """
     catalog, digest = clock.incarnation(connection), cursor.digest(filters)
-    after = None if query.cursor is None else _after(query.cursor, catalog, digest, sorts)
-    rows = read(after, query.limit + 1)
+    behind = None if query.cursor is None else after(query.cursor, catalog, digest, sorts)
+    rows = read(behind, query.limit + 1)
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
@@ -78,7 +78,8 @@ class ById(msgspec.Struct, frozen=True):
     within: bytes = b""
 
 
-def _after(text: str, catalog: bytes, digest: bytes, sorts: tuple[type, ...]) -> list[int | bytes]:
+def after(text: str, catalog: bytes, digest: bytes, sorts: tuple[type, ...]) -> list[Any]:
+    """The position in a cursor. Raises :class:`Refused` for a cursor of another list or another catalog."""
     try:
         found = cursor.list_cursor(text)
     except cursor.BadCursor as error:

@@ -1,27 +1,34 @@
-"""``/agent/streams``: reports, each taken in exactly once."""
+"""``/agent/streams``: reports, each taken in exactly once, and what an agent must know to begin a stream anew."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import zlib
+from typing import Annotated
 
 import msgspec
 from flask import request
+from msgspec import Meta
 from sqlalchemy import Connection
 
-from holdfast import ids
+from holdfast import ids, paths
+from holdfast.assignments import FENCE_HEADER, BelievedDirectory, BelievedPage
 from holdfast.problems import PlacedError
-from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, Receipt, Report
+from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Receipt, Report
+from sidecar import cursor
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource, decode, read_body
-from sidecar.catalog import ingest
+from sidecar.api.pagination import ById, CursorText, after
+from sidecar.catalog import clock, ingest, known, volumes
 from sidecar.catalog.clock import now_us
-from sidecar.catalog.engine import transact
+from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
 
 resource = Resource("streams", "/api/v1/agent/streams")
 
+# A page is read in one go and costs the agent one transaction; past this many files neither gets cheaper.
+KNOWN_LIMIT_MAX = 5_000
 _REPORT = msgspec.json.Decoder(Report)
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying that the header is gzip's
 
@@ -43,7 +50,7 @@ _GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying that the header is gzip's
         "too-large",
         "unsupported-encoding",
     ),
-    headers=("Content-Encoding",),
+    headers=("Content-Encoding", FENCE_HEADER),
 )
 def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
     """Take in one report of a volume's stream. A repeat changes nothing; a hole is refused, with the number expected.
@@ -60,15 +67,66 @@ def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
         errors.append(PlacedError("/sequence", "The path names another number."))
     if errors:
         raise Refused("invalid-report", "The report is not the one that the path names.", errors=errors)
-    digest, entropy = hashlib.sha256(body).digest(), os.urandom(10)
+    digest, entropy, fence = hashlib.sha256(body).digest(), os.urandom(10), _fence(call)
 
     def work(connection: Connection) -> Receipt:
-        return ingest.apply(connection, report, agent=call.agent, digest=digest, now=now_us(), entropy=entropy)
+        return ingest.apply(
+            connection, report, agent=call.agent, fence=fence, digest=digest, now=now_us(), entropy=entropy
+        )
 
     receipt = transact(call.engine, work)
     if receipt.applied:
         call.doorbell.ring()
     return receipt
+
+
+class KnownQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part is wanted: what follows the cursor of the last page, the beginning without one."""
+
+    limit: Annotated[int, Meta(ge=1, le=KNOWN_LIMIT_MAX, description="How many files a page has at most.")] = (
+        KNOWN_LIMIT_MAX
+    )
+    cursor: CursorText | None = None
+
+
+@resource.serves(
+    "GET",
+    "/<volume>/known",
+    scope=Scope.AGENT,
+    query=KnownQuery,
+    returns=BelievedPage,
+    problems=("two-writers", "bad-cursor", "cursor-expired"),
+    headers=(FENCE_HEADER,),
+)
+def list_known(call: Call, volume: bytes, query: KnownQuery) -> BelievedPage:
+    """What the catalog believes to be on a volume: every file that claims a path there and is not known to be gone.
+
+    For the writer of the volume, which begins with it when its journal and the catalog may differ. A page may be empty
+    and yet not the last.
+    """
+    with snapshot(call.engine) as connection:
+        volumes.check_writer(connection, volume, call.agent, _fence(call))
+        position, digest = known.START, cursor.digest(ById("known", volume))
+        if query.cursor is not None:
+            position = known.Position(*after(query.cursor, clock.incarnation(connection), digest, known.SORTS))
+        page = known.page(connection, volume, position, query.limit)
+        catalog = clock.incarnation(connection)
+    following = None if page.position is None else cursor.ListCursor(catalog, digest, list(page.position))
+    return BelievedPage(
+        directories=[
+            BelievedDirectory(
+                paths.to_wire(directory), [FileFacts(paths.to_wire(name), *facts) for name, *facts in found]
+            )
+            for directory, found in page.directories.items()
+        ],
+        next_cursor=None if following is None else cursor.to_text(following),
+    )
+
+
+def _fence(call: Call) -> int | None:
+    """The fence of the grant that the agent goes by; None when it names none."""
+    text = call.header(FENCE_HEADER) or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
 def _inflated(body: bytes, encoding: str) -> bytes:

@@ -58,22 +58,36 @@ def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: b
     return new_id
 
 
-def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> int:
-    """Take in a heartbeat. Returns the revision of the agent's assignment.
+class Answered(msgspec.Struct, frozen=True):
+    """What a heartbeat is answered with: the revision of the agent's assignment, and the fences of the volumes of
+    which it is the writer."""
+
+    revision: int
+    grants: dict[bytes, int]
+
+
+def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> Answered:
+    """Take in a heartbeat.
 
     One with nothing new writes the agent's row, and how long its volumes have been online; it takes no change number.
     """
     row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
     was_silent = row.silent_since is not None
-    moves, steady = volumes.compare(connection, agent_id, beat.volumes, accept_any_version=was_silent)
+    aliases = volumes.aliases(connection, agent_id, beat.volumes)
+    statuses = [one for one in beat.volumes if ids.from_text("volume", one.volume) not in aliases]
+    moves, steady = volumes.compare(connection, agent_id, statuses, accept_any_version=was_silent, now=now)
     volumes.credit(connection, steady, 0 if was_silent else credited_us(row.last_seen, now))
-    bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves})
+    bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves}, aliases)
     touched = sorted({one.library for one in bound})
     libraries.lock(connection, touched)
     count = sum(one.visible for one in moves) + len(touched) + was_silent
     changes = CLOCK.take(connection, count) if count else iter(())
     new_ids = ids.series(now // 1000, entropy)
     volumes.write(connection, moves, changes, new_ids, now)
+    if any(one.is_other for one in moves):
+        # Others may meet the volume too, and must recognise it when they do.
+        others = update(agent).where(agent.c.id != agent_id, agent.c.revoked_at.is_(None))
+        connection.execute(others.values(revision=agent.c.revision + 1))
     bindings.write(connection, bound, new_ids)
     libraries.touch(connection, touched, changes, now)
     revision: int = row.revision + bool(bound)
@@ -87,7 +101,8 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     if was_silent:
         values |= {"silent_since": None, **feed("agent.back", changes, now)}
     connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
-    return revision
+    reported = {raw for one in statuses if (raw := ids.from_text("volume", one.volume))}
+    return Answered(revision, volumes.grants(connection, agent_id, reported) if reported else {})
 
 
 def fall_silent(connection: Connection, agent_id: bytes, heartbeats: int, now: int, entropy: bytes) -> bool:
@@ -146,7 +161,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
     return Assignment(
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),
-        volumes=[_known_volume(row) for row in volumes.of_agent_or_nobody(connection, agent_id)],
+        volumes=[_known_volume(row) for row in volumes.known_to(connection, agent_id)],
         import_paths=[
             AssignedPath(
                 id=ids.to_text("import_path", row.id),

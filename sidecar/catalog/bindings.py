@@ -7,7 +7,7 @@ to everybody who asks where a file belongs. A part is never taken away: what is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,18 +30,23 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 def compare(
-    connection: Connection, agent_id: bytes, bindings: Sequence[Binding], reported: Collection[bytes]
+    connection: Connection,
+    agent_id: bytes,
+    bindings: Sequence[Binding],
+    reported: Collection[bytes],
+    aliases: Mapping[bytes, bytes],
 ) -> list[Bound]:
     """The bindings that differ from what is stored. A binding once made stays, and may only gain parts.
 
-    ``reported`` are volumes that the same heartbeat makes known.
+    ``reported`` are volumes that the same heartbeat makes known. What is bound to one of the ``aliases`` is bound to
+    the volume itself; the assignment tells the agent.
     """
     wanted = {ids.from_text("import_path", one.import_path): one for one in bindings}
     if not wanted:
         return []
     # Most heartbeats repeat bindings long made; reading without a lock is enough to see that.
     rows = connection.execute(select(import_path).where(import_path.c.agent_id == agent_id)).all()
-    known = _Known(connection, agent_id, reported)
+    known = _Known(connection, agent_id, reported, aliases)
     found = []
     for row in rows:
         one = wanted.get(row.id)
@@ -88,8 +93,11 @@ def parts(rows: Sequence[AnyRow]) -> dict[bytes, list[Part]]:
 class _Known:
     """Which volumes an agent may bind to: its own, and those it has just told of."""
 
-    def __init__(self, connection: Connection, agent_id: bytes, reported: Collection[bytes]) -> None:
+    def __init__(
+        self, connection: Connection, agent_id: bytes, reported: Collection[bytes], aliases: Mapping[bytes, bytes]
+    ) -> None:
         self._connection, self._agent_id, self._reported = connection, agent_id, reported
+        self._aliases = aliases
 
     def values(self, row: AnyRow, one: Binding) -> dict[str, Any]:
         """What to set of an import path that is not bound yet; nothing when that is how it stands."""
@@ -132,6 +140,8 @@ class _Known:
 
     def _volume(self, text: str | None) -> bytes | None:
         raw = ids.from_text("volume", text or "")
+        if raw is not None and raw in self._aliases:
+            return self._aliases[raw]
         if raw is None or not (raw in self._reported or volumes.is_of(self._connection, raw, self._agent_id)):
             return None
         return raw

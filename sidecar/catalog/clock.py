@@ -55,6 +55,12 @@ def incarnation(connection: Connection) -> bytes:
     return found
 
 
+def renew(connection: Connection, new_id: bytes) -> None:
+    """Give the catalog another incarnation: it was set back, and its numbers mean other things than they did. Cursors
+    end, and every agent begins its streams anew (R35)."""
+    connection.execute(update(clock).values(incarnation=new_id))
+
+
 def now_us() -> int:
     """The time as the catalog stores it: microseconds since 1970."""
     return time.time_ns() // 1000

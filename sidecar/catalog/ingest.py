@@ -17,12 +17,12 @@ from holdfast.problems import PlacedError
 from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import asset_rows, bulk, scans, streams
+from sidecar.catalog import asset_rows, bulk, scans, streams, volumes
 from sidecar.catalog.clock import CLOCK, Clock
-from sidecar.catalog.columns import WORD_CHARS_MAX, AnyRow
+from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
 from sidecar.catalog.history import History
-from sidecar.catalog.tables import import_path, library, volume, xmp
+from sidecar.catalog.tables import import_path, library, xmp
 from sidecar.errors import Refused
 from sidecar.membership import Membership, Scope
 from sidecar.reconcile import Known, Now, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
@@ -52,20 +52,23 @@ def apply(
     report: Report,
     *,
     agent: bytes,
+    fence: int | None,
     digest: bytes,
     now: int,
     entropy: bytes,
     clock: Clock = CLOCK,
 ) -> Receipt:
-    """Apply a checked report that ``agent`` sent. ``digest`` is the SHA-256 of its body, ``entropy`` 10 random bytes.
+    """Apply a checked report that ``agent`` sent under the grant of this ``fence``. ``digest`` is the SHA-256 of its
+    body, ``entropy`` 10 random bytes.
 
-    Raises :class:`Refused` for a volume that is unknown or another agent's, and for a report out of its turn.
+    Raises :class:`Refused` for a volume that is unknown or of which the agent is not the writer, and for a report out
+    of its turn.
     """
     volume_id = ids.from_text("volume", report.volume)
     journal = ids.from_text("journal", report.journal)
     if volume_id is None or journal is None:
         raise ValueError("bug: the report was not checked")
-    storage = _storage(connection, volume_id, agent)
+    storage = volumes.check_writer(connection, volume_id, agent, fence)
     turn, expected = streams.take_turn(connection, volume_id, journal, report.sequence, digest, now)
     if turn is streams.Turn.REPEAT:
         return Receipt(sequence=report.sequence, applied=False, expected=expected)
@@ -95,26 +98,6 @@ def apply(
         history.write(transitions)
     expected = streams.advance(connection, volume_id, journal, report.sequence, digest, now)
     return Receipt(sequence=report.sequence, applied=True, expected=expected)
-
-
-def _storage(connection: Connection, volume_id: bytes, agent: bytes) -> AnyRow:
-    """The volume that a report is of. Raises :class:`Refused` unless it is this agent's."""
-    row = connection.execute(
-        select(
-            volume.c.id,
-            volume.c.agent_id,
-            volume.c.label,
-            volume.c.identity,
-            volume.c.epoch,
-            volume.c.mounted_at,
-            volume.c.online_us,
-        ).where(volume.c.id == volume_id)
-    ).one_or_none()
-    if row is None:
-        raise Refused("not-found", "This volume is not known. A heartbeat makes it known.")
-    if row.agent_id != agent:
-        raise Refused("two-writers", "This volume is reported by another agent; only one may.")
-    return row
 
 
 def _refused(pointer: str, message: str) -> Refused:

@@ -113,13 +113,13 @@ volume = Table(
     "volume",
     metadata,
     Column("id", c.identifier(), primary_key=True),
+    # The writer. All but the columns of the feed is what it says.
     Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
     Column("label", c.line(255), nullable=False),
     Column("state", c.word(), nullable=False),
     Column("reason", c.word(), nullable=False),
     Column("detail", c.text(), nullable=False),
     Column("since", c.moment(), nullable=False),
-    Column("version", c.number(), nullable=False),
     Column("identity", c.text(), nullable=False),
     Column("epoch", c.text()),
     Column("mounted_at", c.path()),
@@ -131,6 +131,33 @@ volume = Table(
     *_feed_columns("volume"),
     # Verified-online time in microseconds (R24). A figure, not news: it grows without a change number.
     Column("online_us", c.number(), nullable=False, server_default="0"),
+    **_MYSQL,
+)
+
+# What each agent says of each volume that it sees.
+volume_agent = Table(
+    "volume_agent",
+    metadata,
+    Column("volume_id", c.identifier(), ForeignKey("volume.id"), nullable=False),
+    Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
+    # Of the last time that the agent became the writer; 0 when it never did. The writer's is the highest of a volume.
+    Column("fence", c.number(), nullable=False),
+    Column("version", c.number(), nullable=False),
+    Column("label", c.line(255), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("reason", c.word(), nullable=False),
+    Column("detail", c.text(), nullable=False),
+    Column("since", c.moment(), nullable=False),
+    Column("identity", c.text(), nullable=False),
+    Column("epoch", c.text()),
+    Column("mounted_at", c.path()),
+    Column("last_mounted_at", c.path()),
+    Column("total_bytes", c.number()),
+    Column("free_bytes", c.number()),
+    Column("pending", c.number(), nullable=False),
+    PrimaryKeyConstraint("volume_id", "agent_id"),
+    _one_of("state", VolumeState),
+    Index("ix_volume_agent_agent_id", "agent_id"),
     **_MYSQL,
 )
 

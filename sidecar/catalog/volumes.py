@@ -1,38 +1,70 @@
-"""Volumes: what agents say of their storage, and its history.
+"""Volumes: what agents say of their storage, which of them is the writer, and the history of it.
 
-However many assets a volume holds, its going away is one row here.
+However many assets a volume holds, its going away is one row here. Each agent has a row of its own beside that, with
+what it says; the volume's row is what its writer says (rule R33).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, func, select, update
 
 from holdfast import paths
 from holdfast.ids import from_text
-from holdfast.volumes import Reason, VolumeState, VolumeStatus, sentence
+from holdfast.volumes import Identity, Reason, VolumeState, VolumeStatus, is_portable, is_same_storage, sentence
+from sidecar import writers
 from sidecar.catalog.clock import feed
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, asset, import_path, scan, volume, volume_transition
+from sidecar.catalog.tables import agent, asset, import_path, scan, volume, volume_agent, volume_transition
+from sidecar.errors import Refused
 
 # A change of any of these is news for whoever reads the feed.
 _NEWS = ("agent_id", "state", "reason", "detail", "mounted_at", "last_mounted_at", "label", "identity", "epoch")
+# What an agent says of a volume, besides the version of saying it.
+_SAID = (
+    "label",
+    "state",
+    "reason",
+    "detail",
+    "since",
+    "identity",
+    "epoch",
+    "mounted_at",
+    "last_mounted_at",
+    "total_bytes",
+    "free_bytes",
+    "pending",
+)
+_FIGURES = ("total_bytes", "free_bytes", "pending")
+
+# Every volume with its writer and the writer's fence.
+_FENCES = select(volume, volume_agent.c.fence).join(
+    volume_agent, (volume_agent.c.volume_id == volume.c.id) & (volume_agent.c.agent_id == volume.c.agent_id)
+)
+
+Said = dict[str, Any]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What becomes of a volume's row. ``visible``: the feed will show it; else only figures are written.
+    """What becomes of a volume. ``said`` is what its agent says from now on, ``values`` what the volume's own row is to
+    be, if that changes, and ``grant`` the writer with its fence, if that changes.
 
-    ``was`` is the state before, None for a new volume.
+    ``was`` is the state before, None for a new volume. ``visible``: the feed will show it; else only figures are
+    written. ``is_other``: it is new, or recognised by something else than before.
     """
 
     volume: bytes
+    agent: bytes
+    said: Said
     was: VolumeState | None
     values: dict[str, Any]
-    visible: bool
-    is_transition: bool
+    grant: tuple[bytes, int] | None = None
+    visible: bool = False
+    is_transition: bool = False
+    is_other: bool = False
 
 
 class Compared(NamedTuple):
@@ -43,36 +75,27 @@ class Compared(NamedTuple):
 
 
 def compare(
-    connection: Connection, agent_id: bytes, statuses: Iterable[VolumeStatus], *, accept_any_version: bool
+    connection: Connection, agent_id: bytes, statuses: Iterable[VolumeStatus], *, accept_any_version: bool, now: int
 ) -> Compared:
     """What a heartbeat's volumes change; their rows are locked.
 
-    A status that is no newer than what is stored changes nothing, so that a late heartbeat cannot undo a newer
-    one. After an agent's silence any version is news: it may have come back without its registry. Another
-    agent's volume is left alone, unless that agent was revoked; then it changes hands.
+    A status that is no newer than what this agent said before changes nothing but figures, so that a late heartbeat
+    cannot undo a newer one. After an agent's silence any version is news: it may have come back without its registry.
     """
     reported = {raw: one for one in statuses if (raw := from_text("volume", one.volume))}
-    chosen = (
-        select(volume, agent.c.revoked_at)
-        .join(agent, agent.c.id == volume.c.agent_id)
-        .where(volume.c.id.in_(sorted(reported)))
-        .with_for_update(of=volume)
-    )
-    known = {row.id: row for row in connection.execute(chosen)} if reported else {}
+    rows, heard, fences = _locked(connection, reported)
     moves: list[Move] = []
     steady = []
     for raw, status in reported.items():
-        values = _values(agent_id, status)
-        row = known.get(raw)
-        if row is None:
-            moves.append(Move(raw, None, values, visible=True, is_transition=True))
-            continue
-        if row.agent_id != agent_id and row.revoked_at is None:
-            continue
-        if status.version > row.version or row.agent_id != agent_id or accept_any_version:
-            moves += _compared(row, values)
-        if status.version >= row.version and row.agent_id == agent_id and _is_steady(row, values):
+        row, said = rows.get(raw), _said(status)
+        before = heard.get(raw, {}).get(agent_id)
+        is_late = before is not None and status.version < before["version"]
+        if row is not None and row.agent_id == agent_id and not is_late and _is_steady(row, said):
             steady.append(raw)
+        if before is not None and not accept_any_version and status.version <= before["version"]:
+            said = before | ({} if is_late else {name: said[name] for name in _FIGURES})
+        raised = writers.raised(fences.get(raw, 0), now)
+        moves += _moved(raw, row, heard.get(raw, {}), agent_id, said, raised)
     return Compared(moves, steady)
 
 
@@ -84,34 +107,43 @@ def credit(connection: Connection, volume_ids: Sequence[bytes], online_us: int) 
 
 
 def hidden(connection: Connection, agent_id: bytes, now: int) -> list[Move]:
-    """What an agent's silence changes: each of its volumes becomes unknown. Their rows are locked."""
-    rows = connection.execute(select(volume).where(volume.c.agent_id == agent_id).with_for_update())
+    """What an agent's silence changes: each of its volumes becomes unknown to it. Their rows are locked."""
+    mine = select(volume_agent.c.volume_id).where(volume_agent.c.agent_id == agent_id)
+    rows, heard, fences = _locked(connection, connection.execute(mine).scalars().all())
     moves = []
-    for row in rows:
-        where = row.mounted_at if row.mounted_at is not None else row.last_mounted_at
-        values = {
+    for raw, row in rows.items():
+        before = heard[raw][agent_id]
+        where = before["mounted_at"] if before["mounted_at"] is not None else before["last_mounted_at"]
+        unknown = {
             "state": VolumeState.UNKNOWN.value,
             "reason": Reason.AGENT_SILENT.value,
             "detail": sentence(Reason.AGENT_SILENT, paths.to_display(where or b"")),
             "since": now,
         }
-        moves += _compared(row, values)
+        raised = writers.raised(fences[raw], now)
+        moves += _moved(raw, row, heard[raw], agent_id, before | unknown, raised)
     return moves
 
 
 def write(
     connection: Connection, moves: Iterable[Move], changes: Iterator[int], new_ids: Iterator[bytes], now: int
 ) -> None:
-    """Write volumes with their transitions."""
+    """Write volumes with their transitions, and what was said of them."""
     for one in moves:
         values = one.values
         if one.visible:
-            state = values.get("state") or one.was
-            values = values | feed(f"volume.{state}", changes, now)
+            values = values | feed(f"volume.{values.get('state') or one.was}", changes, now)
         if one.was is None:
             connection.execute(volume.insert().values({**values, "id": one.volume}))
-        else:
+        elif values:
             connection.execute(update(volume).where(volume.c.id == one.volume).values(values))
+        mine = (volume_agent.c.volume_id == one.volume, volume_agent.c.agent_id == one.agent)
+        if one.was is None or not connection.execute(update(volume_agent).where(*mine).values(one.said)).rowcount:
+            key = {"volume_id": one.volume, "agent_id": one.agent, "fence": 0}
+            connection.execute(volume_agent.insert().values(key | one.said))
+        if one.grant is not None:
+            theirs = (volume_agent.c.volume_id == one.volume, volume_agent.c.agent_id == one.grant[0])
+            connection.execute(update(volume_agent).where(*theirs).values(fence=one.grant[1]))
         if one.is_transition:
             connection.execute(
                 volume_transition.insert().values(
@@ -128,17 +160,75 @@ def write(
             )
 
 
+def grants(connection: Connection, agent_id: bytes, volume_ids: Iterable[bytes]) -> dict[bytes, int]:
+    """Those of the volumes that this agent is the writer of, with their fences."""
+    granted = _FENCES.where(volume.c.id.in_(sorted(volume_ids)), volume.c.agent_id == agent_id)
+    return {row.id: row.fence for row in connection.execute(granted)}
+
+
+def check_writer(connection: Connection, volume_id: bytes, agent_id: bytes, fence: int | None) -> AnyRow:
+    """The row of a volume. Raises :class:`Refused` unless the agent is its writer, under this fence.
+
+    The row stays locked for reading: the writer does not change before the transaction has ended, so that whatever a
+    new writer reads of the catalog includes the last word of the one before.
+    """
+    row = connection.execute(_FENCES.where(volume.c.id == volume_id).with_for_update(read=True)).one_or_none()
+    if row is None:
+        raise Refused("not-found", "This volume is not known. A heartbeat makes it known.")
+    if row.agent_id != agent_id:
+        raise Refused("two-writers", "Another agent reports this volume; only one may. Tell availability only.")
+    if row.fence != fence:
+        raise Refused("two-writers", "The grant to report this volume has ended. A heartbeat answers with a new one.")
+    return row
+
+
 def is_of(connection: Connection, volume_id: bytes, agent_id: bytes) -> bool:
-    """Whether this volume is known, and this agent's."""
-    found = select(volume.c.id).where(volume.c.id == volume_id, volume.c.agent_id == agent_id)
-    return connection.execute(found).first() is not None
+    """Whether this volume is known, and seen by this agent."""
+    mine = (volume_agent.c.volume_id == volume_id, volume_agent.c.agent_id == agent_id)
+    return connection.execute(select(volume_agent.c.volume_id).where(*mine)).first() is not None
 
 
-def of_agent_or_nobody(connection: Connection, agent_id: bytes) -> Sequence[AnyRow]:
-    """The volumes that an agent may recognise as its own: those it has, and those whose agent was revoked."""
-    chosen = select(volume).join(agent, agent.c.id == volume.c.agent_id)
-    chosen = chosen.where(or_(volume.c.agent_id == agent_id, agent.c.revoked_at.is_not(None)))
-    return connection.execute(chosen.order_by(volume.c.id)).all()
+def known_to(connection: Connection, agent_id: bytes) -> list[AnyRow]:
+    """The volumes that an agent may recognise: those it has seen, those whose agents were all revoked, and of the
+    others those that can be carried from host to host.
+
+    The storage that a host runs from is not carried, and its identity proves nothing: every host that was set up
+    from the same image has it.
+    """
+    seen = select(volume_agent.c.volume_id, volume_agent.c.agent_id, volume_agent.c.last_mounted_at, agent.c.revoked_at)
+    agents_of: dict[bytes, set[bytes]] = {}
+    fixed: set[bytes] = set()
+    for row in connection.execute(seen.join(agent, agent.c.id == volume_agent.c.agent_id)):
+        found = agents_of.setdefault(row.volume_id, set())
+        if row.revoked_at is None:
+            found.add(row.agent_id)
+        if row.last_mounted_at == b"/":
+            fixed.add(row.volume_id)
+    rows = connection.execute(select(volume).order_by(volume.c.id)).all()
+    return [
+        row
+        for row in rows
+        if not (living := agents_of.get(row.id, set()))
+        or agent_id in living
+        or (row.id not in fixed and is_portable(_identity(row.identity)))
+    ]
+
+
+def aliases(connection: Connection, agent_id: bytes, statuses: Iterable[VolumeStatus]) -> dict[bytes, bytes]:
+    """The volumes that an agent has enrolled anew although they were known, by the id it gave them: it had not heard
+    of them when it did. The known id is to be used."""
+    reported = {raw: one for one in statuses if (raw := from_text("volume", one.volume))}
+    chosen = select(volume.c.id).where(volume.c.id.in_(sorted(reported)))
+    unknown = reported.keys() - set(connection.execute(chosen).scalars()) if reported else set()
+    if not unknown:
+        return {}
+    known = [(row.id, _identity(row.identity)) for row in known_to(connection, agent_id)]
+    return {
+        raw: next(iter(same))
+        for raw in unknown
+        if reported[raw].last_mounted_at != "/"
+        and (same := [one for one, identity in known if is_same_storage(identity, reported[raw].identity)])
+    }
 
 
 def get(connection: Connection, volume_id: bytes) -> AnyRow | None:
@@ -181,34 +271,73 @@ def last_scans(connection: Connection, volume_ids: Sequence[bytes]) -> dict[byte
     return {row[0]: row[1] for row in connection.execute(ended)} if volume_ids else {}
 
 
-def _is_steady(row: AnyRow, values: dict[str, Any]) -> bool:
+def _is_steady(row: AnyRow, said: Said) -> bool:
     """Whether a volume was online all the time since the last heartbeat: an epoch is one unbroken attachment."""
-    is_online = row.state == values["state"] == VolumeState.ONLINE
-    return is_online and values["epoch"] is not None and row.epoch == values["epoch"]
+    is_online = row.state == said["state"] == VolumeState.ONLINE
+    return is_online and said["epoch"] is not None and row.epoch == said["epoch"]
 
 
-def _compared(row: AnyRow, values: dict[str, Any]) -> list[Move]:
+def _locked(
+    connection: Connection, volume_ids: Iterable[bytes]
+) -> tuple[dict[bytes, AnyRow], dict[bytes, dict[bytes, Said]], dict[bytes, int]]:
+    """The rows of volumes, locked; what each agent says of them, by volume and then by agent; the highest fences."""
+    wanted = sorted(volume_ids)
+    if not wanted:
+        return {}, {}, {}
+    chosen = select(volume).where(volume.c.id.in_(wanted)).order_by(volume.c.id).with_for_update()
+    rows = {row.id: row for row in connection.execute(chosen)}
+    heard: dict[bytes, dict[bytes, Said]] = {}
+    fences: dict[bytes, int] = {}
+    for row in connection.execute(select(volume_agent).where(volume_agent.c.volume_id.in_(sorted(rows)))):
+        said = dict(row._mapping)
+        volume_id = said.pop("volume_id")
+        fences[volume_id] = max(fences.get(volume_id, 0), said.pop("fence"))
+        heard.setdefault(volume_id, {})[said.pop("agent_id")] = said
+    return rows, heard, fences
+
+
+def _moved(
+    raw: bytes, row: AnyRow | None, heard: Mapping[bytes, Said], agent_id: bytes, said: Said, raised: int
+) -> list[Move]:
+    """What follows for a volume when one of its agents says this; nothing, if nothing does. A new writer gets the
+    ``raised`` fence."""
+    everybody = {**heard, agent_id: said}
+    holder = None if row is None else row.agent_id
+    chosen = writers.choose(holder, {one: VolumeState(about["state"]) for one, about in everybody.items()})
+    shown = {name: everybody[chosen][name] for name in _SAID} | {"agent_id": chosen}
+    grant = None if chosen == holder else (chosen, raised)
+    if row is None:
+        return [Move(raw, agent_id, said, None, shown, grant, visible=True, is_transition=True, is_other=True)]
     before = row._mapping
-    if all(before[name] == value for name, value in values.items()):
-        return []
-    visible = any(name in values and before[name] != values[name] for name in _NEWS)
-    is_transition = (row.state, row.reason) != (values["state"], values["reason"])
-    if not visible:
-        # Only figures: free space, the length of the outbox. The row's place in the feed stays what it is.
-        return [Move(row.id, VolumeState(row.state), values, visible=False, is_transition=False)]
-    return [Move(row.id, VolumeState(row.state), values, visible=True, is_transition=is_transition)]
+    changed = {name for name, value in shown.items() if before[name] != value}
+    if not changed:
+        # Only what one agent says has changed, if that; the volume is as its writer says.
+        return [] if heard.get(agent_id) == said else [Move(raw, agent_id, said, VolumeState(row.state), {})]
+    return [
+        Move(
+            raw,
+            agent_id,
+            said,
+            VolumeState(row.state),
+            shown,
+            grant,
+            # Figures alone (free space, the length of the outbox) are no news: the row keeps its place in the feed.
+            visible=not changed.isdisjoint(_NEWS),
+            is_transition=not changed.isdisjoint({"state", "reason"}),
+            is_other="identity" in changed,
+        )
+    ]
 
 
-def _values(agent_id: bytes, status: VolumeStatus) -> dict[str, Any]:
+def _said(status: VolumeStatus) -> Said:
     capacity = status.capacity
     return {
-        "agent_id": agent_id,
+        "version": status.version,
         "label": status.label,
         "state": status.state.value,
         "reason": status.reason.value,
         "detail": status.detail,
         "since": int(status.since * 1_000_000),
-        "version": status.version,
         "identity": msgspec.json.encode(status.identity).decode(),
         "epoch": None if status.epoch is None else msgspec.json.encode(status.epoch).decode(),
         "mounted_at": _path(status.mounted_at),
@@ -217,6 +346,10 @@ def _values(agent_id: bytes, status: VolumeStatus) -> dict[str, Any]:
         "free_bytes": None if capacity is None else capacity.free_bytes,
         "pending": status.pending,
     }
+
+
+def _identity(text: str) -> Identity:
+    return msgspec.json.decode(text, type=Identity)
 
 
 def _path(wire: str | None) -> bytes | None:

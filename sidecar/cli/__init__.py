@@ -13,6 +13,7 @@ from sidecar.cli.holds import holds
 from sidecar.cli.migrate import migrate
 from sidecar.cli.openapi import openapi
 from sidecar.cli.promote import promote
+from sidecar.cli.restored import restored
 from sidecar.cli.serve import serve
 from sidecar.cli.tokens import tokens
 from sidecar.cli.worker import worker
@@ -24,5 +25,5 @@ def main() -> None:
     """Keeps the catalog of assets beside a photo server."""
 
 
-for _verb in (serve, worker, migrate, promote, holds, tokens, openapi, check_config):
+for _verb in (serve, worker, migrate, promote, restored, holds, tokens, openapi, check_config):
     main.add_command(_verb)

@@ -319,12 +319,12 @@ class TestUplink:
 
     def test_a_stream_takes_each_report_once_and_no_hole(self) -> None:
         sidecar = FakeSidecar(self.ASSIGNMENT)
-        assert sidecar.send("vol_1", 1, self.report(1)).applied
-        assert not sidecar.send("vol_1", 1, self.report(1)).applied
+        assert sidecar.send("vol_1", 1, self.report(1), 1).applied
+        assert not sidecar.send("vol_1", 1, self.report(1), 1).applied
         with pytest.raises(Refused) as refused:
-            sidecar.send("vol_1", 3, self.report(3))
+            sidecar.send("vol_1", 3, self.report(3), 1)
         assert (refused.value.status, refused.value.expected) == (409, 2)
-        assert sidecar.send("vol_1", 1, self.report(1, "jrn_2")).applied
+        assert sidecar.send("vol_1", 1, self.report(1, "jrn_2"), 1).applied
 
     def test_an_assignment_already_known_is_no_news(self) -> None:
         uplink = FakeUplink(FakeSidecar(self.ASSIGNMENT))
@@ -357,7 +357,7 @@ class TestUplink:
         sidecar = FakeSidecar(self.ASSIGNMENT)
         uplink = FakeUplink(sidecar, network=Network(late=1))
         with pytest.raises(Unreachable):
-            uplink.send("vol_1", 1, self.report(1))
+            uplink.send("vol_1", 1, self.report(1), 1)
         assert "vol_1" not in sidecar.streams
         uplink.network = Network()
-        assert not uplink.send("vol_1", 1, self.report(1)).applied
+        assert not uplink.send("vol_1", 1, self.report(1), 1).applied

@@ -158,10 +158,11 @@ def test_r1_gate_that_does_not_open_keeps_everything_as_it_was() -> None:
 
 
 def test_r1_pass_in_doubt_leaves_nothing() -> None:
-    world = known("one/a.jpg", "two/b.jpg", watch=False)
+    world = known("one/a.jpg", "two/b.jpg")
+    # Hints that come together are looked at in one pass.
     world.photos("one/c.jpg")
+    world.disk.touch("two/b.jpg", 1)
     world.disk.faults.hidden = lambda path: path == "two/b.jpg"
-    world.engine.scan()
     world.run(60)
     assert world.doubt is not None
     assert world.news() == {}

@@ -12,19 +12,24 @@ import pytest
 from agent.outbox import Outbox, Sealed
 from agent.ports import Refused, Unreachable
 from agent.shipping import Delivery, Shipper
-from agent.store import JournalUnusable, Store
+from agent.store import JournalUnusable, Lease, Standing, Store
 from agent.testing.clock import FakeClock
 from holdfast import reports
-from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
 from holdfast.reports import FileFacts, Listed, Receipt, Report
 from holdfast.volumes import Epoch
 
 EPOCH = Epoch("boot", 7, 1)
+LEASE = ("cat_1", 7)
 
 
 @pytest.fixture
 def store() -> Store:
-    return Store(":memory:", "vol_1", "jrn_1")
+    store = Store(":memory:", "vol_1", "jrn_1")
+    with store.transaction():
+        store.set_lease(*LEASE)
+        store.stand(Standing.WRITING)
+    return store
 
 
 def spool(store: Store, *observations: reports.Observation, epoch: Epoch = EPOCH) -> None:
@@ -123,7 +128,12 @@ class ScriptedUplink:
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         raise AssertionError("not asked here")
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        assert fence == LEASE[1]
+        return BelievedPage(directories=[], next_cursor=None)
+
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
+        assert fence == LEASE[1]
         self.bodies.append(body)
         return self.answers.pop(0)(sequence)
 
@@ -140,10 +150,12 @@ def failing(error: Exception) -> Callable[[int], Receipt]:
 
 
 def shipper(store: Store, uplink: ScriptedUplink) -> Shipper:
-    return Shipper(Outbox(store), uplink, "vol_1", FakeClock(), chance=lambda: 0.5, new_journal=lambda: "jrn_another")
+    made = Shipper(store, uplink, FakeClock(), chance=lambda: 0.5, new_journal=lambda: "jrn_another")
+    made.lease = Lease(*LEASE)
+    return made
 
 
-def test_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
+def test_r32_outage_sends_the_same_bytes_again_after_growing_waits(store: Store) -> None:
     spool(store, listed("a"))
     uplink = ScriptedUplink(*[failing(Unreachable("down"))] * 3, done)
     ship = shipper(store, uplink)
@@ -164,14 +176,14 @@ def test_wish_of_the_sidecar_is_kept(store: Store) -> None:
     assert 20.0 <= step.wait_s <= 25.0
 
 
-def test_lost_answer_is_recognised_by_the_number_expected(store: Store) -> None:
+def test_r32_lost_answer_is_recognised_by_the_number_expected(store: Store) -> None:
     spool(store, listed("a"))
     ship = shipper(store, ScriptedUplink(failing(Refused(409, "sequence-mismatch", "", expected=2))))
     assert ship.step().delivery is Delivery.SENT
     assert not Outbox(store).has_pending()
 
 
-def test_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
+def test_r32_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
     spool(store, listed("a"))
     uplink = ScriptedUplink(failing(Refused(422, "bad-report", "nonsense")), failing(Refused(422, "bad-report", "")))
     ship = shipper(store, uplink)
@@ -190,18 +202,42 @@ def test_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store
     ],
     ids=["its numbers were used long ago", "its last number was used for something else"],
 )
-def test_r34_journal_that_was_set_back_begins_anew_and_loses_nothing(
+def test_r34_journal_that_was_set_back_begins_anew_and_drops_what_is_stale(
     store: Store, answer: Callable[[int], Receipt]
 ) -> None:
     spool(store, listed("a"))
-    uplink = ScriptedUplink(answer, done, done)
+    uplink = ScriptedUplink(answer, done)
     ship = shipper(store, uplink)
-    assert ship.step().delivery is Delivery.LATER
+    assert ship.step().delivery is Delivery.SENT
+    assert store.standing() is Standing.BASELINE
+    assert not Outbox(store).has_pending()
+    assert ship.step().delivery is Delivery.SENT
+    assert store.standing() is Standing.WRITING
     spool(store, listed("b"))
-    assert [ship.step().delivery for _ in range(3)] == [Delivery.SENT, Delivery.SENT, Delivery.NOTHING]
+    assert [ship.step().delivery for _ in range(2)] == [Delivery.SENT, Delivery.NOTHING]
     sent = [msgspec.json.decode(gzip.decompress(body), type=Report) for body in uplink.bodies]
     told = [(one.journal, one.sequence, one.observations[0].directory) for one in sent]
-    assert told == [("jrn_1", 1, "a"), ("jrn_another", 1, "a"), ("jrn_another", 2, "b")]
+    assert told == [("jrn_1", 1, "a"), ("jrn_another", 1, "b")]
+
+
+def test_r35_what_waits_is_told_to_a_catalog_that_was_set_back_before_the_baseline(store: Store) -> None:
+    for number in range(3):
+        spool(store, listed(str(number)))
+        Outbox(store).seal(1.0)
+        Outbox(store).acknowledge(number + 1)
+    spool(store, listed("a"))
+    uplink = ScriptedUplink(failing(Refused(409, "sequence-mismatch", "", expected=2)), done, done)
+    ship = shipper(store, uplink)
+    ship.step()
+    spool(store, listed("b"))
+    assert store.standing() is Standing.DRAINING
+    standings = []
+    while ship.step().delivery is Delivery.SENT:
+        standings.append(store.standing())
+    assert standings == [Standing.DRAINING, Standing.DRAINING, Standing.BASELINE, Standing.WRITING]
+    sent = [msgspec.json.decode(gzip.decompress(body), type=Report) for body in uplink.bodies]
+    told = [(one.journal, one.sequence, one.observations[0].directory) for one in sent]
+    assert told == [("jrn_1", 4, "a"), ("jrn_another", 1, "a"), ("jrn_another", 2, "b")]
 
 
 def test_lost_answer_to_the_last_report_is_no_reason_to_begin_anew(store: Store) -> None:

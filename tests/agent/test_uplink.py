@@ -89,10 +89,11 @@ def test_a_report_is_sent_as_it_lies_in_the_outbox(connect: Connect) -> None:
     requests: list[httpx2.Request] = []
     receipt = Receipt(sequence=7, applied=True, expected=8)
     body = gzip.compress(b"{}")
-    assert connect(answering(200, receipt), requests).send("vol_1", 7, body) == receipt
+    assert connect(answering(200, receipt), requests).send("vol_1", 7, body, 3) == receipt
     (request,) = requests
     assert (request.method, request.url.path) == ("PUT", "/api/v1/agent/streams/vol_1/reports/7")
     assert request.headers["Content-Encoding"] == "gzip"
+    assert request.headers["Holdfast-Fence"] == "3"
     assert request.content == body
 
 
@@ -135,14 +136,14 @@ def test_a_wish_that_makes_no_sense_is_none(connect: Connect, text: str) -> None
 @pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "forbidden"), (422, "bad-report")])
 def test_what_will_stay_wrong_is_refused(connect: Connect, status: int, code: str) -> None:
     with pytest.raises(Refused) as refused:
-        connect(problem(status, code)).send("vol_1", 1, b"")
+        connect(problem(status, code)).send("vol_1", 1, b"", 3)
     assert (refused.value.status, refused.value.code, refused.value.detail) == (status, code, "what to do")
     assert refused.value.expected is None
 
 
 def test_r32_a_hole_is_refused_with_the_number_expected(connect: Connect) -> None:
     with pytest.raises(Refused) as refused:
-        connect(problem(409, "sequence-mismatch", expected=5)).send("vol_1", 9, b"")
+        connect(problem(409, "sequence-mismatch", expected=5)).send("vol_1", 9, b"", 3)
     assert refused.value.expected == 5
 
 

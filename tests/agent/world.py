@@ -14,7 +14,7 @@ from agent.outbox import Outbox
 from agent.passes import Attachment
 from agent.ports import Marker
 from agent.scopes import Scope, Scopes
-from agent.store import Store
+from agent.store import Standing, Store
 from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
 from agent.testing.files import FakeFiles
@@ -36,6 +36,8 @@ class World:
         self.clock: FakeClock = self.host.clock
         self.disk: FakeDisk = self.host.disk("photos", fs_type)
         self.store = Store(":memory:", "vol_test", "jrn_test")
+        with self.store.transaction():
+            self.store.stand(Standing.WRITING)  # in step with a catalog that believes nothing
         self.outbox = Outbox(self.store)
         self.settings = EngineSettings()
         self.patterns = patterns

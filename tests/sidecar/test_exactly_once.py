@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from holdfast import ids
+from holdfast.assignments import FENCE_HEADER
 from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Listed, Receipt, Report, Unreadable
 from sidecar.catalog import streams
 from sidecar.catalog.tables import clock
@@ -54,7 +55,7 @@ def test_r32_a_hole_is_refused_with_the_number_expected(world: World, agent: Age
     assert len(world.assets()) == 1
 
 
-def test_the_same_number_with_other_content_has_diverged(agent: Agent) -> None:
+def test_r32_the_same_number_with_other_content_has_diverged(agent: Agent) -> None:
     agent.send(listed("", "a.jpg"))
     with pytest.raises(Problem) as refused:
         checked(agent.put(agent.report(listed("", "b.jpg"), sequence=1)))
@@ -65,7 +66,9 @@ def test_compression_is_no_part_of_the_content(agent: Agent) -> None:
     report = agent.report(listed("", "a.jpg"))
     agent.put(report)
     path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-    plain = agent.client.put(path, content=msgspec.json.encode(report), headers=JSON)
+    plain = agent.client.put(
+        path, content=msgspec.json.encode(report), headers={**JSON, FENCE_HEADER: str(agent.fence)}
+    )
     assert not receipt(plain).applied
 
 
@@ -80,7 +83,7 @@ def test_r34_a_new_journal_starts_a_new_stream(world: World, agent: Agent) -> No
     assert world.by_path()["/mnt/usb/a.jpg"]["id"] == before["id"]
 
 
-def test_copies_that_arrive_at_once_are_applied_once(world: World, agent: Agent) -> None:
+def test_r32_copies_that_arrive_at_once_are_applied_once(world: World, agent: Agent) -> None:
     reports = [agent.report(listed(f"d{number}", *(f"{n}.jpg" for n in range(20)))) for number in range(5)]
     barrier = threading.Barrier(4, timeout=20)
     receipts: list[Receipt] = []
@@ -90,7 +93,7 @@ def test_copies_that_arrive_at_once_are_applied_once(world: World, agent: Agent)
         for report in reports:
             barrier.wait()
             path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-            headers = {**JSON, "Content-Encoding": "gzip"}
+            headers = {**JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(agent.fence)}
             receipts.append(receipt(client.put(path, content=encoded(report), headers=headers)))
 
     threads = [threading.Thread(target=deliver) for _ in range(4)]
@@ -130,7 +133,7 @@ def test_r32_an_answer_lost_after_the_commit_is_told_again(
     assert kinds(items).count("asset.added") == 1
 
 
-def test_a_connection_lost_in_the_commit_is_no_second_report(
+def test_r32_a_connection_lost_in_the_commit_is_no_second_report(
     world: World, agent: Agent, commits: list[Exception | None]
 ) -> None:
     lost = OperationalError("COMMIT", None, pymysql.OperationalError(2013, "Lost connection during query"))

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast import ids
-from holdfast.assignments import Binding, BindingState, EnrolRequest, EnrolResponse, Heartbeat
+from holdfast.assignments import FENCE_HEADER, Binding, BindingState, EnrolRequest, EnrolResponse, Heartbeat
 from holdfast.gate import REQUIRED
 from holdfast.reports import (
     Absent,
@@ -93,7 +93,8 @@ class Problem(Exception):
 class Agent:
     """An enrolled agent with one volume and the stream of its reports."""
 
-    def __init__(self, world: World, name: str = "nas", host: str = "nas.home") -> None:
+    def __init__(self, world: World, name: str = "nas", host: str = "nas.home", volume: str | None = None) -> None:
+        """``volume``: it sees storage that another agent has enrolled."""
         self.world = world
         self.name = name
         token = world.token("enrol")
@@ -103,7 +104,8 @@ class Agent:
         self.id = enrolled.agent
         self.token = enrolled.token
         self.client = world.client(enrolled.token)
-        self.volume = ids.to_text("volume", new_id())
+        self.volume = volume or ids.to_text("volume", new_id())
+        self.fence = 0
         self.journal = ids.to_text("journal", new_id())
         self._sequence = itertools.count(1)
         self._version = itertools.count(1)
@@ -119,7 +121,7 @@ class Agent:
             since=1_700_000_000.0,
             version=next(self._version),
             label="usb",
-            identity=Identity(fs_type="ext4", uuid="ab" * 16, root_inode=2),
+            identity=Identity(fs_type="ext4", uuid=self.volume.removeprefix("vol_"), root_inode=2),
             epoch=EPOCH,
             mounted_at=mounted_at,
             last_mounted_at="/mnt/usb",
@@ -142,7 +144,9 @@ class Agent:
     def heartbeat(self, status: VolumeStatus | None = None) -> Item:
         beat = Heartbeat(volumes=[status or self.status], bindings=self.bindings, version="1.0")
         answer = self.client.post("/agent/heartbeat", content=msgspec.json.encode(beat), headers=JSON)
-        return dict(checked(answer).json())
+        answered = dict(checked(answer).json())
+        self.fence = answered["grants"].get(self.volume, self.fence)
+        return answered
 
     def report(self, *observations: Observation, sequence: int | None = None) -> Report:
         return Report(
@@ -156,7 +160,8 @@ class Agent:
 
     def put(self, report: Report) -> httpx2.Response:
         path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-        return self.client.put(path, content=encoded(report), headers={**JSON, "Content-Encoding": "gzip"})
+        headers = {**JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(self.fence)}
+        return self.client.put(path, content=encoded(report), headers=headers)
 
     def send(self, *observations: Observation) -> Receipt:
         """Send the next report of the stream."""

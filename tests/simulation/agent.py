@@ -21,7 +21,7 @@ from agent.ports import Mount, Probe, Trouble, Unreachable, Uplink
 from agent.registry import Registry
 from agent.scopes import Scopes
 from agent.shipping import Shipper
-from agent.store import Store
+from agent.store import Lease, Store
 from agent.testing.faults import Hung
 from agent.testing.files import FakeFiles
 from agent.testing.host import FakeHost
@@ -56,6 +56,7 @@ class SimulatedAgent:
         self._engines: dict[str, Engine] = {}
         self._watches: dict[str, FakeWatch] = {}
         self._shippers: dict[str, Shipper] = {}
+        self._leases: dict[str, Lease] = {}
         self._probes: dict[int, Probe | Trouble] = {}
         self._doubted: dict[str, set[str]] = {}
         self._retry_at: dict[str, float] = {}
@@ -106,9 +107,13 @@ class SimulatedAgent:
         statuses = [status_of(volume) for volume in bindings.in_use(registry)]
         heartbeat = Heartbeat(volumes=statuses, bindings=list(registry.bindings.values()), version="simulated")
         try:
-            self._uplink.heartbeat(heartbeat)
+            answer = self._uplink.heartbeat(heartbeat)
         except Unreachable:
             return
+        for status in statuses:
+            self._leases[status.volume] = Lease(answer.catalog, answer.grants.get(status.volume))
+            if status.volume in self._shippers:
+                self._shippers[status.volume].lease = self._leases[status.volume]
 
     def ask(self) -> None:
         """Ask for the assignment, and bind what is new in it."""
@@ -143,14 +148,17 @@ class SimulatedAgent:
         shipper = self._shippers.get(volume_id)
         if shipper is None:
             shipper = self._shippers[volume_id] = Shipper(
-                Outbox(store),
+                store,
                 self._uplink,
-                volume_id,
                 self._host.clock,
                 chance=self._random.random,
                 new_journal=lambda: self._new_id("journal"),
             )
-        return shipper.step().delivery.value == "sent"
+            shipper.lease = self._leases.get(volume_id)
+        step = shipper.step()
+        if volume_id in self._engines:
+            self._engines[volume_id].consult()
+        return step.delivery.value == "sent"
 
     def stalled(self) -> list[str]:
         """What the shippers cannot deliver, and why."""

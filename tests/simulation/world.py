@@ -18,7 +18,7 @@ from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
 from agent.testing.uplink import FakeUplink, Network
 from agent.uplink import HttpUplink
-from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
+from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
 from holdfast.reports import Receipt, Report
 from tests.simulation.agent import Disk, SimulatedAgent
 from tests.simulation.mischief import KEEPER, Person, Storage
@@ -47,9 +47,12 @@ class Checked:
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         return self.beyond.assignment(revision, wait_s)
 
-    def send(self, volume: str, sequence: int, body: bytes) -> Receipt:
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         self.check(volume, body)
-        return self.beyond.send(volume, sequence, body)
+        return self.beyond.send(volume, sequence, body, fence)
+
+    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
+        return self.beyond.known(volume, fence, cursor)
 
 
 @dataclass

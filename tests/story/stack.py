@@ -52,6 +52,12 @@ class Feed:
         self._unread.extend(page["items"])
         return list(page["items"])
 
+    def restart(self) -> None:
+        """Forget where it stood, as a photo server does when it is told that its cursor has expired."""
+        self._cursor = None
+        self._unread.clear()
+        self.items.clear()
+
     def drain(self) -> list[Item]:
         """Everything that is there by now and was not looked at."""
         while self.read():
@@ -90,7 +96,7 @@ class Stack:
         self._port = _free_port()
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._sidecar: subprocess.Popen[bytes] | None = None
-        self._agent: subprocess.Popen[bytes] | None = None
+        self._agents: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (home / "processes.log").open("ab")
         self.start_sidecar()
         token = (home / "admin.token").read_text().strip()
@@ -116,21 +122,29 @@ class Stack:
             time.sleep(0.05)  # nothing tells that a port listens, but asking it
         raise AssertionError(f"the sidecar does not start:\n{self.log()}")
 
-    def start_agent(self, roots: Path) -> None:
-        """Start it, enrolled; at the first start with a fresh enrolment token."""
-        state = self.home / "agent"
-        config = self.home / "agent.toml"
+    def start_agent(self, roots: Path, name: str = "agent", *, apart: bool = False) -> None:
+        """Start it, enrolled; at the first start with a fresh enrolment token. ``apart``: on a host of its own, as far
+        as mounts are concerned."""
+        state = self.home / name
+        config = self.home / f"{name}.toml"
         if not config.exists():
             state.mkdir()
             answer = self.client.post("/tokens", json={"scope": "enrol", "name": f"test {secrets.token_hex(4)}"})
             answer.raise_for_status()
-            (self.home / "enrolment.token").write_text(answer.json()["token"])
+            (self.home / f"{name}.enrolment").write_text(answer.json()["token"])
             config.write_text(
-                f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "host"\n'
-                f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/enrolment.token"\n'
+                f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "{name}"\n'
+                f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/{name}.enrolment"\n'
                 "settle_s = 0.5\nconfirm_delay_s = 0.5\n"
             )
-        self._agent = self._start("agent.cli", "run", "--config", str(config))
+        command = [sys.executable, "-m", "agent.cli", "run", "--config", str(config)]
+        host = ["unshare", "--mount", "--propagation", "private"] if apart else []
+        self._agents[name] = self._run(*host, *command)
+
+    def on_host_of(self, name: str, *command: str) -> None:
+        """Run a command among the mounts that an agent sees."""
+        pid = str(self._agents[name].pid)
+        subprocess.run(["nsenter", "--target", pid, "--mount", *command], check=True)
 
     def kill_sidecar(self) -> None:
         """SIGKILL to gunicorn and its workers."""
@@ -145,19 +159,15 @@ class Stack:
         self._database = database
         self.start_sidecar()
 
-    def kill_agent(self) -> None:
+    def kill_agent(self, name: str = "agent") -> None:
         """SIGKILL to the supervisor; its workers end because it does."""
-        if self._agent is None:
-            raise AssertionError("bug: no agent to kill")
-        self._agent.send_signal(signal.SIGKILL)
-        self._agent.wait()
+        self._agents[name].send_signal(signal.SIGKILL)
+        self._agents[name].wait()
 
-    def stop_agent(self) -> int:
+    def stop_agent(self, name: str = "agent") -> int:
         """Stop it as systemd would; returns its exit status."""
-        if self._agent is None:
-            raise AssertionError("bug: no agent to stop")
-        self._agent.terminate()
-        return self._agent.wait(15)
+        self._agents[name].terminate()
+        return self._agents[name].wait(15)
 
     def scan(self) -> None:
         """Ask the agent to scan everything."""
@@ -171,21 +181,21 @@ class Stack:
             lambda: {item["id"] for item in self.feed.items if item["kind"] == "scan.finished"} > before
         )
 
-    def agent_cli(self, *arguments: str) -> str:
+    def agent_cli(self, *arguments: str, name: str = "agent") -> str:
         """Run a verb of the agent's command line."""
-        command = [sys.executable, "-m", "agent.cli", *arguments, "--config", str(self.home / "agent.toml")]
+        command = [sys.executable, "-m", "agent.cli", *arguments, "--config", str(self.home / f"{name}.toml")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(f"{arguments}: {done.stderr}")
         return done.stdout
 
-    def agent_id(self) -> str:
-        """The id of the agent, once it is enrolled."""
+    def agent_id(self, name: str = "agent") -> str:
+        """The id of an agent, once it is enrolled."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            agents = self.get("/agents")["items"]
-            if agents:
-                return str(agents[0]["id"])
+            for one in self.get("/agents")["items"]:
+                if one["name"] == name:
+                    return str(one["id"])
             time.sleep(0.05)  # enrolment is no change of the feed
         raise AssertionError(f"the agent does not enrol:\n{self.log()}")
 
@@ -245,7 +255,7 @@ class Stack:
 
     def close(self) -> None:
         """Stop everything."""
-        for process in (self._agent, self._sidecar):
+        for process in (*self._agents.values(), self._sidecar):
             if process is not None and process.poll() is None:
                 process.terminate()
                 try:
@@ -256,8 +266,11 @@ class Stack:
         self._log.close()
 
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._run(sys.executable, "-m", module, *arguments)
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             stdout=self._log,
             stderr=self._log,
             stdin=subprocess.DEVNULL,

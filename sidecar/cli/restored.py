@@ -1,0 +1,30 @@
+"""``holdfast-sidecar restored``: the database was restored from a backup."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from holdfast import ids
+from sidecar import catalog
+from sidecar.catalog import clock
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import transact
+from sidecar.cli.common import catalog_options, opened
+from sidecar.config import Config
+
+
+@click.command()
+@catalog_options
+def restored(settings: Config) -> None:
+    """Say that the database was restored from a backup by hand. To be run before the sidecar is started again.
+
+    Agents then tell again what the catalog has lost, and photo servers read the feed from its beginning; nothing is
+    removed because of it.
+    """
+    incarnation = ids.new(now_us() // 1000, os.urandom(10))
+    with opened(settings) as engine:
+        catalog.migrate(engine)
+        transact(engine, lambda connection: clock.renew(connection, incarnation))
+    click.echo(f"The catalog is {ids.to_text('catalog', incarnation)} from now on. Start the sidecar again.")
