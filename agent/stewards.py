@@ -22,6 +22,8 @@ _log = structlog.get_logger("agent.stewards")
 
 # How long a worker may take to end by itself.
 _FAREWELL_S = 2.0
+# Deaths of workers are counted for this long: one is an accident, several in an hour are a fault.
+_DEATHS_S = 3600.0
 
 
 class News(NamedTuple):
@@ -51,6 +53,7 @@ class Steward:
         self._retry_at: float | None = None
         # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
         self._stuck: dict[int, WorkerProcess] = {}
+        self._died_at: list[float] = []
         self._where = ""
 
     def fileno(self) -> int:
@@ -153,7 +156,7 @@ class Steward:
         self._retry_at = None
         return True
 
-    def reading(self, status: VolumeStatus, pending: int) -> VolumeReading:
+    def reading(self, status: VolumeStatus, pending: int, delivery_problem: str | None, now: float) -> VolumeReading:
         """This volume, as the status socket tells it."""
         said = self._reading
         return VolumeReading(
@@ -163,6 +166,8 @@ class Steward:
             watching="nothing" if said is None else said.watching,
             watched_directories=0 if said is None else said.watched_directories,
             worker_pid=None if self.worker is None else self.worker.pid,
+            worker_deaths=sum(now - at < _DEATHS_S for at in self._died_at),
+            delivery_problem=delivery_problem,
         )
 
     def close(self) -> None:
@@ -202,6 +207,7 @@ class Steward:
     def _ended(self, now: float) -> News:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
+        self._died_at = [at for at in self._died_at if now - at < _DEATHS_S] + [now]
         was_attached = self._epoch is not None
         if self._epoch is not None:
             self.doubted_mounts.add(self._epoch.mount_id)

@@ -332,7 +332,12 @@ class Supervisor:
             sidecar=self._session.problem or "connected",
             revision=0 if self._registry.assignment is None else self._registry.assignment.revision,
             volumes=[
-                self._stewards[status.volume].reading(status, self._session.pending(status.volume))
+                self._stewards[status.volume].reading(
+                    status,
+                    self._session.pending(status.volume),
+                    self._session.shipping_problem(status.volume),
+                    self._clock.now().boot,
+                )
                 for status in self._statuses()
                 if status.volume in self._stewards
             ],

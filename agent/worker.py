@@ -7,6 +7,7 @@ answering. It ends by itself when the supervisor does.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -57,6 +58,7 @@ class Worker:
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._watch: InotifyWatch | None = None
+        self._unwatched: str | None = None  # why there is no watch, where there should be one
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
@@ -133,7 +135,7 @@ class Worker:
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         files = MountedFiles(mount_point, mount_id, device=device_of(order.mount), identity=order.identity)
         reliable = traits(order.mount.fs_type)
-        self._watch = InotifyWatch(mount_point, mount_id) if reliable.local else None
+        self._watch = self._new_watch(mount_point, mount_id) if reliable.local else None
         doubt = self._engine.attach(
             Attachment(order.epoch, files, reliable, mount_point), self._watch, order.look_first
         )
@@ -141,6 +143,16 @@ class Worker:
             self._doubt(doubt)
             return
         self._line.send(Ready(order.epoch))
+
+    def _new_watch(self, mount_point: str, mount_id: int) -> InotifyWatch | None:
+        """A watch; None where the kernel gives this user no more of them. Then scans have to do (R31)."""
+        try:
+            return InotifyWatch(mount_point, mount_id)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        self._unwatched = "scans only: the limit of inotify instances is reached"
+        return None
 
     def _doubt(self, doubt: Doubt | None) -> None:
         """The engine has let go of the volume; say why."""
@@ -156,7 +168,7 @@ class Worker:
             self._engine.detach()
         if self._store is not None:
             self._store.close()
-        self._engine = self._store = self._watch = self._epoch = None
+        self._engine = self._store = self._watch = self._epoch = self._unwatched = None
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:
@@ -170,7 +182,7 @@ class Worker:
                 spooled=self._engine.take_spooled(),
                 scan=self._engine.progress(),
                 scans_finished=self._engine.scans_finished,
-                watching=watching,
+                watching=self._unwatched or watching,
                 watched_directories=watched,
             )
         )

@@ -25,7 +25,11 @@ class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen."""
+    """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen.
+
+    ``worker_deaths`` counts the worker processes that ended by themselves within the last hour.
+    ``delivery_problem`` says why nothing that was seen gets through to the sidecar, when nothing does.
+    """
 
     status: VolumeStatus
     scan: ScanProgress | None = None
@@ -33,6 +37,8 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     watching: str = "nothing"
     watched_directories: int = 0
     worker_pid: int | None = None
+    worker_deaths: int = 0
+    delivery_problem: str | None = None
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

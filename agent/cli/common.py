@@ -9,6 +9,7 @@ import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
 
+FINDINGS = 1
 UNAVAILABLE = 69
 TRY_AGAIN = 75
 BAD_CONFIG = 78

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from holdfast import ids, paths
-from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState
+from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState, help_of
 from sidecar.api import shapes
 from sidecar.api.shapes import moment, moment_or_none
 from sidecar.asset import Availability, Status, availability
@@ -205,6 +205,7 @@ def _volume(row: AnyRow, assets: int, last_scan: int | None) -> shapes.Volume:
         state=VolumeState(row.state),
         reason=Reason(row.reason),
         detail=row.detail,
+        help=help_of(Reason(row.reason)),
         since=moment(row.since),
         epoch=None if row.epoch is None else msgspec.json.decode(row.epoch, type=Epoch),
         last_scan=moment_or_none(last_scan),
