@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +72,16 @@ class Share:
         if self._process is not None:
             self._process.kill()
             self._process.wait(WAIT_S)
+
+    def stop(self) -> None:
+        """SIGSTOP: nobody answers any more, and nothing fails."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def umount(self) -> None:
         """Unmount, whoever uses it, and wait until the program has ended."""

@@ -1,0 +1,77 @@
+"""Every fault on every file system it can befall, at every moment, through the whole product.
+
+The table of what must come of it is ``tests/linux/matrix/expected.py``; docs/fault-matrix.md shows it to people.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.linux.disks import Disks
+from tests.linux.matrix.expected import ROWS, Moment, row
+from tests.linux.matrix.rounds import MatrixStack, Round, grounds
+
+pytestmark = [pytest.mark.root, pytest.mark.story]
+
+# Few enough file systems for one agent that none of its workers waits for a processor for long.
+GROUPS = {
+    "mounts": ("unmounted", "unmounted-lazily", "unmounted-in-use", "stray-files"),
+    "places": ("covered", "nested", "alias", "read-only"),
+    "identities": ("wrong-disk", "turns", "clone", "reformatted"),
+    "contents": ("set-back", "snapshot", "shut-down", "disk-errors", "emptied"),
+    "programs": ("dead", "hung", "eio", "empty-listing", "short-listing", "slow-listing", "branch-lost"),
+    "permissions": ("folder-closed", "root-closed"),
+}
+NOBODY = 65534
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory that every user may enter."""
+    path = Path(tempfile.mkdtemp(prefix="holdfast-matrix-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("group", GROUPS)
+def test_r42_every_fault_comes_to_its_state_and_to_no_false_absence(
+    group: str, moment: Moment, home: Path, disks: Disks
+) -> None:
+    top = home / "mnt"
+    top.mkdir()
+    (home / "state").mkdir(mode=0o755)
+    with grounds(disks, top, [row(name) for name in GROUPS[group]]) as cells:
+        parts = MatrixStack(home / "state")
+        parts.user = NOBODY if group == "permissions" else None
+        parts.impatient = group == "programs"
+        try:
+            parts.start_agent(top)
+            one = Round(parts, moment, cells, top)
+            one.befall()
+            one.wait()
+            one.mend()
+        except BaseException:
+            print(parts.log())  # noqa: T201 - pytest shows it with the failure
+            raise
+        finally:
+            parts.close()
+    _record(group, moment, [cell.seen._asdict() for cell in cells if cell.seen is not None])
+
+
+def test_every_fault_is_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(one.name for one in ROWS)
+
+
+def _record(group: str, moment: Moment, seen: list[dict[str, object]]) -> None:
+    """For `make matrix`, which writes the table for people."""
+    if place := os.environ.get("HOLDFAST_MATRIX"):
+        Path(place, f"{group} {moment}.json").write_text(json.dumps(seen))
