@@ -60,8 +60,10 @@ _NAMES_MAX = 3
 
 def diagnose_storage(evidence: Evidence) -> Iterator[Finding]:
     """All that concerns storage."""
+    silence = Code.AGENT_NOT_RUNNING if evidence.agent.lock_pid is None else Code.AGENT_SILENT_SOCKET
     for volume in evidence.agent.volumes:
-        yield _as_it_was(volume) if evidence.agent.status is None else of_volume(volume, evidence.now)
+        is_current = evidence.agent.status is not None
+        yield of_volume(volume, evidence.now) if is_current else _as_it_was(volume, silence)
         yield from _stray(evidence, volume)
     yield from _import_paths(evidence)
     yield from _unreadable(evidence)
@@ -83,12 +85,12 @@ def of_volume(volume: VolumeStatus, now: float) -> Finding:
     )
 
 
-def _as_it_was(volume: VolumeStatus) -> Finding:
-    """A volume that nobody looks at."""
+def _as_it_was(volume: VolumeStatus, code: Code) -> Finding:
+    """A volume, as the agent wrote it down last; nobody can be asked how it is now."""
     return Finding(
-        code=Code.AGENT_NOT_RUNNING,
+        code=code,
         severity=Severity.NOTE,
-        sentence=f"{volume.label} is not looked at; it was {volume.state} when the agent last ran.",
+        sentence=f"{volume.label} was {volume.state} when the agent last wrote that down.",
         about=volume.label,
         why="" if volume.state is VolumeState.ONLINE else volume.detail,
     )

@@ -42,7 +42,7 @@ class Fault(NamedTuple):
 
 def _as(kind: type[G], ground: Ground) -> G:
     if not isinstance(ground, kind):
-        raise AssertionError(f"bug: this fault does not befall {ground.fs_type}")
+        raise TypeError(f"bug: this fault does not befall {ground.fs_type}")
     return ground
 
 
