@@ -45,7 +45,7 @@ def read_agent(state_dir: str, socket_path: str, token_path: str, *, can_enrol: 
         status=status,
         silence=silence,
         lock_pid=lock_pid,
-        others=sorted(pid for pid in _agents() if pid not in own),
+        others=sorted(pid for pid in _agents(status.pid if status is not None else lock_pid) if pid not in own),
         enrolled=can_enrol or _is_there(token_path, closed),
         volumes=[one.status for one in status.volumes]
         if status is not None
@@ -182,17 +182,21 @@ def _lock_holder(path: str) -> int | None:
     return None
 
 
-def _agents() -> Iterator[int]:
-    """The processes on this machine that are agents."""
+def _agents(beside: int | None) -> Iterator[int]:
+    """The agents that see the same mounts as this process does (None: as we do). Those in containers see others."""
+    try:
+        ours = os.readlink(f"/proc/{beside or 'self'}/ns/mnt")
+    except (FileNotFoundError, PermissionError):
+        return
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
-            command = _bytes(f"/proc/{name}/cmdline")
+            is_agent = _PROGRAM.search(_bytes(f"/proc/{name}/cmdline")) is not None
+            if is_agent and os.readlink(f"/proc/{name}/ns/mnt") == ours:
+                yield int(name)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if _PROGRAM.search(command):
-            yield int(name)
+            continue  # it has ended, or is none of our business
 
 
 def _is_secluded(process: str) -> bool:

@@ -1,7 +1,7 @@
 """Looking at paths that storage may block: each in a child process of its own, given up at a deadline.
 
-Run as a program: ``python -m agent.doctor.looking PATH``; it prints a :class:`~agent.doctor.evidence.Look`. A child
-that sleeps in the kernel cannot even be killed; it is signalled and left to itself.
+Run as a program: ``python -m agent.doctor.looking PATH [UID]``; it prints a :class:`~agent.doctor.evidence.Look`. A
+child that sleeps in the kernel cannot even be killed; it is signalled and left to itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -25,6 +24,7 @@ DEADLINE_S = 5.0
 NAMES_MAX = 4
 # However many volumes there are, a few children at a time.
 _AT_A_TIME = 16
+_abandoned: list[subprocess.Popen[bytes]] = []
 
 
 def look(places: Sequence[str], user: int | None, deadline_s: float = DEADLINE_S) -> dict[str, Look]:
@@ -51,7 +51,8 @@ def _look_together(places: Sequence[str], user: int | None, deadline_s: float) -
                 found[key.data] = _answer(children[key.data])
     for place, child in children.items():
         if place not in found:
-            child.kill()  # and not waited for: it dies when the kernel lets it
+            child.kill()
+            _abandoned.append(child)  # and not waited for: it dies when the kernel lets it
             found[place] = Look(hung=True)
         if child.stdout is not None:
             child.stdout.close()
@@ -69,23 +70,25 @@ def _answer(child: subprocess.Popen[bytes]) -> Look:
 
 def _start(place: str, user: int | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, place],
+        [sys.executable, "-m", __name__, place, *([] if user is None else [str(user)])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        **_rights(user),
     )
 
 
-def _rights(user: int | None) -> dict[str, Any]:
-    """How to start a process with the rights of this user, where we may."""
-    if user is None or user == os.geteuid() or os.geteuid() != 0:
-        return {}
+def _become(user: int) -> None:
+    """Give up all rights but those of this user, where we have others."""
+    if user == os.geteuid() or os.geteuid() != 0:
+        return
     try:
         entry = pwd.getpwuid(user)
+        group, groups = entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid)
     except KeyError:
-        return {"user": user, "extra_groups": []}
-    return {"user": user, "group": entry.pw_gid, "extra_groups": os.getgrouplist(entry.pw_name, entry.pw_gid)}
+        group, groups = user, []
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
 
 
 def _look_here(place: str) -> Look:
@@ -102,4 +105,6 @@ def _look_here(place: str) -> Look:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        _become(int(sys.argv[2]))
     sys.stdout.buffer.write(msgspec.json.encode(_look_here(sys.argv[1])))

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,29 +26,19 @@ GROUPS = {
     "programs": ("dead", "hung", "eio", "empty-listing", "short-listing", "slow-listing", "branch-lost"),
     "permissions": ("folder-closed", "root-closed"),
 }
-NOBODY = 65534
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A directory that every user may enter."""
-    path = Path(tempfile.mkdtemp(prefix="holdfast-matrix-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("group", GROUPS)
 def test_r42_every_fault_comes_to_its_state_and_to_no_false_absence(
-    group: str, moment: Moment, home: Path, disks: Disks
+    group: str, moment: Moment, tmp_path: Path, disks: Disks
 ) -> None:
-    top = home / "mnt"
+    top, home = tmp_path / "mnt", tmp_path / "state"
     top.mkdir()
-    (home / "state").mkdir(mode=0o755)
+    home.mkdir()
     with grounds(disks, top, [row(name) for name in GROUPS[group]]) as cells:
-        parts = MatrixStack(home / "state")
-        parts.user = NOBODY if group == "permissions" else None
+        parts = MatrixStack(home)
+        parts.humble = group == "permissions"
         parts.impatient = group == "programs"
         try:
             parts.start_agent(top)
