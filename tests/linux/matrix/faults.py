@@ -197,10 +197,31 @@ def _exchange(ground: Ground) -> None:
     disk.mount()
 
 
+def _saved(ground: Ground) -> Path:
+    return ground.place.parent / f".{ground.place.name}-image"
+
+
+def _save(ground: Ground) -> None:
+    """Keep what is on the disk in a file, where no tool meets its UUID a second time."""
+    disk = _as(DiskGround, ground)
+    disk.umount()
+    run("cp", "--sparse=always", disk.disk.device, str(_saved(disk)))
+    disk.mount()
+
+
+def _restore(ground: Ground) -> None:
+    disk = _as(DiskGround, ground)
+    disk.umount()
+    run("blkdiscard", "-f", disk.disk.device)
+    run("dd", f"if={_saved(disk)}", f"of={disk.disk.device}", "bs=1M", "conv=sparse,notrunc,fsync", "status=none")
+    disk.mount()
+
+
 def _reformat(ground: Ground) -> None:
     disk = _as(DiskGround, ground)
     uuid = run("blkid", "-p", "-s", "UUID", "-o", "value", disk.disk.device)
     disk.umount()
+    run("blkdiscard", "-f", disk.disk.device)
     commands = {
         "ext4": ["mkfs.ext4", "-q", "-F", "-U", uuid],
         "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={uuid}"],
@@ -325,7 +346,7 @@ FAULTS = {
     "wrong-disk": Fault(_put_stranger, _mount_again),
     "turns": Fault(_take_turns, _turn_back, _with_companion),
     "clone": Fault(_mount_clone, _unmount_clone, _copy),
-    "reformatted": Fault(_reformat, _exchange, _copy),
+    "reformatted": Fault(_reformat, _restore, _save),
     "set-back": Fault(_exchange, _exchange, _copy_then_add),
     "snapshot": Fault(_swap_subvolumes, _swap_subvolumes, _prepare_snapshot),
     "shut-down": Fault(_shut_down, _mount_again),
