@@ -155,3 +155,41 @@ def test_who_holds_the_state_is_told_without_taking_the_lock(parts: Stack, tmp_p
     assert evidence.lock_pid == running.lock_pid == running.status.pid
     assert evidence.enrolled
     assert running.status.pid not in running.others
+
+
+class WithoutInotify(Stack):
+    """Its agent is in a user namespace where the kernel gives it no inotify instance."""
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        if module != "agent.cli":
+            return super()._start(module, *arguments)
+        script = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+        return subprocess.Popen(
+            ["unshare", "-U", "-r", "sh", "-c", script, "sh", sys.executable, "-m", module, *arguments],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+
+def test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit(
+    disk: Disk, tmp_path: Path
+) -> None:
+    home = tmp_path / "state"
+    home.mkdir()
+    parts = WithoutInotify(home)
+    try:
+        parts.start_agent(tmp_path / "mnt")
+        parts.library(disk.path)
+        parts.feed.until(lambda item: item["kind"] == "asset.added")
+        parts.until_online("family")
+        assert "instance-limit" in findings(parts)
+        (disk.path / "trip/IMG_2.jpg").write_bytes(b"\xff\xd8")
+        parts.scan()
+        added = parts.feed.until(lambda item: item["kind"] == "asset.added")
+        assert added["state"]["file_name"] == "IMG_2.jpg"
+        assert "the limit of inotify instances is reached" in parts.agent_cli("status")
+    finally:
+        parts.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.linux.disks import Disks
+from tests.linux.matrix import document
 from tests.linux.matrix.expected import ROWS, Moment, row
 from tests.linux.matrix.rounds import MatrixStack, Round, grounds
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.root, pytest.mark.story]
 GROUPS = {
     "mounts": ("unmounted", "unmounted-lazily", "unmounted-in-use", "stray-files"),
     "places": ("covered", "nested", "alias", "read-only"),
-    "identities": ("wrong-disk", "turns", "clone", "reformatted"),
+    "identities": ("wrong-disk", "turns", "clone", "clone-renamed", "reformatted"),
     "contents": ("set-back", "snapshot", "shut-down", "disk-errors", "emptied"),
     "programs": ("dead", "hung", "eio", "empty-listing", "short-listing", "slow-listing", "branch-lost"),
     "permissions": ("folder-closed", "root-closed"),
@@ -62,3 +63,11 @@ def _record(group: str, moment: Moment, seen: list[dict[str, object]]) -> None:
     """For `make matrix`, which writes the table for people."""
     if place := os.environ.get("HOLDFAST_MATRIX"):
         Path(place, f"{group} {moment}.json").write_text(json.dumps(seen))
+
+
+def test_the_document_says_what_is_expected() -> None:
+    """The times are of the machine that measured them; all else must be as the code says."""
+    written = document.DOCUMENT.read_text()
+    assert written == document.render(document.times_in(written)), (
+        "make matrix, or python -m tests.linux.matrix.document"
+    )

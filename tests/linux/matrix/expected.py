@@ -54,7 +54,9 @@ ROWS = (
     Row("read-only", "remounted read-only by a person", _LOCAL, Reason.VERIFIED),
     Row("wrong-disk", "another disk in its place", _DISKS, Reason.WRONG_VOLUME),
     Row("turns", "two disks that take turns at one place: the one that is away", _DISKS, Reason.WRONG_VOLUME),
-    Row("clone", "a clone of the disk mounted beside it", _DISKS, Reason.CLONE),
+    Row("clone", "a clone of the disk mounted beside it", ("ext4", "xfs"), Reason.CLONE),
+    # From Linux 6.7 on the kernel itself gives the second one another UUID for as long as it is mounted.
+    Row("clone-renamed", "a clone beside it that the kernel gives another UUID", ("btrfs",), Reason.VERIFIED),
     Row("reformatted", "formatted anew with the same UUID", _DISKS, Reason.REFORMATTED),
     Row("set-back", "set back to an older image", _DISKS, Reason.ROLLED_BACK),
     Row("snapshot", "rolled back to a snapshot", ("btrfs",), Reason.ROLLED_BACK),
@@ -86,6 +88,9 @@ NOT_YET: dict[tuple[str, str, str], Today] = {
     # What is newer than the earlier state is missed, and told: the catalog must hold it instead (R11).
     ("set-back", "*", "*"): _TAKEN_FOR_TRUE,
     ("snapshot", "*", "*"): _TAKEN_FOR_TRUE,
+    # One that is attached is looked at again at its own mount only.
+    ("clone", "*", Moment.AT_REST): Today(Reason.VERIFIED),
+    ("clone", "*", Moment.MID_SCAN): Today(Reason.VERIFIED),
     ("shut-down", "ext4", "*"): Today(Reason.IO_ERROR),
     ("shut-down", "xfs", "*"): Today(Reason.WRONG_VOLUME),
 }

@@ -346,6 +346,7 @@ FAULTS = {
     "wrong-disk": Fault(_put_stranger, _mount_again),
     "turns": Fault(_take_turns, _turn_back, _with_companion),
     "clone": Fault(_mount_clone, _unmount_clone, _copy),
+    "clone-renamed": Fault(_mount_clone, _unmount_clone, _copy),
     "reformatted": Fault(_reformat, _restore, _save),
     "set-back": Fault(_exchange, _exchange, _copy_then_add),
     "snapshot": Fault(_swap_subvolumes, _swap_subvolumes, _prepare_snapshot),
