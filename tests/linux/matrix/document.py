@@ -28,11 +28,13 @@ Made by `make matrix`, and checked by `tests/linux/test_fault_matrix.py`, which 
 through the whole product: a real sidecar, a real agent, kernel mounts, loop disks, FUSE programs.
 
 Each is done at three moments: at rest after a complete scan, in the middle of a running scan, and while the agent is
-down, which is then started. Each cell shows the state and the reason that the volume comes to and keeps; where moments
-differ, all are shown. In every cell, and at every moment:
+down, which is then started. Each cell shows the state and the reason that the volume comes to and keeps, whatever the
+moment. In every cell:
 
 - **no photo is called missing, or removed**;
 - when the fault is over, the volume is `online` again without anybody's help, and every photo has the id it had.
+
+What is not so yet, if anything is not, stands at the end.
 
 Faults marked "at the next look" are those that the kernel tells nobody of: they show when something is read, by a
 scan, by a hint, or by a person's use. What each reason means is in [troubleshooting.md](troubleshooting.md).

@@ -91,6 +91,8 @@ NOT_YET: dict[tuple[str, str, str], Today] = {
     # One that is attached is looked at again at its own mount only.
     ("clone", "*", Moment.AT_REST): Today(Reason.VERIFIED),
     ("clone", "*", Moment.MID_SCAN): Today(Reason.VERIFIED),
+    # Nothing tells that it went; what is missed on it is never confirmed, and so not told.
+    ("branch-lost", "mergerfs", "*"): Today(Reason.VERIFIED),
     ("shut-down", "ext4", "*"): Today(Reason.IO_ERROR),
     ("shut-down", "xfs", "*"): Today(Reason.WRONG_VOLUME),
 }
