@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,10 @@ from tests.story.stack import PATIENCE_S, Item, Stack
 HOLD_S = 2.0
 # A silent fault shows at the next look; looks are asked for this often.
 LOOK_EVERY_S = 2.0
+# Most faults are there by then; a person's umount must wait for the worker, which goes on after this.
+GO_ON_S = 0.02
+# Many volumes at once, each with a process that is started again.
+COME_TO_S = 2 * PATIENCE_S
 # Storage that hangs is given up after this, where something is to hang; longer than a busy machine ever needs.
 WAITS = "patience_s = 6.0\nprobe_deadline_s = 6.0\n"
 TOGETHER = 4
@@ -178,7 +183,7 @@ class Round:
 
     def wait(self) -> None:
         """Wait until every cell is in the state that it has to be in, and stays there."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + COME_TO_S
         look_at = 0.0
         while any(cell.seen is None for cell in self.cells):
             assert time.monotonic() < until, self._complaint()
@@ -249,7 +254,7 @@ class Round:
         for cell in self.cells:
             cell.fault.mend(cell.ground)
         everyone = {*(cell.volume for cell in self.cells), *self.companions}
-        self.parts.feed.until_true(lambda: everyone <= self._online(), timeout_s=PATIENCE_S)
+        self.parts.feed.until_true(lambda: everyone <= self._online(), timeout_s=COME_TO_S)
         before = len(self._scans())
         self.parts.scan()
         self.parts.feed.until_true(
@@ -323,13 +328,10 @@ def _until_opened(watch: INotify, wd: int) -> None:
 def _with_worker(worker: int, cell: Cell) -> None:
     """The fault, while the worker stands still in the middle; it goes on as soon as the fault is there, or when it
     holds a directory that must be let go first."""
-    pid = os.fork()
-    if pid == 0:
-        time.sleep(0.02)
-        os.kill(worker, signal.SIGCONT)
-        os._exit(0)
+    go_on = threading.Timer(GO_ON_S, os.kill, (worker, signal.SIGCONT))
+    go_on.start()
     cell.fault.befall(cell.ground)
-    os.waitpid(pid, 0)
+    go_on.join()
 
 
 @contextmanager
