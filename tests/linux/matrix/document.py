@@ -85,7 +85,14 @@ def _time(row: Row, after_s: float | None) -> str:
 def _cell(row: Row, fs_type: str) -> str:
     if fs_type not in row.file_systems:
         return ""
-    return f"{STATE_OF[row.reason]}, {row.reason}" if row.reason is not Reason.VERIFIED else "online"
+    return "online" if row.reason is Reason.VERIFIED else _in_words((row.reason, *row.also))
+
+
+def _in_words(reasons: tuple[Reason, ...]) -> str:
+    """``suspect, io-error or shut-down``; each with its state where these differ."""
+    if len({STATE_OF[reason] for reason in reasons}) == 1:
+        return f"{STATE_OF[reasons[0]]}, {' or '.join(reasons)}"
+    return " or ".join(f"{STATE_OF[reason]}, {reason}" for reason in reasons)
 
 
 def _open(row: Row) -> list[str]:
@@ -97,7 +104,7 @@ def _open(row: Row) -> list[str]:
             moments = [moment for moment in late if late[moment] == found]
             when = "" if len(moments) == len(Moment) else f", {' and '.join(moments)}"
             told = f"; the feed says {', '.join(sorted(found.told))}" if found.told - row.told else ""
-            lines.append(f"- {row.words}, {fs_type}{when}: {STATE_OF[found.reason]}, {found.reason}{told}")
+            lines.append(f"- {row.words}, {fs_type}{when}: {_in_words(found.reasons)}{told}")
     return lines
 
 

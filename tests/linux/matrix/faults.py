@@ -227,7 +227,8 @@ def _reformat(ground: Ground) -> None:
         "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={uuid}"],
         "btrfs": ["mkfs.btrfs", "-q", "-f", "-U", uuid],
     }
-    run(*commands[disk.fs_type], disk.disk.device)
+    # blkid remembers what it saw on this device a second ago, and mkfs believes it.
+    run("env", "BLKID_FILE=/dev/null", *commands[disk.fs_type], disk.disk.device)
     disk.mount()
     fill(disk.place, folders=3, first=900)
 

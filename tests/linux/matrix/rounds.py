@@ -200,7 +200,8 @@ class Round:
         moved = [
             f"{cell.name}: {states[cell.volume]} after {cell.seen.reason}"
             for cell in self.cells
-            if cell.seen is not None and states[cell.volume][1] != cell.seen.reason
+            if cell.seen is not None
+            and states[cell.volume][1] not in outcome(cell.row.name, cell.ground.fs_type, self.moment).reasons
         ]
         assert moved == [], "these did not keep the state that they had come to"
         self._note_told()
@@ -210,7 +211,7 @@ class Round:
         socket = str(self.parts.home / "agent" / "agent.sock")
         for cell in self.cells:
             expected = outcome(cell.row.name, cell.ground.fs_type, self.moment)
-            if cell.seen is None and (cell.row.silent or expected.reason == "verified"):
+            if cell.seen is None and (cell.row.silent or expected.is_online):
                 try:
                     send_request(socket, Request("scan", cell.volume))
                 except OSError:
@@ -223,13 +224,13 @@ class Round:
                 continue
             expected = outcome(cell.row.name, cell.ground.fs_type, self.moment)
             state, reason = states[cell.volume]
-            if reason != expected.reason:
+            if reason not in expected.reasons:
                 continue
-            looked = expected.reason != "verified" or any(
+            looked = not expected.is_online or any(
                 one["state"]["volume_id"] == cell.volume for one in scans[self.scans_before :]
             )
             if looked:
-                after_s = None if expected.reason == "verified" else time.monotonic() - cell.befell_at
+                after_s = None if expected.is_online else time.monotonic() - cell.befell_at
                 cell.seen = Seen(cell.row.name, cell.ground.fs_type, self.moment, state, reason, after_s, [])
 
     def _note_told(self) -> None:
@@ -307,7 +308,7 @@ class Round:
         states = self._states()
         late = [
             f"{cell.name}: {states[cell.volume]}, not "
-            f"{outcome(cell.row.name, cell.ground.fs_type, self.moment).reason}; told "
+            f"{' or '.join(outcome(cell.row.name, cell.ground.fs_type, self.moment).reasons)}; told "
             f"{sorted({one['kind'] for one in self._news(cell)})}"
             for cell in self.cells
             if cell.seen is None
