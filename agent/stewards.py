@@ -114,6 +114,7 @@ class Steward:
 
     def read(self, now: float) -> News:
         """What the worker has said since the last call, or what its silence means."""
+        self._died_at = [at for at in self._died_at if now - at < _DEATHS_S]
         if self.worker is None:
             return News([], spooled=False)
         messages = self.worker.receive(now)
@@ -156,7 +157,7 @@ class Steward:
         self._retry_at = None
         return True
 
-    def reading(self, status: VolumeStatus, pending: int, delivery_problem: str | None, now: float) -> VolumeReading:
+    def reading(self, status: VolumeStatus, pending: int, problem: str | None) -> VolumeReading:
         """This volume, as the status socket tells it."""
         said = self._reading
         return VolumeReading(
@@ -166,8 +167,8 @@ class Steward:
             watching="nothing" if said is None else said.watching,
             watched_directories=0 if said is None else said.watched_directories,
             worker_pid=None if self.worker is None else self.worker.pid,
-            worker_deaths=sum(now - at < _DEATHS_S for at in self._died_at),
-            delivery_problem=delivery_problem,
+            worker_deaths=len(self._died_at),
+            problem=problem,
         )
 
     def close(self) -> None:
@@ -207,7 +208,7 @@ class Steward:
     def _ended(self, now: float) -> News:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
-        self._died_at = [at for at in self._died_at if now - at < _DEATHS_S] + [now]
+        self._died_at.append(now)
         was_attached = self._epoch is not None
         if self._epoch is not None:
             self.doubted_mounts.add(self._epoch.mount_id)

@@ -336,7 +336,6 @@ class Supervisor:
                     status,
                     self._session.pending(status.volume),
                     self._session.shipping_problem(status.volume),
-                    self._clock.now().boot,
                 )
                 for status in self._statuses()
                 if status.volume in self._stewards

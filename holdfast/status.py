@@ -28,7 +28,7 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     """One volume: its state as the sidecar is told it, what is under way, and how its changes are seen.
 
     ``worker_deaths`` counts the worker processes that ended by themselves within the last hour.
-    ``delivery_problem`` says why nothing that was seen gets through to the sidecar, when nothing does.
+    ``problem`` says why nothing of it gets through to the sidecar, when nothing does.
     """
 
     status: VolumeStatus
@@ -38,7 +38,7 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     watched_directories: int = 0
     worker_pid: int | None = None
     worker_deaths: int = 0
-    delivery_problem: str | None = None
+    problem: str | None = None
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,8 +66,8 @@ def _volume(reading: VolumeReading, now: float) -> Iterator[str]:
         yield f"    scanning: {scan.fraction:.0%}, {found}{wrong}, for {wording.duration(scan.elapsed_s)}"
     if status.pending:
         yield f"    {wording.count(status.pending, 'observation')} to be delivered"
-    if reading.delivery_problem is not None:
-        yield f"    not delivered: {reading.delivery_problem}"
+    if reading.problem is not None:
+        yield f"    not delivered: {reading.problem}"
     yield f"    {status.volume}"
 
 

@@ -205,13 +205,13 @@ def _workers(evidence: Evidence) -> Iterator[Finding]:
                 why=f"{wording.count(reading.worker_deaths, 'worker')} ended by themselves within the last hour.",
                 remedy="journalctl -u holdfast-agent has their last words. Is there enough memory? Else report them.",
             )
-        if reading.delivery_problem is not None:
+        if reading.problem is not None:
             yield Finding(
                 code=Code.DELIVERY_STALLED,
                 severity=Severity.WARNING,
                 sentence=f"What is seen on {label} does not reach the sidecar.",
                 about=label,
-                why=f"{reading.delivery_problem}. {wording.count(reading.status.pending, 'observation')} wait.",
+                why=f"{reading.problem}. {wording.count(reading.status.pending, 'observation')} wait.",
                 remedy="It is tried again by itself, and nothing is skipped. If it stays, see the sidecar's log.",
             )
 

@@ -134,7 +134,7 @@ CASES: dict[Code, Evidence] = {
     Code.SCANS_ONLY: replace(WELL, agent=agent(volume(fs_type="nfs4"), watching="scans only")),
     Code.WATCH_LIMIT: replace(WELL, host=replace(WELL.host, max_user_watches=999)),
     Code.INSTANCE_LIMIT: replace(WELL, host=replace(WELL.host, max_user_instances=2)),
-    Code.DELIVERY_STALLED: replace(WELL, agent=agent(volume(), delivery_problem="413 too-large: too large")),
+    Code.DELIVERY_STALLED: replace(WELL, agent=agent(volume(), problem="413 too-large: too large")),
     Code.WORKER_RESTARTS: replace(WELL, agent=agent(volume(), worker_deaths=3)),
     Code.FUSECTL_MISSING: replace(
         WELL, agent=agent(volume(fs_type="fuse.sshfs")), host=replace(WELL.host, fusectl="fusectl is not mounted there")
@@ -214,7 +214,7 @@ def test_status_and_doctor_print_the_sentence_of_a_reason_and_where_to_read_on(r
 
 def test_status_shows_state_since_when_place_watch_scan_and_what_waits() -> None:
     scan = ScanProgress(scan="scn_1", directory="", fraction=0.4, directories=30, files=1200, errors=1, elapsed_s=12.0)
-    reading = {"scan": scan, "watched_directories": 1204, "delivery_problem": "the sidecar answers 503"}
+    reading = {"scan": scan, "watched_directories": 1204, "problem": "the sidecar answers 503"}
     answer = running(replace(volume(), pending=12), **reading)
     lines = [click.unstyle(line).strip() for line in status.lines(answer, NOW)]
     assert re.fullmatch(r"family: online since \d{4}-\d\d-\d\d \d\d:\d\d \(2 h 0 min\)", lines[2])
