@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,11 +154,11 @@ class Round:
             self.parts.stop_agent()
         for cell in self.cells:
             worker = self._catch(cell) if self.moment is Moment.MID_SCAN else None
-            cell.befell_at = time.monotonic()
             if worker is None:
                 cell.fault.befall(cell.ground)
             else:
                 _with_worker(worker, cell)
+            cell.befell_at = time.time()
         if self.moment is Moment.AGENT_DOWN:
             self.parts.start_agent(self.top)
 
@@ -230,8 +231,14 @@ class Round:
                 one["state"]["volume_id"] == cell.volume for one in scans[self.scans_before :]
             )
             if looked:
-                after_s = None if expected.is_online else time.monotonic() - cell.befell_at
+                after_s = None if expected.is_online else self._after_s(cell, reason)
                 cell.seen = Seen(cell.row.name, cell.ground.fs_type, self.moment, state, reason, after_s, [])
+
+    def _after_s(self, cell: Cell, reason: str) -> float | None:
+        """How long after the fault the sidecar said so in its feed, by its own record."""
+        items = [one for one in self.parts.feed.items[self.from_item :] if one["id"] == cell.volume]
+        said = [one["at"] for one in items if one["state"]["reason"] == reason]
+        return max(0.0, datetime.fromisoformat(said[0]).timestamp() - cell.befell_at) if said else None
 
     def _note_told(self) -> None:
         self.parts.feed.drain()
