@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check mutations demo bench clean
+.PHONY: help up test check mutations demo bench matrix clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ demo: ## Watch it tell apart a disk that is away and photos that are gone (root;
 bench: ## Measure scans and latencies against their limits; writes docs/benchmarks.md (root)
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m bench $(ARGS)
+
+matrix: ## Do every fault on every file system; writes docs/fault-matrix.md (root)
+	@.ci/venv all
+	@place=$$(mktemp -d); trap 'rm -rf -- "$$place"' EXIT; export HOLDFAST_MATRIX=$$place; \
+	  "$$VENV/bin/pytest" -n 2 tests/linux/test_fault_matrix.py -k fault_comes $(ARGS); \
+	  "$$VENV/bin/python" -m tests.linux.matrix.document "$$place"
 
 clean: ## Remove the virtual environment and all caches
 	@rm -rf -- "$$VENV" build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

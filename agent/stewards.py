@@ -38,6 +38,8 @@ _log = structlog.get_logger("agent.stewards")
 _FAREWELL_S = 2.0
 # A volume that was let go of for somebody to unmount it is taken up again after this.
 RELEASED_S = 60.0
+# Deaths of workers are counted for this long: one is an accident, several in an hour are a fault.
+_DEATHS_S = 3600.0
 
 
 class News(NamedTuple):
@@ -70,6 +72,7 @@ class Steward:
         self._retry_at: float | None = None
         # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
         self._stuck: dict[int, WorkerProcess] = {}
+        self._died_at: list[float] = []
         self._where = ""
         self._letting_go = False
         self._hang_watch: HangWatch | None = None
@@ -171,6 +174,7 @@ class Steward:
 
     def read(self, now: float) -> News:
         """What the worker has said since the last call, or what its silence means."""
+        self._died_at = [at for at in self._died_at if now - at < _DEATHS_S]
         if self.worker is None:
             return News([], spooled=False)
         messages = self.worker.receive(now)
@@ -235,6 +239,7 @@ class Steward:
             watched_directories=0 if said is None else said.watched_directories,
             worker_pid=None if self.worker is None else self.worker.pid,
             matched=list(matched),
+            worker_deaths=len(self._died_at),
         )
 
     def close(self) -> None:
@@ -277,6 +282,7 @@ class Steward:
     def _ended(self, now: float) -> News:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
+        self._died_at.append(now)
         was_attached = self._epoch is not None
         if self._epoch is not None:
             self.doubted_mounts.add(self._epoch.mount_id)

@@ -29,7 +29,8 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
 
     A volume that another agent reports is shown as ``two-writers`` here; the sidecar is told how it is. ``problem``
     says why nothing of it gets through, if so. ``spool_full``: looking waits until some of what was found is told.
-    ``matched`` names the factors of its identity that agreed when it was recognised last.
+    ``matched`` names the factors of its identity that agreed when it was recognised last. ``worker_deaths`` counts the
+    worker processes that ended by themselves within the last hour.
     """
 
     status: VolumeStatus
@@ -41,6 +42,7 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
     matched: list[Factor] = []
     problem: str | None = None
     spool_full: bool = False
+    worker_deaths: int = 0
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,6 +87,9 @@ STATE_OF: dict[Reason, VolumeState] = {
     Reason.AGENT_SILENT: VolumeState.UNKNOWN,
 }
 
+# The page that explains every message about storage; each has an anchor there.
+HELP = "docs/troubleshooting.md"
+
 # What a person reads, everywhere the same. {where} is the last known mount point. Each has an anchor of the
 # reason's name in docs/troubleshooting.md.
 SENTENCES: dict[Reason, str] = {
@@ -124,6 +127,11 @@ SENTENCES: dict[Reason, str] = {
 def sentence(reason: Reason, where: str) -> str:
     """One sentence for people: what is wrong with the storage at ``where``, and what to do."""
     return SENTENCES[reason].format(where=where or "its mount point")
+
+
+def help_of(reason: Reason) -> str:
+    """Where the documentation explains a reason: cause, effect, remedy. Everywhere the same, as the sentence is."""
+    return f"{HELP}#{reason.value}"
 
 
 class Epoch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -8,9 +8,11 @@ from typing import NoReturn
 import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
+from agent.uplink import BadUrl, check_url
 
 USAGE = 64
 NO_INPUT = 66
+FINDINGS = 1
 UNAVAILABLE = 69
 TRY_AGAIN = 75
 BAD_CONFIG = 78
@@ -31,6 +33,16 @@ def configuration(path: str) -> AgentConfig:
         return load(path)
     except ConfigInvalid as error:
         end(str(error), BAD_CONFIG)
+
+
+def usable_configuration(path: str) -> AgentConfig:
+    """Likewise, and the sidecar's URL must be one that the agent may talk to."""
+    config = configuration(path)
+    try:
+        check_url(config.sidecar, config.allow_plain_http)
+    except BadUrl as error:
+        end(f"{path}: sidecar: {error}", BAD_CONFIG)
+    return config
 
 
 def end(sentence: str, code: int) -> NoReturn:

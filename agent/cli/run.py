@@ -12,7 +12,7 @@ import structlog
 
 from agent import config as configuration_file
 from agent import registry
-from agent.cli.common import BAD_CONFIG, TRY_AGAIN, config_option, configuration, end
+from agent.cli.common import BAD_CONFIG, TRY_AGAIN, config_option, end, usable_configuration
 from agent.config import AgentConfig
 from agent.enrolment import EnrolmentFailed, enrol_once
 from agent.linux import kernel
@@ -34,7 +34,7 @@ _log = structlog.get_logger("agent")
 def run(config_path: str) -> None:
     """Run the agent in the foreground until SIGTERM. SIGHUP reads the configuration's roots again."""
     configure()
-    config = configuration(config_path)
+    config = usable_configuration(config_path)
     os.makedirs(os.path.join(config.state_dir, "journals"), mode=0o700, exist_ok=True)
     lock = _lock(config)
     book, token = _prepare(config)

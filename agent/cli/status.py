@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
 import click
 import msgspec
 
 from agent.cli.common import config_option, configuration, no_agent
 from agent.local_socket import ask_status
+from holdfast import wording
 from holdfast.status import AgentStatus, VolumeReading
+from holdfast.volumes import VolumeState, help_of
+
+_COLOURS = {VolumeState.ONLINE: "green", VolumeState.SUSPECT: "red", VolumeState.CONFLICT: "red"}
 
 
 @click.command()
@@ -23,35 +31,59 @@ def status(config_path: str, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
         return
-    for line in lines(answer):
+    for line in lines(answer, time.time()):
         click.echo(line)
 
 
-def lines(answer: AgentStatus) -> list[str]:
-    """The status in words."""
-    found = [f"agent {answer.agent or '(not enrolled)'}, pid {answer.pid}; sidecar: {answer.sidecar}"]
+def lines(answer: AgentStatus, now: float) -> Iterator[str]:
+    """The status in words. ``now`` is Unix time."""
+    yield f"agent {answer.agent or '(not enrolled)'}, pid {answer.pid}; sidecar: {answer.sidecar}"
     for reading in answer.volumes:
-        found.extend(_volume(reading))
-    for binding in answer.bindings:
-        if binding.message is not None:
-            found.append(f"import path {binding.import_path}: {binding.message}")
-    return found
+        yield ""
+        yield from _volume(reading, now)
+    refused = [binding.message for binding in answer.bindings if binding.message is not None]
+    if refused:
+        yield ""
+    yield from (f"import path refused: {wording.shown(message)}" for message in refused)
 
 
-def _volume(reading: VolumeReading) -> list[str]:
+def _volume(reading: VolumeReading, now: float) -> Iterator[str]:
     status = reading.status
-    found = [f"{status.label} ({status.volume}): {status.state}", f"    {status.detail}"]
+    state = click.style(status.state, fg=_COLOURS.get(status.state, "yellow"), bold=True)
+    yield f"{wording.shown(status.label)}: {state} {_since(status.since, now)}"
+    yield f"    {wording.shown(status.detail)}"
+    if status.state is not VolumeState.ONLINE:
+        yield f"    what to do: {help_of(status.reason)}"
+    if status.mounted_at is not None:
+        yield f"    mounted at {wording.shown(status.mounted_at)} ({status.identity.fs_type})"
+    elif status.last_mounted_at is not None:
+        yield f"    last mounted at {wording.shown(status.last_mounted_at)} ({status.identity.fs_type})"
     if reading.matched:
-        found.append(f"    recognised by {', '.join(reading.matched)}")
-    if reading.scan is not None:
-        scan = reading.scan
-        found.append(f"    scanning: {scan.fraction:.0%}, {scan.files} files in {scan.directories} directories")
-    if reading.watched_directories:
-        found.append(f"    watching {reading.watched_directories} directories by {reading.watching}")
+        yield f"    recognised by {', '.join(reading.matched)}"
+    if status.state is VolumeState.ONLINE:
+        yield f"    {_watching(reading)}"
+    if (scan := reading.scan) is not None:
+        found = f"{wording.count(scan.files, 'file')} in {scan.directories:,} directories"
+        wrong = f", {wording.count(scan.errors, 'error')}" if scan.errors else ""
+        yield f"    scanning: {scan.fraction:.0%}, {found}{wrong}, for {wording.duration(scan.elapsed_s)}"
     if status.pending:
-        found.append(f"    {status.pending} observations wait to be delivered")
+        yield f"    {wording.count(status.pending, 'observation')} to be delivered"
     if reading.spool_full:
-        found.append("    too much waits; nothing more is looked at until the sidecar has taken some of it")
+        yield "    too much waits: nothing more is looked at until the sidecar has taken some of it"
     if reading.problem is not None and reading.problem != status.detail:
-        found.append(f"    {reading.problem}")
-    return found
+        yield f"    not delivered: {reading.problem}"
+    yield f"    {status.volume}"
+
+
+def _watching(reading: VolumeReading) -> str:
+    if reading.watched_directories:
+        directories = (
+            "1 directory" if reading.watched_directories == 1 else f"{reading.watched_directories:,} directories"
+        )
+        return f"changes are seen by {reading.watching}: {directories} watched"
+    return f"changes are seen by {reading.watching}"
+
+
+def _since(since: float, now: float) -> str:
+    at = datetime.fromtimestamp(since).astimezone()
+    return f"since {at:%Y-%m-%d %H:%M} ({wording.duration(max(0.0, now - since))})"

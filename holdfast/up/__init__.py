@@ -2,7 +2,7 @@
 
 Start with ``session``, which is one run from start to end. ``checks`` refuses what cannot work before anything is
 started; ``processes`` and ``launch`` run the parts; ``catalog`` and ``follow`` speak with the sidecar.
-``progress``, ``events``, ``narrate``, ``folders``, ``summary``, ``wording`` and ``restarts`` decide what is said
+``progress``, ``events``, ``narrate``, ``folders``, ``summary`` and ``restarts`` decide what is said
 and done, and are pure.
 """
 

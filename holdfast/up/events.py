@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from holdfast.up import folders, wording
+from holdfast import wording
+from holdfast.up import folders
 from holdfast.up.catalog import FeedItem, Hold, Move, Volume
 from holdfast.up.narrate import Event, FileEvent, Note, VolumeEvent
 

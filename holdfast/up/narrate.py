@@ -13,8 +13,7 @@ from operator import attrgetter
 
 import msgspec
 
-from holdfast import paths
-from holdfast.up import wording
+from holdfast import paths, wording
 
 FOLD_ABOVE = 3  # files of one kind in one directory that are still named one by one
 LINES_MAX = 12  # lines of one batch before directories are folded too

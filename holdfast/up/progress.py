@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from holdfast import wording
 from holdfast.status import VolumeReading
-from holdfast.up import wording
 from holdfast.volumes import VolumeState
 
 _BAR_MAX = 30

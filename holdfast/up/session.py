@@ -12,8 +12,8 @@ from types import FrameType
 
 import msgspec
 
-from holdfast import __version__
-from holdfast.up import checks, folders, restarts, wording
+from holdfast import __version__, wording
+from holdfast.up import checks, folders, restarts
 from holdfast.up.agent_socket import read_status
 from holdfast.up.catalog import Catalog, CatalogError, ImportPath, Move
 from holdfast.up.checks import Listen

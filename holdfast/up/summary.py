@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holdfast.up import wording
+from holdfast import wording
 from holdfast.up.catalog import Statistics, Volume
 from holdfast.up.checks import Listen
 from holdfast.up.processes import Exit

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-from holdfast.up import wording
+from holdfast import wording
 from holdfast.up.narrate import Line, Tone
 
 _COLOURS = {Tone.GOOD: "32", Tone.CHANGED: "36", Tone.BAD: "31"}

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from holdfast import ids, paths
 from holdfast.reports import Absent
-from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState
+from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState, help_of
 from sidecar import holds as holds_told
 from sidecar import proofs
 from sidecar.api import shapes
@@ -339,6 +339,7 @@ def _volume(row: AnyRow, assets: int, last_scan: int | None) -> shapes.Volume:
         state=VolumeState(row.state),
         reason=Reason(row.reason),
         detail=row.detail,
+        help=help_of(Reason(row.reason)),
         since=moment(row.since),
         epoch=None if row.epoch is None else msgspec.json.decode(row.epoch, type=Epoch),
         last_scan=moment_or_none(last_scan),

@@ -151,8 +151,9 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A file system that assets are on. ``since`` is when it came into its state, ``pending`` how many
-    observations wait at the agent, ``last_scan`` when the last complete scan ended."""
+    """A file system that assets are on. ``since`` is when it came into its state, ``detail`` the sentence for
+    people, ``help`` where the documentation says what to do. ``pending`` is how many observations wait at the
+    agent, ``last_scan`` when the last complete scan ended."""
 
     id: str
     agent: str
@@ -165,6 +166,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     state: VolumeState
     reason: Reason
     detail: str
+    help: str
     since: datetime
     epoch: Epoch | None
     last_scan: datetime | None

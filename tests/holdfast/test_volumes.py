@@ -13,9 +13,11 @@ DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "troubleshoot
 
 
 def sections() -> dict[str, str]:
-    """The sections of the documentation by their anchor."""
+    """The sections about reasons, by their anchor."""
     with open(DOCS, encoding="utf-8") as file:
-        parts = re.split(r'^### <a id="([a-z-]+)"></a>', file.read(), flags=re.MULTILINE)
+        chapter = re.split(r"^## ", file.read(), flags=re.MULTILINE)
+    (reasons,) = [text for text in chapter if text.startswith("Reasons")]
+    parts = re.split(r'^### <a id="([a-z-]+)"></a>', reasons, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.up import wording
+from holdfast import wording
 
 
 @pytest.mark.parametrize(

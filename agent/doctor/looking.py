@@ -1,0 +1,110 @@
+"""Looking at paths that storage may block: each in a child process of its own, given up at a deadline.
+
+Run as a program: ``python -m agent.doctor.looking PATH [UID]``; it prints a :class:`~agent.doctor.evidence.Look`. A
+child that sleeps in the kernel cannot even be killed; it is signalled and left to itself.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from agent.doctor.evidence import Look
+
+# A disk that spins up takes a few seconds; who asks a doctor waits that long, and no longer.
+DEADLINE_S = 5.0
+# Enough to show that a folder is not empty, and what is in it.
+NAMES_MAX = 4
+# However many volumes there are, a few children at a time.
+_AT_A_TIME = 16
+_abandoned: list[subprocess.Popen[bytes]] = []
+
+
+def look(places: Sequence[str], user: int | None, deadline_s: float = DEADLINE_S) -> dict[str, Look]:
+    """What is at these host paths, seen with the rights of this user (None: whoever asks). Takes at most
+    ``deadline_s`` for each sixteen of them."""
+    found: dict[str, Look] = {}
+    wanted = list(dict.fromkeys(places))
+    for start in range(0, len(wanted), _AT_A_TIME):
+        found |= _look_together(wanted[start : start + _AT_A_TIME], user, deadline_s)
+    return found
+
+
+def _look_together(places: Sequence[str], user: int | None, deadline_s: float) -> dict[str, Look]:
+    found: dict[str, Look] = {}
+    children = {place: _start(place, user) for place in places}
+    with selectors.DefaultSelector() as selector:
+        for place, child in children.items():
+            if child.stdout is not None:
+                selector.register(child.stdout, selectors.EVENT_READ, place)
+        until = time.monotonic() + deadline_s
+        while len(found) < len(places) and (left := until - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                selector.unregister(key.fileobj)
+                found[key.data] = _answer(children[key.data])
+    for place, child in children.items():
+        if place not in found:
+            child.kill()
+            _abandoned.append(child)  # and not waited for: it dies when the kernel lets it
+            found[place] = Look(hung=True)
+        if child.stdout is not None:
+            child.stdout.close()
+    return found
+
+
+def _answer(child: subprocess.Popen[bytes]) -> Look:
+    said = b"" if child.stdout is None else child.stdout.read()
+    child.wait()
+    try:
+        return msgspec.json.decode(said, type=Look)
+    except msgspec.DecodeError:
+        return Look(hung=True)  # it died without an answer, which says as much as none
+
+
+def _start(place: str, user: int | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, place, *([] if user is None else [str(user)])],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _become(user: int) -> None:
+    """Give up all rights but those of this user, where we have others."""
+    if user == os.geteuid() or os.geteuid() != 0:
+        return
+    try:
+        entry = pwd.getpwuid(user)
+        group, groups = entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid)
+    except KeyError:
+        group, groups = user, []
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+
+
+def _look_here(place: str) -> Look:
+    names: list[str] = []
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                names.append(os.fsencode(entry.name).decode("utf-8", "replace"))
+                if len(names) == NAMES_MAX:
+                    break
+    except OSError as error:
+        return Look(errno=error.errno or 0)
+    return Look(entries=sorted(names))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        _become(int(sys.argv[2]))
+    sys.stdout.buffer.write(msgspec.json.encode(_look_here(sys.argv[1])))

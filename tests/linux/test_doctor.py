@@ -1,0 +1,205 @@
+"""The doctor beside the real agent: real mounts, a real sidecar, files of the agent's own that are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.doctor import host, sidecar
+from agent.doctor.evidence import SidecarAnswer
+from agent.doctor.looking import look
+from holdfast.volumes import Reason, sentence
+from tests.linux.disks import Disk, Disks
+from tests.linux.fuse_faults import FaultyMount
+from tests.needs import needs
+from tests.story.stack import Stack, stack
+
+pytestmark = [pytest.mark.root, pytest.mark.story]
+
+NOBODY = 65534
+# A look is given up after five seconds, and a few processes are started; the machine may be busy.
+DOCTOR_S = 30.0
+
+
+@pytest.fixture
+def disk(disks: Disks, tmp_path: Path) -> Disk:
+    made = disks.make("ext4", label="family")
+    (made.mount(tmp_path / "mnt/usb") / "trip").mkdir()
+    (made.path / "trip/IMG_1.jpg").write_bytes(b"\xff\xd8")
+    return made
+
+
+@pytest.fixture
+def parts(tmp_path: Path, disk: Disk) -> Iterator[Stack]:
+    """Everything in order."""
+    home = tmp_path / "state"
+    home.mkdir()
+    with stack(home) as running:
+        running.start_agent(tmp_path / "mnt")
+        running.library(disk.path)
+        running.until_online("family")
+        running.feed.until(lambda item: item["kind"] == "scan.finished")
+        yield running
+
+
+def ask(parts: Stack, *arguments: str) -> tuple[int, str]:
+    """What the doctor says, and its exit code."""
+    command = [sys.executable, "-m", "agent.cli", "doctor", *arguments, "--config", str(parts.home / "agent.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DOCTOR_S)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def findings(parts: Stack) -> dict[str, dict[str, Any]]:
+    """What the doctor found that is not in order, by its code. Tests have a mount namespace of their own, which is
+    private, and that is found each time."""
+    code, document = ask(parts, "--json")
+    found = {one["code"]: one for one in json.loads(document)["findings"] if one["severity"] != "ok"}
+    assert (code == 1) == any(one["severity"] != "note" for one in found.values())
+    found.pop("private-mounts", None)
+    return found
+
+
+def test_a_disk_that_is_away_has_one_sentence_in_doctor_status_and_api(parts: Stack, disk: Disk) -> None:
+    assert findings(parts) == {}
+    place = disk.path
+    disk.umount()
+    parts.feed.until(lambda item: item["kind"] == "volume.offline")
+    told = sentence(Reason.NOT_MOUNTED, str(place))
+    assert findings(parts)["not-mounted"]["sentence"] == told
+    assert told in " ".join(ask(parts)[1].split())
+    assert f"    {told}\n" in parts.agent_cli("status")
+    volume = parts.volume("family")
+    assert (volume["detail"], volume["help"]) == (told, "docs/troubleshooting.md#not-mounted")
+    assert "\x1b" not in ask(parts)[1], "no colours where nobody sees them"
+    (place / "stray.jpg").touch()
+    assert set(findings(parts)) == {"not-mounted", "stray-files"}
+    (place / "stray.jpg").unlink()
+    disk.mount(place)
+
+
+def test_without_agent_and_sidecar_the_doctor_finds_both_and_what_is_damaged(parts: Stack, disk: Disk) -> None:
+    (disk.path / "trip").chmod(0)
+    parts.stop_agent()
+    parts.kill_sidecar()
+    assert set(findings(parts)) == {"agent-not-running", "sidecar-unreachable"}
+    (journal,) = (parts.home / "agent/journals").glob("*.sqlite3")
+    journal.write_bytes(b"this was a journal once" * 400)
+    (parts.home / "agent/registry.json").write_text("{")
+    found = findings(parts)
+    assert set(found) == {"agent-not-running", "sidecar-unreachable", "journal-unusable"}
+    (parts.home / "agent.toml").write_text("root = 1\n")
+    (wrong,) = findings(parts).values()
+    assert wrong["code"] == "configuration-invalid"
+    assert "did you mean 'roots'?" in wrong["why"]
+
+
+def test_a_token_that_is_not_known_is_refused_and_the_clock_is_read(parts: Stack) -> None:
+    config = (parts.home / "agent.toml").read_text()
+    url = config.partition('sidecar = "')[2].partition('"')[0]
+    token = host.read_token(str(parts.home / "agent/agent.token"))
+    well = sidecar.ask(url, token, allow_plain_http=False)
+    assert well.answer is SidecarAnswer.WELL
+    assert well.ahead_s is not None
+    assert abs(well.ahead_s) < 5
+    assert sidecar.ask(url, "hf_agent_wrong", allow_plain_http=False).answer is SidecarAnswer.REFUSED
+    assert sidecar.ask("http://192.0.2.1", token, allow_plain_http=False).answer is SidecarAnswer.PLAIN_HTTP
+    assert sidecar.ask("https://a@b/", token, allow_plain_http=False).answer is SidecarAnswer.BAD_URL
+
+
+def test_r17_the_doctor_does_not_wait_for_storage_that_hangs(parts: Stack, disk: Disk, tmp_path: Path) -> None:
+    needs(os.access("/dev/fuse", os.R_OK | os.W_OK), "needs FUSE")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/IMG_1.jpg").touch()
+    with FaultyMount(tmp_path / "far", tmp_path / "mnt/share") as share:
+        parts.library(share.place, name="Share")
+        parts.until_online("share")
+        share.stop()
+        asked = time.monotonic()
+        code, _ = ask(parts)
+        assert time.monotonic() - asked < DOCTOR_S
+        assert code in (0, 1)
+        share.resume()
+
+
+def test_looks_are_taken_side_by_side_with_the_rights_of_the_agent_and_given_up(tmp_path: Path) -> None:
+    needs(os.access("/dev/fuse", os.R_OK | os.W_OK), "needs FUSE")
+    closed, full = tmp_path / "closed", tmp_path / "full"
+    closed.mkdir(mode=0o700)
+    full.mkdir()
+    (full / "a").touch()
+    (tmp_path / "far").mkdir()
+    with FaultyMount(tmp_path / "far", tmp_path / "near") as share:
+        share.stop()
+        seen = look([str(closed), str(full), str(share.place)], None, deadline_s=3.0)
+        share.resume()
+    assert seen[str(share.place)].hung
+    assert seen[str(full)].entries == ["a"]
+    assert look([str(closed)], NOBODY, deadline_s=20.0)[str(closed)].errno != 0
+
+
+def test_who_holds_the_state_is_told_without_taking_the_lock(parts: Stack, tmp_path: Path) -> None:
+    state = str(parts.home / "agent")
+    evidence = host.read_agent(state, f"{state}/nobody.sock", f"{state}/agent.token", can_enrol=False)
+    assert evidence.status is None
+    running = host.read_agent(state, f"{state}/agent.sock", f"{state}/agent.token", can_enrol=False)
+    assert running.status is not None
+    assert evidence.lock_pid == running.lock_pid == running.status.pid
+    assert evidence.enrolled
+    assert running.status.pid not in running.others
+
+
+def test_a_worker_that_ends_again_and_again_is_found(parts: Stack) -> None:
+    for _ in range(3):
+        (reading,) = json.loads(parts.agent_cli("status", "--json"))["volumes"]
+        os.kill(reading["worker_pid"], signal.SIGKILL)
+        parts.feed.until(lambda item: item["kind"] == "volume.unknown")
+        parts.feed.until(lambda item: item["kind"] == "volume.online")
+    assert findings(parts)["worker-restarts"]["about"] == "family"
+
+
+class WithoutInotify(Stack):
+    """Its agent is in a user namespace where the kernel gives it no inotify instance."""
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        if module != "agent.cli":
+            return super()._start(module, *arguments)
+        script = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+        return subprocess.Popen(
+            ["unshare", "-U", "-r", "sh", "-c", script, "sh", sys.executable, "-m", module, *arguments],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+
+def test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit(
+    disk: Disk, tmp_path: Path
+) -> None:
+    home = tmp_path / "state"
+    home.mkdir()
+    parts = WithoutInotify(home)
+    try:
+        parts.start_agent(tmp_path / "mnt")
+        parts.library(disk.path)
+        parts.feed.until(lambda item: item["kind"] == "asset.added")
+        parts.until_online("family")
+        assert "instance-limit" in findings(parts)
+        (disk.path / "trip/IMG_2.jpg").write_bytes(b"\xff\xd8")
+        parts.scan()
+        added = parts.feed.until(lambda item: item["kind"] == "asset.added")
+        assert added["state"]["file_name"] == "IMG_2.jpg"
+        assert "inotify instances" in parts.agent_cli("status")
+    finally:
+        parts.close()
