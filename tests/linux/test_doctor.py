@@ -169,21 +169,21 @@ def test_a_worker_that_ends_again_and_again_is_found(parts: Stack) -> None:
     assert findings(parts)["worker-restarts"]["about"] == "family"
 
 
+_NO_INSTANCE = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+
+
 class WithoutInotify(Stack):
     """Its agent is in a user namespace where the kernel gives it no inotify instance."""
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        if module != "agent.cli":
-            return super()._start(module, *arguments)
-        script = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
-        return subprocess.Popen(
-            ["unshare", "-U", "-r", "sh", "-c", script, "sh", sys.executable, "-m", module, *arguments],
-            stdout=self._log,
-            stderr=self._log,
-            stdin=subprocess.DEVNULL,
-            env=self._environment,
-            start_new_session=True,
-        )
+    agent_within = (
+        "unshare",
+        "-U",
+        "-r",
+        "sh",
+        "-c",
+        'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"',
+        "sh",
+    )
 
 
 def test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit(
