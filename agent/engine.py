@@ -7,20 +7,21 @@ Anything wrong with the storage ends the attachment and comes back as a :class:`
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from agent.doubts import Doubt
 from agent.journal import Journal
+from agent.looks import Attachment, Outcome, Wish
 from agent.outbox import Outbox
-from agent.passes import Attachment, Outcome, Pass, Wish
+from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
 from agent.scans import Walk
 from agent.scopes import Scope, Scopes
 from agent.settle import Settle
 from agent.store import Standing, Store
+from agent.watching import Watching
 from holdfast import ids, paths
 from holdfast.reports import Gap, Observation, ScanFinished, ScanStarted
 from holdfast.status import ScanProgress
@@ -42,12 +43,6 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes_max: int = 64 * 1024 * 1024
 
 
-_WATCH_LIMIT = (
-    "inotify for some of {known} directories and scans for the rest: the limit of watches is reached; "
-    "raise it with: sysctl fs.inotify.max_user_watches={enough}"
-)
-# The watch limit, and that of memory for watches.
-_LIMITS = frozenset({errno.ENOSPC, errno.ENOMEM})
 # Candidates that cannot be confirmed are looked at again and again, less and less often.
 _CONFIRM_BACKOFF_MAX_S = 600.0
 # More directories than this waiting for files to settle: a scan is cheaper than remembering them.
@@ -72,11 +67,8 @@ class Engine:
         self._settle = Settle(settings.settle_s)
         self._scopes = Scopes(())
         self._at: Attachment | None = None
-        self._watch: Watch | None = None
+        self._watching = Watching(None)
         self._accepted = False
-        self._unwatched = ""
-        # Whether the limit of watches was reached: since the last scan began, and in the one before it.
-        self._watch_full = self._watch_was_full = False
         self._walks: list[Walk] = []
         self._walk_on_at = 0.0
         self._revisits: dict[str, float] = {}
@@ -104,10 +96,7 @@ class Engine:
             for scope in set(scopes.scopes) - old:
                 self._journal.retell(scope.directory)
             self._journal.set_scopes(text)
-        if self._watch is not None:
-            for scope in old:
-                if not scopes.enters(scope.directory):
-                    self._watch.remove(scope.directory)
+        self._watching.remove(scope.directory for scope in old if not scopes.enters(scope.directory))
         if self._at is not None:
             self.scan()
 
@@ -131,7 +120,7 @@ class Engine:
         """
         self.detach()
         self._take_standing()
-        self._at, self._watch, self._accepted, self._unwatched = attachment, watch, accepted, unwatched
+        self._at, self._watching, self._accepted = attachment, Watching(watch, unwatched), accepted
         outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
             self.detach()
@@ -162,11 +151,8 @@ class Engine:
 
     def detach(self) -> None:
         """The volume is gone, or not to be touched: drop everything that belongs to this attachment."""
-        if self._watch is not None:
-            self._watch.close()
-        self._at = self._watch = None
-        self._accepted = False
-        self._watch_full = self._watch_was_full = False
+        self._watching.close()
+        self._at, self._watching, self._accepted = None, Watching(None), False
         self._drop()
 
     def scan(self) -> None:
@@ -175,7 +161,7 @@ class Engine:
             return
         now = self._clock.now()
         self._walks = [walk for walk in self._walks if walk.scan is None]
-        self._watch_full = False  # the limit may have been raised
+        self._watching.scan_begins()
         for directory in self._scopes.roots():
             scan = ids.to_text("scan", ids.new(int(now.wall * 1000), self._entropy(10)))
             self._walks.append(Walk(directory, now.boot, scan))
@@ -206,15 +192,7 @@ class Engine:
 
     def watching(self) -> tuple[str, int]:
         """How changes are seen, in words, and how many directories are watched."""
-        if self._watch is None:
-            return (self._unwatched or "scans only") if self._at is not None else "nothing", 0
-        watched = len(self._watch)
-        if not (self._watch_full or self._watch_was_full):
-            return "inotify", watched
-        known = max(self._journal.directory_count(), watched + 1)
-        # A power of two above what is lacking now leaves room to grow.
-        enough = 1 << (self._watch.limit + known - watched).bit_length()
-        return _WATCH_LIMIT.format(known=known, enough=enough), watched
+        return ("nothing", 0) if self._at is None else self._watching.reading(self._journal.directory_count)
 
     def progress(self) -> ScanProgress | None:
         """The scan that is running."""
@@ -297,7 +275,8 @@ class Engine:
         walk = self._walks[0]
         taken = walk.take()
         for directory in taken:
-            self._watch_directory(directory)
+            if self._watching.add(directory):
+                self._tell([Gap(directory, "the limit of watched directories is reached")])
         outcome = self._pass(map(Wish, taken))
         walk.visited(outcome.inside, outcome.files, outcome.later)
         if len(outcome.later) >= len(taken):
@@ -329,8 +308,8 @@ class Engine:
                 )
             ]
         )
-        self._watch_was_full = self._watch_full
-        if self._watch is None or self._watch_full:
+        self._watching.scan_ended()
+        if not self._watching.is_complete:
             self._rescan_at = self._boot() + self._settings.rescan_s
 
     def _pass(self, wishes: Iterable[Wish], *, adopting: bool = False) -> Outcome:
@@ -391,16 +370,6 @@ class Engine:
             roots = [root for root in self._scopes.roots() if paths.contains(lost.directory, root)]
             for directory in roots or [lost.directory]:
                 self._walks.insert(0, Walk(directory, now))
-
-    def _watch_directory(self, directory: str) -> None:
-        """Watch before listing, so that nothing falls between the two."""
-        if self._watch is None or self._watch_full:
-            return
-        trouble = self._watch.add(directory)
-        if trouble is not None and trouble.errno in _LIMITS:
-            if not self._watch_was_full:
-                self._tell([Gap(directory, "the limit of watched directories is reached")])
-            self._watch_full = True
 
     def _tell(self, observations: list[Observation]) -> None:
         if self._at is None:

@@ -12,16 +12,15 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agent import absences, identity, sentinels, survey, telling
 from agent.absences import Grounds
 from agent.doubts import Doubt, doubt_of
 from agent.errnos import Meaning, forbids_only_absences, meaning
-from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
+from agent.looks import Attachment, Outcome, Wish
 from agent.outbox import Outbox
-from agent.ports import Clock, FileEntry, Files, Trouble
+from agent.ports import Clock, FileEntry, Trouble
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
 from agent.store import Standing, Store
@@ -29,45 +28,7 @@ from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
 from holdfast.reports import Listed, Observation, Unreadable
-from holdfast.volumes import Epoch, Reason
-
-
-class Attachment(NamedTuple):
-    """A volume that is attached: how to read it, and what to rely on. ``guarded``: there is a concern about it, so
-    that what is there is told, and nothing is called absent."""
-
-    epoch: Epoch
-    files: Files
-    traits: Traits
-    mount_point: str
-    guarded: bool = False
-
-
-class Wish(NamedTuple):
-    """A directory to look at. ``whole``: names seen to be closed. ``writing``: names that are still written to."""
-
-    directory: str
-    whole: frozenset[str] = frozenset()
-    writing: frozenset[str] = frozenset()
-
-
-class Outcome(NamedTuple):
-    """What a pass came to.
-
-    ``inside`` are the wanted subdirectories of each directory listed. ``again`` are directories to be looked at once
-    more when their files have settled. ``told`` counts observations spooled.
-    ``suspected``: files were missed.
-    """
-
-    inside: dict[str, list[str]]
-    new_directories: list[str]
-    files: int
-    unreadable: list[str]
-    later: list[str]
-    again: set[str]
-    told: int
-    suspected: bool
-    doubt: Doubt | None
+from holdfast.volumes import Reason
 
 
 class Pass:

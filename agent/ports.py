@@ -316,3 +316,13 @@ class Uplink(Protocol):
 
     def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
         """A page of what the catalog believes to be on a volume: the one behind ``cursor``, the first without one."""
+
+
+class ServiceManager(Protocol):
+    """Whoever started the agent and restarts it when it stands still. Times are seconds of the boot clock."""
+
+    def alive(self, now: float, summary: str) -> None:
+        """The agent has gone round its loop: it serves, and ``summary`` is how it stands, in one line."""
+
+    def due(self) -> float | None:
+        """When it wants to hear again at the latest; None: whenever there is something to say."""

@@ -13,23 +13,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
-from msgspec import structs
 
-from agent import bindings, registry, requests, unions
+from agent import bindings, registry, requests, statuses, unions
 from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
 from agent.errnos import doubt_reason
 from agent.local_socket import LocalSockets, Request
-from agent.locating import locate
+from agent.lookout import Lookout
 from agent.messages import FromWorker, has_news
-from agent.ports import Clock, Devices, Mount, Mounts
-from agent.probing import Prober, unique_ids
+from agent.ports import Clock, Devices, Mounts, ServiceManager
+from agent.probing import Prober
 from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
 from agent.stewards import Steward
-from agent.vigil import Vigil
 from agent.volume import (
     Adopted,
     Attach,
@@ -40,15 +38,12 @@ from agent.volume import (
     Guard,
     Lacking,
     Sighting,
-    Unprobed,
     Verified,
     advance,
-    status_of,
 )
-from holdfast import __version__, ids
+from holdfast import ids
 from holdfast.assignments import Assignment, Heartbeat
-from holdfast.status import AgentStatus
-from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
+from holdfast.volumes import Reason
 
 _log = structlog.get_logger("agent.supervisor")
 
@@ -72,12 +67,11 @@ class Supervisor:
     ) -> None:
         self._config = config
         self._registry = book
-        self._mounts = table
         self._clock = clock
         self._boot_id = boot_id
         self._workers = Workers()
         self._prober = Prober(self._workers, config.probe_deadline_s)
-        self._vigil = Vigil(devices)
+        self._lookout = Lookout(table, self._prober, devices)
         self._saved_at = 0.0
         self._stewards: dict[str, Steward] = {}
         self._sockets = LocalSockets(config.socket_path)
@@ -85,10 +79,7 @@ class Supervisor:
         self._assignments: list[Assignment] = []
         new_volume = partial(self._new_id, "volume")
         self._binder = Binder(book, table, self._prober, new_volume, lambda: self._config.plain_directories)
-        self._table: list[Mount] = []
-        self._unique_ids: dict[int, int] = {}
         self._look_again = True
-        self._distrust_ids = False
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
@@ -120,39 +111,34 @@ class Supervisor:
 
     # The loop
 
-    def run(self, ready: Callable[[], object]) -> None:
-        """Serve until stopped. ``ready`` is called when every known volume was looked for once."""
+    def run(self, manager: ServiceManager) -> None:
+        """Serve until stopped. ``manager`` hears of every turn, first when every known volume was looked for once."""
         if self._registry.assignment is not None:
             bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
         # Nothing is attached yet, whatever the last run has left in the registry.
         for volume in list(self._registry.volumes.values()):
             self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
         self._session.start()
-        first = True
         while not self._stopping:
             self._turn()
-            if first:
-                first = False
-                ready()
-            self._wait()
+            manager.alive(self._clock.now().boot, statuses.summary(self._registry))
+            self._wait(manager.due())
         self._close()
 
     def _turn(self) -> None:
         now = self._clock.now().boot
-        changed = self._mounts.changed()
-        if changed:
-            self._look_again = True
-            self._distrust_ids = self._mounts.recycles_ids
+        changed = self._lookout.changed()
+        self._look_again = changed or self._look_again
         self._take_configuration()
         self._take_assignments()
         self._take_messages(now)
         for steward in self._stewards.values():
             if steward.retry_is_due(now):
-                self._prober.forget(steward.doubted_mounts)
+                self._lookout.forget(steward.doubted_mounts)
                 self._look_again = True
         self._look_again = self._prober.retry(now) or self._look_again
-        if self._vigil.due <= now:
-            self._watch_devices(now)
+        if self._lookout.beat_at <= now:
+            self._beat(now)
         if self._look_again:
             self._look_again = False
             self._look(now)
@@ -164,31 +150,31 @@ class Supervisor:
         self._workers.reap()
         self._publish()
 
-    def _wait(self) -> None:
+    def _wait(self, until: float | None) -> None:
         poll = select.poll()
         # Every other descriptor says what is to be done when its turn comes; the poll only has to end.
-        poll.register(self._mounts.fileno(), select.POLLPRI | select.POLLERR)
+        poll.register(self._lookout.fileno(), select.POLLPRI | select.POLLERR)
         descriptors = [self._wake_read, self._sockets.status.fileno(), self._sockets.requests.fileno()]
         descriptors.extend(self._prober.lines())
         descriptors.extend(one.fileno() for one in self._stewards.values() if one.worker is not None)
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(self._timeout_ms())}
+        ready = {descriptor for descriptor, _ in poll.poll(self._timeout_ms(until))}
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
         if self._sockets.status.fileno() in ready:
-            self._sockets.answer(self.status())
+            self._sockets.answer(statuses.agent_status(self._registry, self._session, self._stewards))
         if self._sockets.requests.fileno() in ready:
             for request in self._sockets.read_requests():
                 self._obey(request)
 
-    def _timeout_ms(self) -> int | None:
+    def _timeout_ms(self, until: float | None) -> int | None:
         if self._look_again:
             return 0
         now = self._clock.now().boot
-        times = [self._prober.due(), self._binder.due(), *(steward.due() for steward in self._stewards.values())]
+        times = [until, self._prober.due(), self._binder.due(), *(steward.due() for steward in self._stewards.values())]
         if self._stewards:
-            times.append(self._vigil.due)
+            times.append(self._lookout.beat_at)
         if bindings.unbound(self._registry):
             times.append(self._binder.inspect_at)
         soonest = min((time for time in times if time is not None), default=None)
@@ -198,32 +184,16 @@ class Supervisor:
 
     def _look(self, now: float) -> None:
         """Look for every volume in the mount table."""
-        before, self._table = self._table, self._mounts.table()
         volumes = bindings.in_use(self._registry)
-        if self._distrust_ids:
-            self._distrust_ids = False
-            unchanged = {mount.mount_id for mount in self._table if mount in before}
-            # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
-            kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
-            self._prober.forget(self._prober.probes.keys() - kept)
-            self._vigil.forget_all_but(unchanged)
-        shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
-        places = {volume.last_mounted_at for volume in volumes}
-        interesting = [m for m in self._table if (m.fs_type, m.root) in shapes or m.mount_point in places]
-        self._unique_ids = unique_ids(self._mounts, self._table, interesting)
-        self._vigil.look(volumes, self._table, self._unique_ids, now)
+        self._lookout.look(volumes, now)
         for volume in volumes:
             if volume.id not in self._stewards:
                 self._stewards[volume.id] = Steward(volume.id, self._workers, self._config.patience_s)
                 # What an earlier run has left to be told, it may tell although the storage is away now.
                 self._session.ship(volume.id, self._store_path(volume.id))
             steward = self._stewards[volume.id]
-            sighting = locate(volume, self._table, self._unique_ids, self._prober.probes, self._vigil.vitals)
-            if sighting == Gone(Reason.NOT_MOUNTED):
-                sighting = self._vigil.explain(volume)
-            if isinstance(sighting, Unprobed):
-                for mount in sighting.mounts:
-                    self._prober.probe(mount, self._unique_ids[mount.mount_id], now)
+            sighting = self._lookout.sight(volume, now)
+            if sighting is None:
                 continue
             if isinstance(sighting, Gone):
                 steward.left()
@@ -233,20 +203,18 @@ class Supervisor:
             self._apply(volume_id, Gone(Reason.NOT_YET_VERIFIED))
             self._stewards.pop(volume_id).close()
 
-    def _watch_devices(self, now: float) -> None:
+    def _beat(self, now: float) -> None:
         """The slow beat: what no change of the mount table tells."""
-        volumes = bindings.in_use(self._registry)
-        is_news = self._vigil.look(volumes, self._table, self._unique_ids, now)
-        self._look_again = self._look_again or is_news or self._mounts.table() != self._table
-        for volume_id, note in self._vigil.notes.items():
+        self._look_again = self._lookout.beat(bindings.in_use(self._registry), now) or self._look_again
+        for volume_id, note in self._lookout.notes.items():
             self._apply(volume_id, note)
-        if self._vigil.age(self._registry.volumes) and now - self._saved_at > _SAVE_S:
+        if self._lookout.age(self._registry.volumes) and now - self._saved_at > _SAVE_S:
             self._saved_at = now
             self._save()
 
     def _obey(self, request: Request) -> None:
         """A local person has said something."""
-        todo = requests.obey(self._registry, request, self._mounts.table())
+        todo = requests.obey(self._registry, request, self._lookout.current())
         now = self._clock.now().boot
         for volume_id in self._stewards.keys() & set(todo.release):
             volume = self._registry.volumes[volume_id]
@@ -257,7 +225,7 @@ class Supervisor:
         for volume_id in todo.verify:
             volume = self._registry.volumes[volume_id]
             if volume.epoch is not None:
-                self._prober.forget([volume.epoch.mount_id])
+                self._lookout.forget([volume.epoch.mount_id])
                 self._apply(volume_id, Doubtful(Reason.NOT_YET_VERIFIED, volume.mounted_at or "", ""))
             if volume_id in self._stewards:
                 self._stewards[volume_id].try_again(now)
@@ -286,13 +254,13 @@ class Supervisor:
             case Detach(volume) if steward is not None:
                 steward.release()
                 # What was found here is from before the attachment, and says nothing about how it was left.
-                self._prober.forget([] if volume.epoch is None else [volume.epoch.mount_id])
+                self._lookout.forget([] if volume.epoch is None else [volume.epoch.mount_id])
             case Guard(volume) if steward is not None and not steward.guard():
                 # It must not go on unguarded, and whoever takes no message does not answer either.
                 self._apply(volume_id, Doubtful(Reason.HUNG, volume.mounted_at or "", ""))
             case Attach(volume, mount) if steward is not None:
                 if volume.epoch is not None:
-                    self._vigil.begin(mount, volume.epoch.mount_id)
+                    self._lookout.begin(mount, volume.epoch.mount_id)
                 steward.adopt(
                     volume,
                     mount,
@@ -336,7 +304,7 @@ class Supervisor:
                 steward.assign(bindings.scopes(self._registry, volume_id))
 
     def _see(self, *, changed: bool) -> None:
-        self._binder.see(self._table, changed=changed)
+        self._binder.see(self._lookout.table, changed=changed)
         for volume_id in self._binder.uncovered():
             if volume_id in self._stewards:
                 self._stewards[volume_id].rescan()
@@ -370,7 +338,7 @@ class Supervisor:
         for volume in bindings.in_use(self._registry):
             if volume.epoch is not None and volume.epoch.mount_id == failed.unique_id:
                 self._apply(volume.id, Doubtful(doubt_reason(failed.trouble), volume.mounted_at or "", ""))
-        self._prober.forget([failed.unique_id])
+        self._lookout.forget([failed.unique_id])
 
     # Messages
 
@@ -395,49 +363,11 @@ class Supervisor:
                 self._fail_union(failed)
             self._look_again = True
 
-    # Telling
-
-    def _statuses(self) -> list[VolumeStatus]:
-        return [status_of(volume) for volume in bindings.in_use(self._registry)]
-
     def _publish(self) -> None:
-        heartbeat = Heartbeat(
-            volumes=self._statuses(), bindings=list(self._registry.bindings.values()), version=__version__
-        )
+        heartbeat = statuses.heartbeat(self._registry)
         if heartbeat != self._published:
             self._published = heartbeat
             self._session.publish(heartbeat)
-
-    def status(self) -> AgentStatus:
-        """Everything about this agent, as the status socket tells it."""
-        return AgentStatus(
-            version=__version__,
-            agent=self._registry.agent or "",
-            pid=os.getpid(),
-            sidecar=self._session.problem or "connected",
-            revision=0 if self._registry.assignment is None else self._registry.assignment.revision,
-            volumes=[
-                self._stewards[status.volume].reading(
-                    self._shown(status),
-                    self._session.shipping_problem(status.volume),
-                    self._registry.volumes[status.volume].matched,
-                )
-                for status in self._statuses()
-                if status.volume in self._stewards
-            ],
-            bindings=list(self._registry.bindings.values()),
-        )
-
-    def _shown(self, status: VolumeStatus) -> VolumeStatus:
-        """A volume as people see it here. That another agent is its writer is no fact about the storage, and so the
-        sidecar is not told."""
-        status = structs.replace(status, pending=self._session.pending(status.volume))
-        if status.state is not VolumeState.ONLINE or not self._session.is_held_back(status.volume):
-            return status
-        reason = Reason.TWO_WRITERS
-        return structs.replace(
-            status, state=STATE_OF[reason], reason=reason, detail=sentence(reason, status.mounted_at or "")
-        )
 
     # The state directory
 

@@ -25,6 +25,7 @@ from agent.linux.fuse import read_branches
 from agent.linux.inotify import InotifyWatch
 from agent.linux.inspection import inspect
 from agent.linux.probe import probe
+from agent.looks import Attachment
 from agent.messages import (
     Adopt,
     AskBranches,
@@ -46,7 +47,6 @@ from agent.messages import (
     Stop,
     ToWorker,
 )
-from agent.passes import Attachment
 from agent.ports import Trouble
 from agent.scopes import Scopes
 from agent.store import Store

@@ -53,7 +53,7 @@ class Stage:
             launch = Launch(self._home, self._crew, self._listen, self.pause)
             token = launch.sidecar(f"sqlite:///{self._home.directory}/catalog.sqlite3")
             self.catalog = Catalog(self._listen.url, token)
-            self.agent = launch.agent(self.catalog, "demo", self._roots).agent
+            self.agent = launch.agent(self.catalog, "demo", self._roots, plain=[]).agent
         except BaseException:
             self._crew.stop()
             self._home.__exit__()

@@ -19,7 +19,7 @@ from agent.linux import kernel
 from agent.linux.clock import SystemClock
 from agent.linux.devices import KernelDevices
 from agent.linux.mountinfo import MountTable
-from agent.linux.systemd import notify
+from agent.linux.systemd import Service, notify
 from agent.logs import configure
 from agent.registry import Registry, RegistryUnusable
 from agent.session import Session
@@ -55,7 +55,7 @@ def run(config_path: str) -> None:
     )
     _handle_signals(supervisor, config_path)
     _log.info("agent.started", name=config.display_name, agent=book.agent, sidecar=config.sidecar)
-    supervisor.run(ready=lambda: notify("READY=1"))
+    supervisor.run(Service())
     _log.info("agent.stopped")
     os.close(lock)
 

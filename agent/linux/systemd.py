@@ -9,6 +9,10 @@ import os
 import socket
 from collections.abc import Mapping
 
+import structlog
+
+_log = structlog.get_logger("agent.systemd")
+
 
 def notify(*assignments: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Send assignments such as ``READY=1`` or ``STATUS=…`` to systemd, all in one datagram (sd_notify(3)).
@@ -34,3 +38,38 @@ def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     return int(text) / 1_000_000
+
+
+class Service:
+    """This process as systemd sees it: ready after the first word, then alive, with its state in one line."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+        wanted = watchdog_s(environment)
+        self._every_s = None if wanted is None else wanted / 2
+        self._is_ready = False
+        self._summary = ""
+        self._due = 0.0
+
+    def alive(self, now: float, summary: str) -> None:
+        """Tell what is new, and feed the watchdog when that is due."""
+        news = [] if self._is_ready else ["READY=1"]
+        if summary != self._summary:
+            news.append(f"STATUS={summary}")
+        if self._every_s is not None and now >= self._due:
+            news.append("WATCHDOG=1")
+        if not news:
+            return
+        try:
+            notify(*news, environment=self._environment)
+        except OSError as error:
+            # Only systemd's own view is stale then; its watchdog says the rest.
+            _log.warning("systemd.not_told", problem=str(error))
+            return
+        self._is_ready, self._summary = True, summary
+        if "WATCHDOG=1" in news and self._every_s is not None:
+            self._due = now + self._every_s
+
+    def due(self) -> float | None:
+        """When the watchdog is to be fed next; None without one."""
+        return None if self._every_s is None else self._due

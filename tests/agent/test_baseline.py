@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from agent.baseline import Baseline
+from agent.doubts import Doubt
 from agent.engine import EngineSettings
 from agent.journal import UNSEEN, Journal
 from agent.outbox import Outbox
-from agent.passes import Doubt
 from agent.ports import FileEntry, Listing, Refused, Unreachable
 from agent.shipping import Delivery, Shipper
 from agent.store import Lease, Standing, Store

@@ -8,7 +8,7 @@ import pytest
 
 from agent.filesystems import traits
 from agent.journal import KnownDirectory, Stamp, pack_births, pack_directories, pack_files
-from agent.passes import Attachment
+from agent.looks import Attachment
 from agent.ports import FileEntry, Listing, Moment
 from agent.scopes import Scope, Scopes
 from agent.survey import Refused, Survey, compare, stamp, unsettled

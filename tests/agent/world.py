@@ -10,8 +10,8 @@ import msgspec
 from agent.doubts import Doubt
 from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
+from agent.looks import Attachment
 from agent.outbox import Outbox
-from agent.passes import Attachment
 from agent.ports import Marker
 from agent.scopes import Scope, Scopes
 from agent.store import Standing, Store

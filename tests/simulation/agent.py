@@ -14,9 +14,9 @@ from agent.doubts import Doubt
 from agent.engine import Engine, EngineSettings
 from agent.filesystems import traits
 from agent.locating import locate
+from agent.looks import Attachment
 from agent.messages import Inspected
 from agent.outbox import Outbox
-from agent.passes import Attachment
 from agent.ports import Mount, Probe, Trouble, Unreachable, Uplink
 from agent.registry import Registry
 from agent.scopes import Scopes

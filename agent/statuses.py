@@ -1,0 +1,68 @@
+"""What the agent tells of itself: to the sidecar in heartbeats, to people at its status socket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from msgspec import structs
+
+from agent import bindings
+from agent.registry import Registry
+from agent.session import Session
+from agent.stewards import Steward
+from agent.volume import status_of
+from holdfast import __version__
+from holdfast.assignments import Heartbeat
+from holdfast.status import AgentStatus
+from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
+
+
+def heartbeat(registry: Registry) -> Heartbeat:
+    """What the sidecar is told of every volume and import path."""
+    return Heartbeat(volumes=_statuses(registry), bindings=list(registry.bindings.values()), version=__version__)
+
+
+def agent_status(registry: Registry, session: Session, stewards: Mapping[str, Steward]) -> AgentStatus:
+    """Everything about this agent."""
+    return AgentStatus(
+        version=__version__,
+        agent=registry.agent or "",
+        pid=os.getpid(),
+        sidecar=session.problem or "connected",
+        revision=0 if registry.assignment is None else registry.assignment.revision,
+        volumes=[
+            stewards[status.volume].reading(
+                _shown(status, session),
+                session.shipping_problem(status.volume),
+                registry.volumes[status.volume].matched,
+            )
+            for status in _statuses(registry)
+            if status.volume in stewards
+        ],
+        bindings=list(registry.bindings.values()),
+    )
+
+
+def summary(registry: Registry) -> str:
+    """One line for the service manager: how many volumes are available, and why the others are not."""
+    statuses = _statuses(registry)
+    away = [one for one in statuses if one.state not in (VolumeState.ONLINE, VolumeState.IDLE)]
+    available = f"{len(statuses) - len(away)} of {len(statuses)} volumes available"
+    return "; ".join([available, *(f"{one.label}: {one.reason.value}" for one in away)])
+
+
+def _statuses(registry: Registry) -> list[VolumeStatus]:
+    return [status_of(volume) for volume in bindings.in_use(registry)]
+
+
+def _shown(status: VolumeStatus, session: Session) -> VolumeStatus:
+    """A volume as people see it here. That another agent is its writer is no fact about the storage, and so the
+    sidecar is not told."""
+    status = structs.replace(status, pending=session.pending(status.volume))
+    if status.state is not VolumeState.ONLINE or not session.is_held_back(status.volume):
+        return status
+    reason = Reason.TWO_WRITERS
+    return structs.replace(
+        status, state=STATE_OF[reason], reason=reason, detail=sentence(reason, status.mounted_at or "")
+    )
