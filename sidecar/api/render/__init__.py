@@ -1,0 +1,28 @@
+"""From rows of the catalog to the resources that JSON shows. Whatever a resource needs beside its own rows is read
+for a whole page at once."""
+
+from __future__ import annotations
+
+from sidecar.api.render.assets import asset, asset_tag, asset_transition, evidence, library_page
+from sidecar.api.render.changes import changes
+from sidecar.api.render.holds import held_asset, hold, hold_details
+from sidecar.api.render.service import delivery, token, webhook
+from sidecar.api.render.storage import agent, volume_page, volume_transition
+
+__all__ = [
+    "agent",
+    "asset",
+    "asset_tag",
+    "asset_transition",
+    "changes",
+    "delivery",
+    "evidence",
+    "held_asset",
+    "hold",
+    "hold_details",
+    "library_page",
+    "token",
+    "volume_page",
+    "volume_transition",
+    "webhook",
+]

@@ -1,0 +1,134 @@
+"""Libraries and assets, with the evidence for each step, as JSON shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.volumes import Epoch, Identity, Reason
+from sidecar.asset import Availability, Status
+
+
+class ImportPathPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A further place that an import path shows: a file system mounted below it, or, with ``via_volume_id``, a branch
+    of that union. ``path`` is where it is on the agent's host, ``server_path`` where the photo server sees it."""
+
+    id: str
+    path: str
+    server_path: str
+    volume_id: str
+    via_volume_id: str | None
+
+
+class ImportPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder of a library: its path on the agent's host, what the photo server calls it, and what the agent
+    found there. ``message`` says why it is refused."""
+
+    id: str
+    agent: str
+    path: str
+    server_path: str
+    volume_id: str | None
+    state: Literal["bound", "refused", "pending"]
+    message: str | None
+    parts: list[ImportPathPart]
+
+
+class Library(msgspec.Struct, frozen=True, kw_only=True):
+    """A library. ``refreshed_at`` is when a complete scan last covered all its import paths."""
+
+    id: str
+    name: str
+    owner: str
+    kind: Literal["external"]
+    import_paths: list[ImportPath]
+    exclusion_patterns: list[str]
+    created_at: datetime
+    refreshed_at: datetime | None
+    deleted_at: datetime | None
+    revision: int
+
+
+class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an asset cannot be opened at the moment: the state of its volume, or of the union that shows it, since
+    when, and a sentence."""
+
+    volume_id: str
+    since: datetime
+    reason: Reason
+    detail: str
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """A photo or video of a library.
+
+    ``path`` is what the photo server calls it, ``host_path`` where it is on the host of its disk, as that is
+    mounted or was last. Names that are not UTF-8 are shown with replacement characters, and ``path_b64`` has the
+    bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64. ``missing_online_s`` is for how many
+    seconds its storage has been verified to be there since the file went missing. ``via_volume_id`` is the union that
+    shows the file, which lies on a branch of it: its availability depends on both volumes.
+    """
+
+    id: str
+    library_id: str
+    owner: str
+    kind: Literal["image", "video"]
+    status: Status
+    availability: Availability
+    unavailable: Unavailable | None
+    path: str
+    path_b64: str | None
+    host_path: str | None
+    file_name: str
+    volume_id: str
+    via_volume_id: str | None
+    size: int
+    modified_at: datetime
+    created_at: datetime
+    path_checksum: str
+    sidecar_path: str | None
+    missing_since: datetime | None
+    missing_online_s: float | None
+    unreadable_error: str | None
+    excluded_by: str | None
+    removed_at: datetime | None
+    trashed_at: datetime | None
+    foreign_id: str | None
+    change: int
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step of a history rests on: an observation, and the storage as it was when it was reported.
+
+    ``volume`` to ``epoch`` say which storage, what it was recognised by, where it was mounted and in which unbroken
+    attachment; ``journal`` and ``sequence`` which report; ``made_at`` when that was made, in Unix time on the agent's
+    clock. ``observation`` is what the agent saw, an absence with its whole proof, and ``why`` says in sentences why
+    that proves anything; it is empty for what needs no proof.
+    """
+
+    volume: str
+    label: str | None = None
+    identity: Identity | None = None
+    mounted_at: str | None = None
+    epoch: Epoch
+    journal: str
+    sequence: int
+    made_at: float
+    observation: dict[str, Any]
+    why: list[str] = []
+
+
+class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of an asset's history, with the evidence for it. Paths are those inside the volume, and only there
+    when it moved. ``hold_id`` is the hold that a person approved it in."""
+
+    at: datetime
+    from_status: Status
+    to_status: Status
+    from_path: str | None
+    to_path: str | None
+    reason: str
+    hold_id: str | None
+    evidence: Evidence | None

@@ -1,0 +1,79 @@
+"""Tokens, settings and web hooks, as JSON shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, without its secret."""
+
+    id: str
+    name: str
+    scope: str
+    agent: str | None
+    created_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that was just made. ``token`` is shown this once."""
+
+    id: str
+    name: str
+    scope: str
+    token: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings. All times count verified-online time of a volume.
+
+    In one place, as many files as ``guard_files`` or ``guard_percent`` of those that are there, whichever is more, may
+    go within ``guard_window_s``; more are held. ``missing_grace_s`` is how long a proven absence waits until it shows.
+    """
+
+    guard_files: int
+    guard_percent: int
+    guard_window_s: int
+    missing_grace_s: int
+    revision: int
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told what happens. ``reason`` says why it is disabled; ``failing_since``: nothing has arrived since."""
+
+    id: str
+    url: str
+    description: str
+    kinds: list[str]
+    enabled: bool
+    reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+    revision: int
+
+
+class NewWebhook(Webhook, frozen=True, kw_only=True):
+    """A web hook with the secret that its messages are signed with. ``secret`` is shown this once."""
+
+    secret: str
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to a web hook. ``id`` is its ``webhook-id``; ``payload`` what it said. ``next_attempt_at`` is null when
+    there will be none."""
+
+    id: str
+    kind: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    created_at: datetime
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    payload: dict[str, Any]

@@ -1,0 +1,55 @@
+"""The schema, once for all engines; ``metadata`` from here is all of it.
+
+Times are microseconds, ids 16 bytes, enums short words with a CHECK. Every table that the change feed shows has
+the same three columns: ``change`` (the row's latest number of the one change clock), ``change_kind`` and
+``changed_at``. The bulk tables carry no foreign keys: what they refer to is never deleted, and a foreign key
+would make every insert lock its parents, in an order that nobody chose (docs/adr/0011).
+"""
+
+from __future__ import annotations
+
+from sidecar.catalog.tables.assets import LIBRARY_KINDS, asset, asset_transition, evidence, import_path, library, xmp
+from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
+from sidecar.catalog.tables.schema import metadata
+from sidecar.catalog.tables.service import clock, delivery, idempotency, lease, setting, webhook
+from sidecar.catalog.tables.storage import (
+    SCOPES,
+    agent,
+    gap,
+    scan,
+    stream,
+    token,
+    volume,
+    volume_agent,
+    volume_transition,
+)
+
+__all__ = [
+    "LIBRARY_KINDS",
+    "SCOPES",
+    "agent",
+    "asset",
+    "asset_transition",
+    "clock",
+    "delivery",
+    "evidence",
+    "gap",
+    "held",
+    "hold",
+    "hold_branch",
+    "idempotency",
+    "import_path",
+    "lease",
+    "library",
+    "metadata",
+    "scan",
+    "setting",
+    "stream",
+    "tally",
+    "token",
+    "volume",
+    "volume_agent",
+    "volume_transition",
+    "webhook",
+    "xmp",
+]

@@ -1,0 +1,93 @@
+"""The tables of the sidecar itself: its clock, its settings, its deliveries and its leases."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
+
+from sidecar.catalog import columns as c
+from sidecar.catalog.tables.schema import ENGINES, metadata, one_of
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", c.number(), primary_key=True, autoincrement=False),
+    Column("value", c.number(), nullable=False),
+    Column("incarnation", c.identifier(), nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+    **ENGINES,
+)
+
+# NULL is the default of the program, and there is no row before somebody set something.
+setting = Table(
+    "setting",
+    metadata,
+    Column("id", c.number(), primary_key=True, autoincrement=False),
+    Column("guard_files", c.number()),
+    Column("guard_percent", c.number()),
+    Column("guard_window_s", c.number()),
+    Column("missing_grace_s", c.number()),
+    Column("revision", c.number(), nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+    **ENGINES,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key_digest", c.fixed(32), primary_key=True),
+    Column("body_digest", c.fixed(32), nullable=False),
+    Column("status", c.number(), nullable=False),
+    Column("location", c.text(), nullable=False),
+    Column("body", c.text(), nullable=False),
+    Column("at", c.moment(), nullable=False),
+    Index("ix_idempotency_at", "at"),
+    **ENGINES,
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("url", c.line(2048), nullable=False),
+    Column("description", c.line(255), nullable=False),
+    Column("kinds", c.text(), nullable=False),
+    Column("secrets", c.text(), nullable=False),
+    Column("cursor", c.number(), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("reason", c.text(), nullable=False),
+    Column("failing_since", c.moment()),
+    Column("created_at", c.moment(), nullable=False),
+    Column("revision", c.number(), nullable=False),
+    one_of("state", ("active", "disabled")),
+    **ENGINES,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("webhook_id", c.identifier(), ForeignKey("webhook.id"), nullable=False),
+    Column("kind", c.word(), nullable=False),
+    Column("body", c.text(), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("attempts", c.number(), nullable=False),
+    Column("created_at", c.moment(), nullable=False),
+    Column("next_at", c.moment(), nullable=False),
+    Column("last_at", c.moment()),
+    Column("last_status", c.number()),
+    Column("last_error", c.text(), nullable=False),
+    one_of("state", ("pending", "delivered", "failed")),
+    Index("ix_delivery_webhook_id", "webhook_id", "id"),
+    Index("ix_delivery_due", "webhook_id", "state", "next_at"),
+    **ENGINES,
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", c.line(64), primary_key=True),
+    Column("holder", c.identifier(), nullable=False),
+    Column("fence", c.number(), nullable=False),
+    Column("beat", c.number(), nullable=False),
+    **ENGINES,
+)
