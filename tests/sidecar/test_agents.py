@@ -90,7 +90,7 @@ class TestHeartbeats:
         history = world.get(f"/volumes/{agent.volume}/history")["items"]
         assert [(one["from_state"], one["to_state"]) for one in history] == [("online", "offline"), (None, "online")]
 
-    def test_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
+    def test_r23_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
         late = agent.status
         agent.becomes(Reason.NOT_MOUNTED, None)
         agent.heartbeat(late)
