@@ -81,7 +81,10 @@ def test_r1_the_history_shows_which_storage_which_listing_when_and_why(world: Wo
     (step,) = world.get(f"/assets/{one['id']}/history")["items"]
     evidence = step["evidence"]
     assert (evidence["volume"], evidence["label"], evidence["mounted_at"]) == (agent.volume, "usb", "/mnt/usb")
-    assert (evidence["identity"]["fs_type"], evidence["identity"]["uuid"]) == ("ext4", agent.volume.removeprefix("vol_"))
+    assert (evidence["identity"]["fs_type"], evidence["identity"]["uuid"]) == (
+        "ext4",
+        agent.volume.removeprefix("vol_"),
+    )
     assert evidence["epoch"] == [EPOCH.boot_id, EPOCH.mount_id, EPOCH.attach]
     assert (evidence["journal"], evidence["sequence"]) == (agent.journal, 2)
     proof = evidence["observation"]["proof"]
