@@ -174,7 +174,11 @@ MUTATIONS: list[Mutation] = [
         "what a rule excludes counts as lost, and its loss spends the budget",
         "sidecar/catalog/guarding.py",
         "        if was is None or not is_there(was):\n            continue\n",
-        '        if was is None:\n            continue\n        if after.absent_since is not None and was.absent_since is None:\n            top = top_of(scene.roots.get(after.import_path, b""), after.path)\n            found[after.id] = Suspect(after.id, HoldKind.ABSENT, top)\n            continue\n',
+        "        if was is None:\n            continue\n"
+        "        if after.absent_since is not None and was.absent_since is None:\n"
+        '            top = top_of(scene.roots.get(after.import_path, b""), after.path)\n'
+        "            found[after.id] = Suspect(after.id, HoldKind.ABSENT, top)\n"
+        "            continue\n",
         _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r29_what_a_rule_excludes_is_no_loss"),
     ),
     Mutation(
