@@ -8,6 +8,7 @@ _GUARD = "tests/sidecar/test_guard.py"
 _HOLDS = "tests/sidecar/test_holds.py"
 _GRACE = "tests/sidecar/test_grace.py"
 _EVIDENCE = "tests/sidecar/test_evidence.py"
+_SECOND = "tests/sidecar/test_second_thoughts.py"
 
 
 def _on_sqlite(file: str, *names: str) -> tuple[str, ...]:
@@ -200,5 +201,29 @@ MUTATIONS: list[Mutation] = [
         "    if proof.before is not None:\n        return",
         "    if True:\n        return",
         (f"{_GUARD}::test_r1_what_could_not_be_compared_is_not_claimed",),
+    ),
+    Mutation(
+        ("R20",),
+        "files that get a name nobody wants are no loss",
+        "sidecar/catalog/guarding.py",
+        "_LOSSES = (ABSENT, RENAMED_AWAY)",
+        "_LOSSES = (ABSENT,)",
+        _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r20_files_that_get_a_name_nobody_wants_are_a_loss"),
+    ),
+    Mutation(
+        ("R20",),
+        "what was dismissed by mistake stays present for ever",
+        "sidecar/catalog/volumes.py",
+        "    raised = writers.raised(highest, now)\n    connection",
+        "    raised = highest\n    connection",
+        _on_sqlite(_SECOND, "test_r33_another_look_changes_nothing_by_itself"),
+    ),
+    Mutation(
+        ("R1",),
+        "the evidence does not say which storage it was",
+        "sidecar/api/render/assets.py",
+        "    if found.identity is not None:  #",
+        "    if found.identity is None:  #",
+        _on_sqlite(_EVIDENCE, "test_r1_the_history_shows_which_storage_which_listing_when_and_why"),
     ),
 ]

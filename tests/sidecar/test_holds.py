@@ -54,6 +54,8 @@ class TestWhatIsHeld:
         assert "150 files in /mnt/usb/trip are gone" in one["summary"]
         assert "approve" in one["advice"]
         assert one["examples"][0] == "/mnt/usb/trip/00000.jpg"
+        assert one["evidence"]["observation"]["directory"] == "trip"
+        assert "Two complete listings of “trip”" in one["evidence"]["why"][1]
 
     def test_r20_what_a_person_deletes_in_a_day_is_not_held(self, world: World, agent: Agent) -> None:
         lose(agent, "trip", fill(agent, "trip", 300)[:100])
@@ -152,6 +154,19 @@ class TestWhatIsHeld:
         assert world.get("/holds")["items"] == []
         lose(agent, "out", made[:90])
         assert statuses(world, library=other["id"]) == {"excluded": 150}
+
+    def test_r20_files_that_get_a_name_nobody_wants_are_a_loss(self, world: World, agent: Agent) -> None:
+        """Whoever encrypts photos and gives them another suffix is asked about, too."""
+        made = fill(agent, "trip", 300)
+        agent.send(moved("trip", "trip", *((name, f"{name}.locked") for name in made[:150])))
+        assert statuses(world) == {"present": 300}
+        one = the_hold(world)
+        assert one["files"] == 150
+        assert one["evidence"]["observation"]["type"] == "moved"
+        agent.send(moved("trip", "trip", *((f"{name}.locked", name) for name in made[:150])))
+        assert the_hold(world, "resolved")["id"] == one["id"]
+        agent.send(moved("trip", "trip", *((name, f"{name}.locked") for name in made[:20])))
+        assert statuses(world) == {"missing": 20, "present": 280}
 
     def test_files_that_move_are_no_loss(self, world: World, agent: Agent) -> None:
         made = fill(agent, "a", 300)
@@ -272,6 +287,7 @@ class TestDecisions:
             problem = refused(world, f"/holds/{looked_at['id']}/{verb}", {"digest": looked_at["digest"]})
             assert (problem.status, problem.code) == (409, "hold-changed")
             assert "151" in problem.body["detail"]
+            assert problem.body["digest"] == the_hold(world)["digest"] != looked_at["digest"]
         assert statuses(world) == {"present": 300}
         for nonsense in ("", "00", "x" * 32):
             problem = refused(world, f"/holds/{looked_at['id']}/approve", {"digest": nonsense})
