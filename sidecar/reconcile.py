@@ -256,7 +256,7 @@ class _Ledger:
     def _rename_away(self, asset: bytes, library: bytes, step: Shifted) -> None:
         """The file has a name now that no photo server wants. Its old one is kept for it, unless another has it."""
         if library in self._claims.get(step.origin, {}):
-            self._displace(asset, RENAMED_AWAY, step.source)
+            self._displace(asset, "displaced", step.source)
             return
         self._claims.setdefault(step.origin, {})[library] = asset
         self._lose(step.origin, RENAMED_AWAY, step.source)

@@ -8,6 +8,7 @@ _GUARD = "tests/sidecar/test_guard.py"
 _HOLDS = "tests/sidecar/test_holds.py"
 _GRACE = "tests/sidecar/test_grace.py"
 _EVIDENCE = "tests/sidecar/test_evidence.py"
+_BOOKS = "tests/sidecar/test_hold_books.py"
 _SECOND = "tests/sidecar/test_second_thoughts.py"
 
 
@@ -225,5 +226,29 @@ MUTATIONS: list[Mutation] = [
         "    if found.identity is not None:  #",
         "    if found.identity is None:  #",
         _on_sqlite(_EVIDENCE, "test_r1_the_history_shows_which_storage_which_listing_when_and_why"),
+    ),
+    Mutation(
+        ("R20",),
+        "what was approved is still counted as there",
+        "sidecar/catalog/deciding.py",
+        "    _count(connection, volume_id, pairs)\n    changes",
+        "    changes",
+        _on_sqlite(_HOLDS, "TestTallies::test_they_count_what_is_there_whatever_happens"),
+    ),
+    Mutation(
+        ("R20",),
+        "an empty hold stays open",
+        "sidecar/catalog/holds.py",
+        "        if one.state is HoldState.OPEN and not one.files:\n",
+        "        if one.state is HoldState.OPEN and one.files < 0:\n",
+        _on_sqlite(_HOLDS, "TestReturn::test_r26_what_is_seen_again_leaves_and_an_empty_hold_is_resolved"),
+    ),
+    Mutation(
+        ("R20",),
+        "a decision gives a budget back",
+        "sidecar/catalog/deciding.py",
+        "replace(tally, present=tally.present + grown[place]) for place, tally in locked.items()}",
+        "type(tally)(tally.present + grown[place]) for place, tally in locked.items()}",
+        (f"{_BOOKS}::test_r20_no_more_goes_unasked_than_the_budget_whatever_happens",),
     ),
 ]
