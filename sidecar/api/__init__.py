@@ -69,7 +69,7 @@ def create_app(source: Engine | Config) -> Flask:
 
 
 def _refused(error: Refused) -> Response:
-    problem = problems.make(error.code, error.detail, error.errors, error.expected)
+    problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest)
     return problems.respond(problem, retry_after_s=5 if problem.status == 503 else None)
 
 

@@ -45,10 +45,24 @@ TYPES: dict[str, ProblemType] = {
 }
 
 
-def make(code: str, detail: str, errors: list[PlacedError] | None = None, expected: int | None = None) -> Problem:
+def make(
+    code: str,
+    detail: str,
+    errors: list[PlacedError] | None = None,
+    expected: int | None = None,
+    digest: str | None = None,
+) -> Problem:
     """A problem of a known kind."""
     status, title = TYPES[code]
-    return Problem(type=DOCS + code, title=title, status=status, detail=detail, errors=errors or [], expected=expected)
+    return Problem(
+        type=DOCS + code,
+        title=title,
+        status=status,
+        detail=detail,
+        errors=errors or [],
+        expected=expected,
+        digest=digest,
+    )
 
 
 def respond(problem: Problem, retry_after_s: int | None = None) -> Response:
