@@ -54,6 +54,7 @@ STEWARDS = [
         "            marker=volume.marker,\n",
         "            marker=None,\n",
         (f"{_STEWARDS}::test_r7_a_marker_that_is_gone_by_the_time_of_an_absence_is_a_doubt",),
+        slow=True,
     ),
     Mutation(
         ("R17",),
@@ -121,6 +122,7 @@ STEWARDS = [
         "        if self.worker is not None and not self.worker.send(Release()):\n",
         "        if self.worker is not None and self.worker.busy and not self.worker.send(Release()):\n",
         (_LETS_GO,),
+        slow=True,
     ),
     Mutation(
         ("R12", "R40"),
@@ -137,6 +139,7 @@ STEWARDS = [
         "            self.worker.send(Consult())\n",
         "            pass\n",
         (_IN_STEP,),
+        slow=True,
     ),
 ]
 
@@ -180,6 +183,7 @@ WORKERS = [
         "            self._line.send(Doubted(epoch, doubt.reason, doubt.detail, doubt.directory))\n",
         "            pass\n",
         (_UNMOUNTED,),
+        slow=True,
     ),
     Mutation(
         ("R40",),
@@ -196,6 +200,7 @@ WORKERS = [
         "                self._engine.consult()\n",
         "                pass\n",
         (_IN_STEP,),
+        slow=True,
     ),
     Mutation(
         ("R17",),
@@ -204,6 +209,7 @@ WORKERS = [
         "            self._say(busy=True)\n        self._doubt(self._engine.work())\n",
         "            pass\n        self._doubt(self._engine.work())\n",
         (f"{_HANGS}::test_r17_the_kernel_tells_a_hung_daemon_long_before_patience_ends",),
+        slow=True,
     ),
 ]
 
