@@ -11,6 +11,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from holdfast import ids
 from holdfast.volumes import Reason
 from sidecar.catalog import deciding
 from sidecar.catalog.engine import transact
@@ -124,6 +125,14 @@ class TestWhatIsHeld:
         one = the_hold(world)
         assert (one["files"], one["reason"]) == (2, "rolled-back")
         assert "set back" in one["summary"]
+
+    def test_r11_an_open_hold_that_turns_out_to_be_a_rollback_says_so(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        lose(agent, "trip", made[:150])
+        assert the_hold(world)["reason"] == "many-absent"
+        agent.send(set_back("trip", *made[150:152]))
+        one = the_hold(world)
+        assert (one["files"], one["reason"]) == (152, "rolled-back")
 
     def test_r20_times_that_all_shifted_are_held(self, world: World, agent: Agent) -> None:
         made = fill(agent, "trip", 300)
@@ -408,6 +417,13 @@ class TestCarryingOut:
     def batch(self, world: World, hold: str) -> bool:
         key = bytes.fromhex(hold.partition("_")[2])
         return transact(world.engine, lambda c: deciding.carry_out(c, key, 1_700_000_000_000_000, new_id()[:10]))
+
+    def test_r20_what_nobody_decided_about_is_not_carried_out(self, world: World, agent: Agent) -> None:
+        lose(agent, "trip", fill(agent, "trip", 300)[:150])
+        key = ids.from_text("hold", str(the_hold(world)["id"])) or b""
+        assert not transact(world.engine, lambda connection: deciding.carry_out(connection, key, 1, new_id()[:10]))
+        assert statuses(world) == {"present": 300}
+        assert the_hold(world)["files"] == 150
 
     def test_a_crash_between_batches_loses_nothing(self, world: World, agent: Agent) -> None:
         gone = fill(agent, "trip", 300)[:150]
