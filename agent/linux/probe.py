@@ -10,7 +10,7 @@ import glob
 import os
 import re
 
-from agent.linux import blockdev, kernel, network, udev
+from agent.linux import blockdev, kernel, network, ntfs, udev
 from agent.linux.attachment import Attachment, trouble
 from agent.linux.blockdev import device_of
 from agent.linux.marker import read_marker
@@ -97,11 +97,16 @@ def is_named(fs_type: str) -> bool:
 
 
 def format_uuid(raw: bytes) -> str:
-    """A UUID as 32 hexadecimal digits; the four bytes of a FAT's serial as everybody writes them, ``22AF-093F``."""
-    if len(raw) != 4:
-        return raw.hex()
-    digits = raw[::-1].hex().upper()
-    return f"{digits[:4]}-{digits[4:]}"
+    """A UUID as 32 hexadecimal digits; serials as everybody writes them, the four bytes of a FAT's ``22AF-093F``, and
+    the eight of an NTFS ``26E7BBCB15974FD9``."""
+    match len(raw):
+        case 4:
+            digits = raw[::-1].hex().upper()
+            return f"{digits[:4]}-{digits[4:]}"
+        case 8:
+            return raw.hex().upper()
+        case _:
+            return raw.hex()
 
 
 def _label(mount: Mount, root: int) -> str:
@@ -119,7 +124,7 @@ def _passes_on(fs_type: str) -> bool:
 def _uuid(mount: Mount, root: int) -> str | None:
     if mount.fs_type in _WITHOUT_UUID or _passes_on(mount.fs_type):
         return None
-    raw = kernel.filesystem_uuid(root, mount.fs_type)
+    raw = ntfs.read_serial(root) if mount.fs_type == "fuseblk" else kernel.filesystem_uuid(root, mount.fs_type)
     if raw is not None:
         return format_uuid(raw)
     text = _udev_properties(mount).get("ID_FS_UUID", "")

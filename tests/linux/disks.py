@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,11 +14,12 @@ from tests.needs import needs
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
 # The smallest that each mkfs makes.
-_SMALLEST_MIB = {"ext4": 8, "xfs": 300, "btrfs": 128}
+_SMALLEST_MIB = {"ext4": 8, "xfs": 300, "btrfs": 128, "ntfs-3g": 8}
 _MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"],
     "xfs": ["mkfs.xfs", "-q", "-f"],
     "btrfs": ["mkfs.btrfs", "-q", "-f"],
+    "ntfs-3g": ["mkfs.ntfs", "-Q", "-q", "-F"],
 }
 
 
@@ -106,6 +108,9 @@ class Disks:
         with image.open("wb") as file:
             file.truncate(max(size_mib, _SMALLEST_MIB[fs_type]) << 20)
         run(*command, *(["-L", label] if label else []), str(image))
+        if fs_type == "ntfs-3g":
+            # mkfs draws the serial from the clock: two disks of the same second would be clones.
+            run("ntfslabel", f"--new-serial={secrets.token_hex(8)}", str(image))
         return self._add(Disk(self, image, fs_type, label))
 
     def copy(self, disk: Disk) -> Disk:

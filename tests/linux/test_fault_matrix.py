@@ -14,7 +14,8 @@ import pytest
 from tests.linux.disks import Disks
 from tests.linux.matrix import document
 from tests.linux.matrix.expected import ROWS, Moment, row
-from tests.linux.matrix.rounds import MatrixStack, Round, grounds
+from tests.linux.matrix.rounds import HUMBLE, IMPATIENT, Round, grounds
+from tests.story.stack import Stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
@@ -38,9 +39,9 @@ def test_r42_every_fault_comes_to_its_state_and_to_no_false_absence(
     top.mkdir()
     home.mkdir()
     with grounds(disks, top, [row(name) for name in GROUPS[group]]) as cells:
-        parts = MatrixStack(home)
-        parts.humble = group == "permissions"
-        parts.impatient = group == "programs"
+        parts = Stack(home)
+        parts.agent_within = HUMBLE if group == "permissions" else ()
+        parts.agent_settings = IMPATIENT if group == "programs" else ""
         try:
             parts.start_agent(top)
             one = Round(parts, moment, cells, top)

@@ -219,22 +219,15 @@ def test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all(
 ) -> None:
     _, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    real = os.scandir
+    real = os.stat
 
-    class Sick:
-        """An entry of a listing that fails as soon as more than its name is asked for."""
-
-        name = "b.jpg"
-
-        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+    def stat(path: str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        """Fails for one name, as soon as more than that is asked for."""
+        if path == "b.jpg":
             raise OSError(failure, os.strerror(failure))
+        return real(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
-    @contextmanager
-    def scandir(descriptor: int) -> Iterator[Iterator[object]]:
-        with real(descriptor) as entries:
-            yield (Sick() if entry.name == "b.jpg" else entry for entry in entries)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "stat", stat)
     answer = files.list("2024")
     if failure in (errno.ENOENT, errno.EACCES):
         assert isinstance(answer, Listing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +28,7 @@ DAY_S = 86400
 class ImpatientStack(Stack):
     """Its agent takes storage for hung after two seconds."""
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        config = self.home / "agent.toml"
-        if module == "agent.cli" and WAITS not in config.read_text():
-            with config.open("a") as file:
-                file.write(WAITS)
-        return super()._start(module, *arguments)
+    agent_settings = WAITS
 
 
 class Scene:

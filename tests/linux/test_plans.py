@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux.inspection import inspect
+from agent.linux.inspection import Inspection, inspect
 from agent.linux.mountinfo import MountTable
 from agent.linux.plans import Plans
 from agent.mounts import resolve
@@ -62,13 +62,13 @@ def test_r4_a_planned_mount_point_with_nothing_on_it_is_refused_with_or_without_
     for file in stray:
         (place / file).touch()
     for path in (place, place / "2024"):
-        canonical, refusal = inspect(str(path), [str(tmp_path)], plans)
+        canonical, refusal, _ = inspect(str(path), [str(tmp_path)], plans)
         assert canonical == str(path)
         assert refusal is not None
         assert f"mount {place}" in refusal
     beside = tmp_path / "mnt" / f"{name}-too"
     beside.mkdir()
-    assert inspect(str(beside), [str(tmp_path)], plans) == (str(beside), None)
+    assert inspect(str(beside), [str(tmp_path)], plans) == Inspection(str(beside), None)
 
 
 @pytest.mark.root
@@ -77,7 +77,7 @@ def test_r4_with_the_disk_mounted_it_is_not(plans: Plans, disks: Disks, tmp_path
     (place / "2024").mkdir()
     link = tmp_path / "link"
     link.symlink_to(place / "2024")
-    assert inspect(str(link), [str(tmp_path)], plans) == (str(place / "2024"), None)
+    assert inspect(str(link), [str(tmp_path)], plans) == Inspection(str(place / "2024"), None)
     run("umount", str(place))
     place.joinpath("2024").mkdir()
     refusal = inspect(str(link), [str(tmp_path)], plans)[1]

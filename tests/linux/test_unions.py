@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,20 +268,10 @@ def test_r15_a_photo_that_mergerfs_moves_between_branches_is_at_a_new_place(
 class FarStack(Stack):
     """Its agent is in a mount namespace that has the pool, and bare directories where its branches are: a container."""
 
-    hidden: tuple[Path, ...] = ()
-
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        if module != "agent.cli":
-            return super()._start(module, *arguments)
-        script = "".join(f"umount {place} && " for place in self.hidden) + 'exec "$0" "$@"'
-        return subprocess.Popen(
-            ["unshare", "-m", "--propagation", "slave", "sh", "-c", script, sys.executable, "-m", module, *arguments],
-            stdout=self._log,
-            stderr=self._log,
-            stdin=subprocess.DEVNULL,
-            env=self._environment,
-            start_new_session=True,
-        )
+    def hide(self, *places: Path) -> None:
+        """Before the agent starts: what is mounted here is out of its reach."""
+        script = "".join(f"umount {place} && " for place in places) + 'exec "$0" "$@"'
+        self.agent_within = ("unshare", "-m", "--propagation", "slave", "sh", "-c", script)
 
 
 def test_r15_a_pool_whose_branches_are_out_of_reach_proves_nothing_while_one_is_lost(
@@ -293,7 +281,7 @@ def test_r15_a_pool_whose_branches_are_out_of_reach_proves_nothing_while_one_is_
     home.mkdir()
     parts = FarStack(home)
     try:
-        parts.hidden = pool.places
+        parts.hide(*pool.places)
         parts.start_agent(tmp_path / "mnt")
         library = parts.library(pool.place / "photos")
         parts.feed.until_true(lambda: parts.by_status(library) == {"present": 5})

@@ -172,11 +172,15 @@ MUTATIONS: list[Mutation] = [
         _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r20_a_large_loss_is_held_and_touches_no_asset"),
     ),
     Mutation(
-        ("R29",),
-        "a file that a rule excludes counts as lost",
+        ("R20", "R29"),
+        "what a rule excludes counts as lost, and its loss spends the budget",
         "sidecar/catalog/guarding.py",
-        "        if was is None or not is_there(was):",
-        "        if was is None:",
+        "        if was is None or not is_there(was):\n            continue\n",
+        "        if was is None:\n            continue\n"
+        "        if after.absent_since is not None and was.absent_since is None:\n"
+        '            top = top_of(scene.roots.get(after.import_path, b""), after.path)\n'
+        "            found[after.id] = Suspect(after.id, HoldKind.ABSENT, top)\n"
+        "            continue\n",
         _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r29_what_a_rule_excludes_is_no_loss"),
     ),
     Mutation(

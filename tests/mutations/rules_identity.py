@@ -194,7 +194,7 @@ MUTATIONS: list[Mutation] = [
         ("R2",),
         "a person's word about an empty disk counts for ever",
         "agent/engine.py",
-        "            accepted=accepted,\n        )",
+        "            accepted=self._accepted,\n        )",
         "            accepted=True,\n        )",
         (_GUARDED,),
     ),

@@ -82,20 +82,13 @@ MUTATIONS: list[Mutation] = [
         (f"{_PARTS}::test_r15_what_a_part_shows_is_available_only_with_its_branch_and_its_union[sqlite]",),
     ),
     Mutation(
-        ("R15",),
-        "absences are confirmed while they should be held",
-        "agent/engine.py",
-        "if self._walks or self._held:",
-        "if self._walks:",
-        ("tests/agent/test_engine.py::test_r15_no_absence_is_confirmed_while_they_are_held",),
-    ),
-    Mutation(
         ("R17",),
         "a hung FUSE program is only found out when patience ends",
         "agent/linux/fuse.py",
         "return self._hang is not None and now - self._hang.since >= self._limit_s",
         "return False",
         (f"{_HANGS}::test_r17_the_kernel_tells_a_hung_daemon_long_before_patience_ends",),
+        slow=True,
     ),
     Mutation(
         ("R17",),

@@ -90,11 +90,13 @@ class TestHeartbeats:
         history = world.get(f"/volumes/{agent.volume}/history")["items"]
         assert [(one["from_state"], one["to_state"]) for one in history] == [("online", "offline"), (None, "online")]
 
-    def test_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
+    def test_r23_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
         late = agent.status
         agent.becomes(Reason.NOT_MOUNTED, None)
+        agent.heartbeat(msgspec.structs.replace(agent.status, pending=7))
         agent.heartbeat(late)
-        assert world.get(f"/volumes/{agent.volume}")["state"] == "offline"
+        shown = world.get(f"/volumes/{agent.volume}")
+        assert (shown["state"], shown["pending"]) == ("offline", 7)
 
     def test_figures_are_kept_and_not_told(self, world: World, agent: Agent) -> None:
         _, since = world.changes()

@@ -246,11 +246,12 @@ def _schema(engine: sa.Engine) -> dict[str, list[str]]:
 
 
 def _clauses(text: str) -> Iterator[str]:
-    """The clauses of a definition, without the white space between them: SQLite keeps every text as it was typed, and
-    puts a column that was added later where no line break is, and the name of a table that it copied into quotes."""
+    """The clauses of a definition, without the white space between them: SQLite keeps every text as it was typed,
+    puts a column that was added later where no line break is, and quotes the name of a table that was rebuilt."""
     head, opening, rest = text.partition("(")
     body, _, tail = rest.rpartition(")")
-    yield head.strip().replace('"', "") + opening + tail.strip()
+    head = head.strip().replace('"', "")
+    yield f"{head}{opening}{tail.strip()}"
     depth, clause = 0, ""
     for char in body:
         depth += (char == "(") - (char == ")")

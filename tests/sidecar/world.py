@@ -105,12 +105,21 @@ class Agent:
         self.token = enrolled.token
         self.client = world.client(enrolled.token)
         self.volume = volume or ids.to_text("volume", new_id())
-        self.fence = 0
+        self._fences: dict[str, int] = {}
         self.journal = ids.to_text("journal", new_id())
         self._sequence = itertools.count(1)
         self._version = itertools.count(1)
         self.bindings: list[Binding] = []
         self.status = self._status(Reason.VERIFIED, "/mnt/usb")
+
+    @property
+    def fence(self) -> int:
+        """That of the last grant for the volume; 0 before there was one."""
+        return self._fences.get(self.volume, 0)
+
+    @fence.setter
+    def fence(self, fence: int) -> None:
+        self._fences[self.volume] = fence
 
     def _status(self, reason: Reason, mounted_at: str | None) -> VolumeStatus:
         return VolumeStatus(
@@ -150,7 +159,7 @@ class Agent:
         beat = Heartbeat(volumes=[status or self.status], bindings=self.bindings, version="1.0")
         answer = self.client.post("/agent/heartbeat", content=msgspec.json.encode(beat), headers=JSON)
         answered = dict(checked(answer).json())
-        self.fence = answered["grants"].get(self.volume, self.fence)
+        self._fences.update(answered["grants"])
         return answered
 
     def report(self, *observations: Observation, sequence: int | None = None) -> Report:
@@ -165,7 +174,7 @@ class Agent:
 
     def put(self, report: Report) -> httpx2.Response:
         path = f"/agent/streams/{report.volume}/reports/{report.sequence}"
-        headers = {**JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(self.fence)}
+        headers = {**JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(self._fences.get(report.volume, 0))}
         return self.client.put(path, content=encoded(report), headers=headers)
 
     def send(self, *observations: Observation) -> Receipt:

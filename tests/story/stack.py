@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 
 # Everything here happens within a second or two; a machine that is busy with other tests may take longer.
-PATIENCE_S = 25.0
+PATIENCE_S = 60.0
 
 Item = dict[str, Any]
 
@@ -88,7 +88,14 @@ class Feed:
 
 
 class Stack:
-    """Both parts on one machine, each of them to be killed and started again."""
+    """Both parts on one machine, each of them to be killed and started again.
+
+    ``agent_settings`` are more lines of the agent's configuration, ``agent_within`` is a command that starts the agent:
+    with fewer rights, or among other mounts.
+    """
+
+    agent_settings = ""
+    agent_within: tuple[str, ...] = ()
 
     def __init__(self, home: Path, database: str | None = None) -> None:
         self.home = home
@@ -135,11 +142,11 @@ class Stack:
             config.write_text(
                 f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "{name}"\n'
                 f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/{name}.enrolment"\n'
-                "settle_s = 0.5\nconfirm_delay_s = 0.5\n"
+                f"settle_s = 0.5\nconfirm_delay_s = 0.5\n{self.agent_settings}"
             )
         command = [sys.executable, "-m", "agent.cli", "run", "--config", str(config)]
         host = ["unshare", "--mount", "--propagation", "private"] if apart else []
-        self._agents[name] = self._run(*host, *command)
+        self._agents[name] = self._run(*host, *self.agent_within, *command)
 
     def on_host_of(self, name: str, *command: str) -> None:
         """Run a command among the mounts that an agent sees."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -47,7 +45,10 @@ GO_ON_S = 0.02
 # Many volumes at once, each with a process that is started again.
 COME_TO_S = 2 * PATIENCE_S
 # Storage that hangs is given up after this, where something is to hang; longer than a busy machine ever needs.
-WAITS = "patience_s = 6.0\nprobe_deadline_s = 6.0\n"
+IMPATIENT = "patience_s = 6.0\nprobe_deadline_s = 6.0\n"
+# Root without these obeys the modes of files like everybody else.
+_RIGHTS = "-dac_override,-dac_read_search,-fowner"
+HUMBLE = ("setpriv", f"--inh-caps={_RIGHTS}", f"--bounding-set={_RIGHTS}")
 TOGETHER = 4
 _NEVER = frozenset({"asset.missing", "asset.removed"})
 
@@ -62,34 +63,6 @@ class Seen(NamedTuple):
     reason: str
     after_s: float | None
     told: list[str]
-
-
-class MatrixStack(Stack):
-    """Its agent may take storage for hung after a few seconds, and may be without the right to read everything."""
-
-    humble = False
-    impatient = False
-
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        config = self.home / "agent.toml"
-        if module != "agent.cli":
-            return super()._start(module, *arguments)
-        if self.impatient and WAITS not in config.read_text():
-            with config.open("a") as file:
-                file.write(WAITS)
-        if not self.humble:
-            return super()._start(module, *arguments)
-        # Root without these obeys the modes of files like everybody else.
-        rights = "-dac_override,-dac_read_search,-fowner"
-        command = ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}"]
-        return subprocess.Popen(
-            [*command, sys.executable, "-m", module, *arguments],
-            stdout=self._log,
-            stderr=self._log,
-            stdin=subprocess.DEVNULL,
-            env=self._environment,
-            start_new_session=True,
-        )
 
 
 class Cell:
@@ -112,7 +85,7 @@ class Cell:
 class Round:
     """Use in order: construct, :meth:`befall`, :meth:`wait`, :meth:`mend`."""
 
-    def __init__(self, parts: MatrixStack, moment: Moment, cells: Sequence[Cell], top: Path) -> None:
+    def __init__(self, parts: Stack, moment: Moment, cells: Sequence[Cell], top: Path) -> None:
         self.parts = parts
         self.moment = moment
         self.cells = cells

@@ -40,7 +40,7 @@ TAKEN_IN = [
     ),
     Mutation(
         ("R32",),
-        "a repeat is applied again",
+        "a report whose number is recognised as used is taken in again",
         "sidecar/catalog/ingest.py",
         "if turn is streams.Turn.REPEAT:",
         "if False:",
@@ -60,7 +60,7 @@ TAKEN_IN = [
         "sidecar/catalog/streams.py",
         "if sequence == expected - 1 and last != digest:",
         "if False:",
-        (f"{ONCE}::test_the_same_number_with_other_content_has_diverged",),
+        (f"{ONCE}::test_r32_the_same_number_with_other_content_has_diverged",),
     ),
     Mutation(
         ("R34",),
@@ -72,19 +72,28 @@ TAKEN_IN = [
     ),
     Mutation(
         ("R33",),
+        "whoever sends a report is believed",
+        "sidecar/catalog/ingest.py",
+        "    storage = volumes.check_writer(connection, volume_id, agent, fence)\n",
+        "    storage = volumes.get(connection, volume_id)\n"
+        '    if storage is None:\n        raise Refused("not-found", "")\n',
+        (f"{ONCE}::TestRefusals::test_r33_another_agents_volume",),
+    ),
+    Mutation(
+        ("R33",),
         "an agent changes the state of another one's volume",
         "sidecar/catalog/volumes.py",
-        "shown = {name: everybody[chosen][name] for name in _SAID}",
-        "shown = {name: said[name] for name in _SAID}",
+        '    chosen = writers.choose(holder, {one: VolumeState(about["state"]) for one, about in everybody.items()})\n',
+        "    chosen = agent_id\n",
         (f"{AGENTS}::TestHeartbeats::test_r33_another_agents_volume_is_left_alone",),
     ),
     Mutation(
         ("R23",),
-        "a late heartbeat undoes a newer one",
+        "a late heartbeat brings back old figures",
         "sidecar/catalog/volumes.py",
-        "            said = before | ({} if is_late else {name: said[name] for name in _FIGURES})\n",
-        "            pass\n",
-        (f"{AGENTS}::TestHeartbeats::test_a_late_heartbeat_undoes_nothing",),
+        "said = before | ({} if is_late else {name: said[name] for name in _FIGURES})",
+        "said = before | {name: said[name] for name in _FIGURES}",
+        (f"{AGENTS}::TestHeartbeats::test_r23_a_late_heartbeat_undoes_nothing",),
     ),
     Mutation(
         ("R22",),
@@ -117,16 +126,18 @@ ASSETS = [
         ("R25",),
         "what is missing is removed",
         "sidecar/reconcile.py",
-        "        return replace(row, absent_since=self._now.at, ",
-        "        return replace(row, removed_at=self._now.at, absent_since=self._now.at, ",
+        "return replace(row, absent_since=self._now.at, absent_online_us=self._now.online_us, unreadable_error=None)",
+        "return replace(row, removed_at=self._now.at, absent_since=self._now.at, "
+        "absent_online_us=self._now.online_us, unreadable_error=None)",
         (f"{MISSING}::test_r25_missing_keeps_id_mark_and_history_and_is_never_removed_by_itself",),
     ),
     Mutation(
         ("R25",),
         "what is missing gives up its path, and with it its id",
         "sidecar/reconcile.py",
-        "        return replace(row, absent_since=self._now.at, ",
-        "        return replace(row, claims=False, absent_since=self._now.at, ",
+        "return replace(row, absent_since=self._now.at, absent_online_us=self._now.online_us, unreadable_error=None)",
+        "return replace(row, claims=False, absent_since=self._now.at, "
+        "absent_online_us=self._now.online_us, unreadable_error=None)",
         (f"{MISSING}::test_r25_missing_keeps_id_mark_and_history_and_is_never_removed_by_itself",),
     ),
     Mutation(

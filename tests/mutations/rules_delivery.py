@@ -14,11 +14,10 @@ PASSES = [
         ("R1",),
         "a pass is committed whatever its gate says",
         "agent/passes.py",
-        "            if isinstance(passed, Trouble):\n"
-        "                self._doubt = doubt_of(passed, self._at.mount_point)\n"
-        "            else:\n"
-        "                told = self._commit(passed)",
-        "            told = self._commit([] if isinstance(passed, Trouble) else passed)",
+        "            elif self._at.guarded and forbids_only_absences(passed):\n"
+        "                told = self._commit((), grounds)\n            else:\n"
+        "                self._doubt = doubt_of(passed, self._at.mount_point)\n",
+        "            else:\n                told = self._commit((), grounds)\n",
         (f"{LISTINGS}::test_r1_gate_that_does_not_open_keeps_everything_as_it_was",),
     ),
     Mutation(
@@ -73,8 +72,8 @@ PASSES = [
         ("R1", "R21"),
         "what is known and what must be told are written one after the other",
         "agent/passes.py",
-        "        with self._store.transaction():\n            departures, forgotten",
-        "        import contextlib\n\n        with contextlib.nullcontext():\n            departures, forgotten",
+        "        with self._store.transaction():\n            if self._store.turn()",
+        "        import contextlib\n\n        with contextlib.nullcontext():\n            if self._store.turn()",
         (f"{JOURNALS}::test_r34_crash_in_a_commit_leaves_neither_half",),
     ),
     Mutation(
@@ -126,16 +125,16 @@ ENGINES = [
         ("R5",),
         "a volume that is back is not scanned",
         "agent/engine.py",
-        "            self._confirm_soon()\n        self.scan()\n        return None",
-        "            self._confirm_soon()\n        return None",
+        "            self._confirm_soon()\n        self.scan()\n\n    def _drop",
+        "            self._confirm_soon()\n\n    def _drop",
         (f"{ENGINE}::test_move_made_while_the_agent_was_away_is_found_by_the_scan",),
     ),
     Mutation(
         ("R22",),
         "absences are confirmed while a scan has places to go",
         "agent/engine.py",
-        "        if self._walks:\n            return None\n        return max(",
-        "        return max(",
+        "        if self._walks or self._at is None or self._at.guarded:\n",
+        "        if self._at is None or self._at.guarded:\n",
         (f"{JOURNALS}::test_r22_nothing_is_confirmed_before_the_scan_has_been_everywhere",),
     ),
     Mutation(
@@ -174,9 +173,9 @@ ENGINES = [
     Mutation(
         ("R31",),
         "a watch that is not whole passes for one",
-        "agent/engine.py",
-        "if trouble is not None and trouble.errno in _LIMITS:",
-        "if False:",
+        "agent/watching.py",
+        "if trouble is None or trouble.errno not in _LIMITS:",
+        "if True:",
         (f"{ENGINE}::test_r31_watch_limit_is_said_and_scans_take_over",),
     ),
     Mutation(
@@ -190,14 +189,6 @@ ENGINES = [
 ]
 
 STREAMS = [
-    Mutation(
-        ("R32",),
-        "the outbox is freed when a report is sent",
-        "agent/outbox.py",
-        '            self._db.execute("INSERT INTO sealed VALUES (?, ?, ?)", (sequence, files, body))\n',
-        "",
-        (f"{OUTBOX}::test_r32_outbox_is_freed_only_by_the_acknowledgement",),
-    ),
     Mutation(
         ("R32",),
         "a report that was not acknowledged gets a new number",
@@ -226,19 +217,23 @@ STREAMS = [
         ("R32",),
         "what could not be delivered is forgotten",
         "agent/shipping.py",
-        "        except Unreachable as error:\n            self._failures += 1\n",
-        "        except Unreachable as error:\n            self._failures += 1\n"
-        "            self._outbox.acknowledge(sealed.sequence)\n",
-        (f"{OUTBOX}::test_outage_sends_the_same_bytes_again_after_growing_waits",),
+        "            return self._guarded(lambda: self._deliver(lease, sealed))\n",
+        "            step = self._guarded(lambda: self._deliver(lease, sealed))\n"
+        "            if step.delivery is Delivery.LATER:\n"
+        "                self._outbox.acknowledge(sealed.sequence)\n"
+        "            return step\n",
+        (f"{OUTBOX}::test_r32_outage_sends_the_same_bytes_again_after_growing_waits",),
     ),
     Mutation(
         ("R32",),
         "a report that is refused is skipped",
         "agent/shipping.py",
-        "            step = self._later(str(error), wait_s(self._failures + 4, self._chance()))\n",
-        "            self._outbox.acknowledge(sealed.sequence)\n"
-        "            step = self._later(str(error), wait_s(self._failures + 4, self._chance()))\n",
-        (f"{OUTBOX}::test_refused_report_stops_the_stream_visibly_and_is_not_skipped",),
+        "            return self._guarded(lambda: self._deliver(lease, sealed))\n",
+        "            step = self._guarded(lambda: self._deliver(lease, sealed))\n"
+        "            if step.delivery is Delivery.STOPPED:\n"
+        "                self._outbox.acknowledge(sealed.sequence)\n"
+        "            return step\n",
+        (f"{OUTBOX}::test_r32_refused_report_stops_the_stream_visibly_and_is_not_skipped",),
     ),
     Mutation(
         ("R34",),
@@ -246,7 +241,7 @@ STREAMS = [
         "agent/shipping.py",
         "if not receipt.applied and receipt.expected > sealed.sequence + 1:",
         "if False:",
-        (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_loses_nothing",),
+        (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_drops_what_is_stale",),
     ),
     Mutation(
         ("R34",),
@@ -254,15 +249,15 @@ STREAMS = [
         "agent/shipping.py",
         'if error.code == "stream-diverged":',
         "if False:",
-        (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_loses_nothing",),
+        (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_drops_what_is_stale",),
     ),
     Mutation(
-        ("R34",),
+        ("R34", "R35"),
         "a stream that begins anew loses what waited",
         "agent/outbox.py",
         'sealed = self._db.execute("SELECT files, body FROM sealed ORDER BY sequence").fetchall()',
         "sealed: list[tuple[int, bytes]] = []",
-        (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_loses_nothing",),
+        (f"{OUTBOX}::test_r35_what_waits_is_told_to_a_catalog_that_was_set_back_before_the_baseline",),
     ),
     Mutation(
         ("R34",),
