@@ -88,6 +88,29 @@ class TestWhatIsHeld:
         assert (one["directory"], one["host_path"], one["files"]) == (None, "/mnt/usb", 20)
         assert one["directories"] == [{"directory": f"day{number}/deep", "files": 4} for number in range(25, 30)]
 
+    def test_r20_import_paths_of_one_volume_share_its_budget(self, world: World) -> None:
+        agent = Agent(world)
+        agent.heartbeat()
+        for number in range(3):
+            world.library(agent, f"/mnt/usb/{number}", owner=f"owner {number}")
+            fill(agent, f"{number}/trip", 100)
+        for number in range(3):
+            lose(agent, f"{number}/trip", names(40), in_pieces_of=20)
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert (the_hold(world)["directory"], the_hold(world)["files"]) == (None, 20)
+
+    def test_r32_a_repeated_report_draws_on_no_budget(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        report = agent.report(absent("trip", *made[:60]))
+        for _ in range(3):  # the answer was lost
+            assert agent.put(report).status_code == 200
+        agent.send(absent("trip", *made[60:100]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        agent.begin_anew()
+        agent.send(absent("trip", *made[:101]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert the_hold(world)["files"] == 1, "what is missing already is no loss once more"
+
     def test_r20_everything_of_the_report_in_that_place_is_held_and_no_other(self, world: World, agent: Agent) -> None:
         for directory in ("a", "a/x", "b"):
             fill(agent, directory, 80)
