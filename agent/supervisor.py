@@ -19,7 +19,7 @@ from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
 from agent.errnos import doubt_reason
-from agent.local_socket import LocalSockets, Request
+from agent.local_socket import LocalSockets, Reply, Request
 from agent.lookout import Lookout
 from agent.messages import FromWorker, has_news
 from agent.ports import Clock, Devices, Mounts, ServiceManager
@@ -165,8 +165,8 @@ class Supervisor:
         if self._sockets.status.fileno() in ready:
             self._sockets.answer(statuses.agent_status(self._registry, self._session, self._stewards))
         if self._sockets.requests.fileno() in ready:
-            for request in self._sockets.read_requests():
-                self._obey(request)
+            for request, asker in self._sockets.read_requests():
+                self._sockets.reply(asker, self._obey(request))
 
     def _timeout_ms(self, until: float | None) -> int | None:
         if self._look_again:
@@ -212,7 +212,7 @@ class Supervisor:
             self._saved_at = now
             self._save()
 
-    def _obey(self, request: Request) -> None:
+    def _obey(self, request: Request) -> Reply:
         """A local person has said something."""
         todo = requests.obey(self._registry, request, self._lookout.current())
         now = self._clock.now().boot
@@ -234,6 +234,9 @@ class Supervisor:
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
+        if todo.refusal:
+            _log.warning("request.refused", verb=request.verb, volume=request.volume, problem=todo.refusal)
+        return Reply(todo.refusal)
 
     def _apply(self, volume_id: str, sighting: Sighting) -> None:
         """Let a sighting change the state of a volume, and do what follows."""

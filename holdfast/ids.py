@@ -23,6 +23,7 @@ PREFIXES = {
     "journal": "jrn",
     "webhook": "whk",
     "delivery": "dlv",
+    "audit": "aud",
 }
 
 _DIGITS = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")

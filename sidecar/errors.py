@@ -38,14 +38,22 @@ class SchemaMismatch(CatalogError):
 class Refused(SidecarError):
     """A request that is refused. ``code`` names the kind of problem, see ``sidecar.api.problems``.
 
-    ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only.
+    ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only; ``digest`` that of a
+    hold as it is now, in hexadecimal, for ``hold-changed`` only.
     """
 
     def __init__(
-        self, code: str, detail: str, *, errors: list[PlacedError] | None = None, expected: int | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: list[PlacedError] | None = None,
+        expected: int | None = None,
+        digest: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors or []
         self.expected = expected
+        self.digest = digest

@@ -31,6 +31,7 @@ MUTATIONS = [
         "errno.EMFILE, errno.ENFILE",
         "errno.ENFILE, errno.ENFILE",
         (f"{_DOCTOR}::test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit",),
+        slow=True,
     ),
     Mutation(
         ("R31",),

@@ -17,13 +17,13 @@ from sidecar.catalog import feed
 from sidecar.catalog.columns import AnyRow
 
 
-def changes(connection: Connection, page: Sequence[feed.Change]) -> list[shapes.AnyChange]:
-    """A page of the feed, each item with the state that its own GET shows."""
+def changes(connection: Connection, page: Sequence[feed.Change], owner: str | None = None) -> list[shapes.AnyChange]:
+    """A page of the feed, each item with the state that its own GET shows, to a reader limited to ``owner`` too."""
     found: list[shapes.AnyChange] = []
     rows = {entity: [one.row for one in page if one.entity == entity] for entity in feed.SHOWN}
     for row in rows["asset"]:
         found.append(shapes.AssetChange(**_change("asset", row), state=asset(row)))
-    for row, volume in zip(rows["volume"], volume_page(connection, rows["volume"]), strict=True):
+    for row, volume in zip(rows["volume"], volume_page(connection, rows["volume"], owner), strict=True):
         found.append(shapes.VolumeChange(**_change("volume", row), state=volume))
     for row, library in zip(rows["library"], library_page(connection, rows["library"]), strict=True):
         found.append(shapes.LibraryChange(**_change("library", row), state=library))

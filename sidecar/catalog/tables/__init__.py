@@ -11,7 +11,7 @@ from __future__ import annotations
 from sidecar.catalog.tables.assets import LIBRARY_KINDS, asset, asset_transition, evidence, import_path, library, xmp
 from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
 from sidecar.catalog.tables.schema import metadata
-from sidecar.catalog.tables.service import clock, delivery, idempotency, lease, setting, webhook
+from sidecar.catalog.tables.service import audit, clock, delivery, idempotency, lease, setting, webhook
 from sidecar.catalog.tables.storage import (
     SCOPES,
     agent,
@@ -30,6 +30,7 @@ __all__ = [
     "agent",
     "asset",
     "asset_transition",
+    "audit",
     "clock",
     "delivery",
     "evidence",
