@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 
 from agent.doubts import Doubt
 from agent.engine import Engine
@@ -69,7 +70,9 @@ class Worker:
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
-        self._pending = False
+        self._adopting = False
+        # What was said while a volume was being adopted, and can wait until that is done.
+        self._waiting: deque[ToWorker | None] = deque()
 
     def run(self) -> None:
         """Work until told to stop, or until the supervisor is gone."""
@@ -77,8 +80,8 @@ class Worker:
             timeout_s = self._wait_s()
             if timeout_s != 0.0:
                 self._say(busy=False)
-            if self._wait(timeout_s):
-                message = self._line.receive_to_worker()
+            if self._waiting or self._wait(timeout_s):
+                message = self._waiting.popleft() if self._waiting else self._line.receive_to_worker()
                 if message is None or isinstance(message, Stop):
                     self._release()
                     return
@@ -158,6 +161,7 @@ class Worker:
             asked_to_let_go=self._is_spoken_to,
         )
         self._watch, unwatched = _watch(mount_point, mount_id) if reliable.local else (None, "")
+        self._adopting = True
         doubt = self._engine.attach(
             Attachment(order.epoch, self._files, reliable, mount_point, order.guarded),
             self._watch,
@@ -165,6 +169,7 @@ class Worker:
             accepted=order.accepted,
             unwatched=unwatched,
         )
+        self._adopting = False
         if doubt is not None:
             self._doubt(doubt)
             return
@@ -190,8 +195,15 @@ class Worker:
 
     def _is_spoken_to(self) -> bool:
         """Whether the supervisor has said something, which may be that the volume is to be let go of: then a pass
-        ends early, and what is left of it is looked at afterwards."""
-        return self._line.has_message()
+        ends early, and what is left of it is looked at afterwards.
+
+        The first look at a volume ends early only when it is to be let go of: what it did not get to would pass for in
+        order."""
+        if not self._adopting:
+            return self._line.has_message()
+        while None not in self._waiting and self._line.has_message():
+            self._waiting.append(self._line.receive_to_worker())
+        return not all(isinstance(one, Rescan | Guard | Consult | Assign) for one in self._waiting)
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:
