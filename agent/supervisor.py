@@ -69,13 +69,14 @@ class Supervisor:
         connect: Callable[[Callable[[Assignment], None]], Session],
         boot_id: str,
         devices: Devices,
+        workers: Workers | None = None,
     ) -> None:
         self._config = config
         self._registry = book
         self._mounts = table
         self._clock = clock
         self._boot_id = boot_id
-        self._workers = Workers()
+        self._workers = workers or Workers()
         self._prober = Prober(self._workers, config.probe_deadline_s)
         self._vigil = Vigil(devices)
         self._saved_at = 0.0
@@ -122,22 +123,28 @@ class Supervisor:
 
     def run(self, ready: Callable[[], object]) -> None:
         """Serve until stopped. ``ready`` is called when every known volume was looked for once."""
-        if self._registry.assignment is not None:
-            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
-        # Nothing is attached yet, whatever the last run has left in the registry.
-        for volume in list(self._registry.volumes.values()):
-            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
-        self._session.start()
+        self.begin()
         first = True
         while not self._stopping:
-            self._turn()
+            self.turn()
             if first:
                 first = False
                 ready()
             self._wait()
         self._close()
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Take up what the last run has left."""
+        if self._registry.assignment is not None:
+            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
+        bindings.raise_versions(self._registry, self._clock.now().wall)
+        # Nothing is attached yet, whatever the last run has left in the registry.
+        for volume in list(self._registry.volumes.values()):
+            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
+        self._session.start()
+
+    def turn(self) -> None:
+        """Go round once: take in what is new, and do what follows from it."""
         now = self._clock.now().boot
         changed = self._mounts.changed()
         if changed:
@@ -206,7 +213,8 @@ class Supervisor:
             # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
             kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
             self._prober.forget(self._prober.probes.keys() - kept)
-            self._vigil.forget_all_but(unchanged)
+            # Its line may be that of a mount made since, with the number of the one that was dead or sick.
+            self._vigil.forget_all_but(unchanged - self._vigil.vitals.dead - self._vigil.vitals.sick)
         shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
         places = {volume.last_mounted_at for volume in volumes}
         interesting = [m for m in self._table if (m.fs_type, m.root) in shapes or m.mount_point in places]
