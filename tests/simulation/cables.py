@@ -114,6 +114,19 @@ class Cables:
             with suppress(OSError):
                 self._mount_inner()
 
+    def mount(self, home: Home) -> None:
+        """Mount a disk at home."""
+        home.host.mount(home.disk, home.place)
+
+    def replug(self, home: Home) -> None:
+        """Plug a disk in again; what is left of its old mounts is unmounted."""
+        self._replug_everywhere(home)
+
+    def replace(self, home: Home) -> None:
+        """Put another disk in the place of this one."""
+        home.host.umount(home.place)
+        home.host.mount(self._stranger(home), home.place)
+
     def hosts(self) -> list[FakeHost]:
         """The hosts with homes."""
         found: list[FakeHost] = []
@@ -171,8 +184,7 @@ class Cables:
         return "what was on top unmounted"
 
     def _wrong_disk(self, home: Home) -> str:
-        home.host.umount(home.place)
-        home.host.mount(self._stranger(home), home.place)
+        self.replace(home)
         return "another disk in its place"
 
     def _nest(self, home: Home) -> str:

@@ -227,11 +227,7 @@ class Fate:
             world.ids.keep()
             return "the catalog is backed up"
         said = self._random.random() < 0.6
-        world.sidecar.restore(said=said)
-        world.reader.renewed()
-        if not said:
-            world.reader.begin_anew()
-        world.ids.restore()
+        world.set_back(said=said)
         return "the catalog is set back" + ("" if said else " without a word")
 
 

@@ -7,12 +7,12 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from agent import registry
 from agent.config import AgentConfig
 from agent.local_socket import Request
-from agent.outbox import Outbox
 from agent.ports import Refused, Uplink
 from agent.processes import Workers
 from agent.registry import Registry
@@ -192,7 +192,7 @@ class Machine:
         taken = 0
         for volume in sorted(self.session.ships):
             if volume in self.session.ships and self.session.may_deliver(volume):
-                self._guarded(lambda volume=volume: self.session.deliver(volume))  # type: ignore[misc]
+                self._guarded(partial(self.session.deliver, volume))
                 taken += 1
         return taken
 
@@ -245,13 +245,16 @@ class Machine:
 
     def pending(self) -> int:
         """Files whose observations wait."""
-        return sum(Outbox(ship.store).pending()[0] for ship in self.session.ships.values())
+        return sum(ship.waiting()[0] for ship in self.session.ships.values())
 
     def resting(self) -> list[str]:
         """The volumes with candidates that only another mount can prove gone."""
         found = []
         for volume, ship in self.session.ships.items():
-            if ship.store.db.execute("SELECT 1 FROM candidate WHERE rest = 1 LIMIT 1").fetchone():
+            if (
+                ship.store is not None
+                and ship.store.db.execute("SELECT 1 FROM candidate WHERE rest = 1 LIMIT 1").fetchone()
+            ):
                 found.append(volume)
         return found
 
@@ -260,6 +263,7 @@ class Machine:
         return sum(
             int(ship.store.db.execute("SELECT COUNT(*) FROM candidate").fetchone()[0])
             for ship in self.session.ships.values()
+            if ship.store is not None
         )
 
     def close(self) -> None:

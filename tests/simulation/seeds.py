@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -85,7 +84,5 @@ def _results(seeds: range, jobs: int) -> Iterator[tuple[int, Failure | None]]:
         yield from map(_trial, seeds)
         return
     # Each process is replaced now and then: a leak of a seed must not become the failure of another.
-    with multiprocessing.get_context("spawn").Pool(
-        jobs, initializer=os.nice, initargs=(5,), maxtasksperchild=500
-    ) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=500) as pool:
         yield from pool.imap_unordered(_trial, seeds, chunksize=4)

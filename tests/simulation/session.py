@@ -16,29 +16,54 @@ from agent.backoff import wait_s
 from agent.outbox import Outbox
 from agent.ports import Refused, Unreachable, Uplink
 from agent.shipping import Delivery, Shipper
-from agent.store import Lease
+from agent.store import JournalUnusable, Lease
 from holdfast.assignments import Assignment, Heartbeat
+from tests.simulation.crashes import SimulatedStore
 from tests.simulation.workers import SimulatedStorage
 
 HEARTBEAT_S = 10.0
 _ASK_S = 25.0
+_JOURNAL_RETRY_S = 5.0
 
 
 class Ship:
     """One shipper with its store, and when its thread would go on."""
 
     def __init__(self, storage: SimulatedStorage, uplink: Uplink, volume: str, path: str, rng: random.Random) -> None:
-        self.store = storage.store(path, volume, durable=True)
-        self.outbox = Outbox(self.store)
-        self.shipper = Shipper(
-            self.store, uplink, storage.clock, chance=rng.random, new_journal=lambda: storage.new_id("journal")
-        )
+        self._make = lambda: storage.store(path, volume, durable=True)
+        self._uplink, self._storage, self._random = uplink, storage, rng
+        self.store: SimulatedStore | None = None
+        self.shipper: Shipper | None = None
         self.granted: Lease | None = None
         self.taken: Lease | None = None
         self.is_awake = True
         self.later: float | None = None
         self.turn = 0
         self.pending = 0
+
+    def open(self) -> tuple[SimulatedStore, Shipper]:
+        """The store and the shipper; they are opened by the thread itself, and anew when that has failed."""
+        if self.store is None or self.shipper is None:
+            self.store = self._make()
+            self.shipper = Shipper(
+                self.store,
+                self._uplink,
+                self._storage.clock,
+                chance=self._random.random,
+                new_journal=lambda: self._storage.new_id("journal"),
+            )
+            self.taken = None
+        return self.store, self.shipper
+
+    def close(self) -> None:
+        """Close the store."""
+        if self.store is not None:
+            self.store.close()
+        self.store = self.shipper = None
+
+    def waiting(self) -> tuple[int, int]:
+        """How many files wait to be told, and how many bytes."""
+        return (0, 0) if self.store is None else Outbox(self.store).pending()
 
 
 class SimulatedSession:
@@ -96,11 +121,12 @@ class SimulatedSession:
         return lease is not None and lease.fence is None
 
     def shipping_problem(self, volume: str) -> str | None:
-        return self.ships[volume].shipper.problem if volume in self.ships else None
+        shipper = self.ships[volume].shipper if volume in self.ships else None
+        return None if shipper is None else shipper.problem
 
     def close(self, timeout_s: float = 0.0) -> None:
         for ship in self.ships.values():
-            ship.store.close()
+            ship.close()
         self.ships.clear()
 
     # What its threads do
@@ -154,14 +180,16 @@ class SimulatedSession:
         if not self.may_deliver(volume):
             return False
         ship.is_awake, ship.later = False, None
-        if ship.granted != ship.taken:
-            ship.shipper.lease = ship.taken = ship.granted
         try:
-            step = ship.shipper.step()
-            ship.pending = ship.outbox.pending()[0]
-            turn = ship.store.turn()
-        except sqlite3.Error:
-            ship.later = now + 1.0
+            store, shipper = ship.open()
+            if ship.granted != ship.taken:
+                shipper.lease = ship.taken = ship.granted
+            step = shipper.step()
+            ship.pending = ship.waiting()[0]
+            turn = store.turn()
+        except (sqlite3.Error, JournalUnusable):
+            ship.close()
+            ship.later = now + _JOURNAL_RETRY_S
             return True
         if turn != ship.turn:
             ship.turn = turn

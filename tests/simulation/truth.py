@@ -9,7 +9,6 @@ from agent.testing.disk import FakeDisk, NodeKind
 from agent.testing.host import FakeHost
 from holdfast import media, paths
 from holdfast.reports import Absent, Listed, Moved, Report
-from holdfast.volumes import Epoch
 
 FileKey = tuple[str, int, int]  # the storage, inode, birth
 
@@ -25,7 +24,7 @@ class Truth:
         self._history: dict[tuple[int, str], tuple[list[float], list[bool]]] = {}
         self._last: dict[int, set[str]] = {}
         self._seen: dict[int, tuple[int, int]] = {}
-        self._mounts: dict[tuple[str, int], FakeDisk] = {}
+        self._mounts: dict[tuple[str, int], list[FakeDisk]] = {}
         self._boots: dict[str, float] = {}
         self._hosts: list[FakeHost] = []
         self._storage: dict[int, str] = {}
@@ -56,7 +55,9 @@ class Truth:
         for host in self._hosts:
             self._boots.setdefault(host.boot_id, self.now - host.clock.now().boot)
             for one in host.all_mounted():
-                self._mounts[host.boot_id, one.unique_id] = one.disk
+                disks = self._mounts.setdefault((host.boot_id, one.unique_id), [])
+                if one.disk not in disks:
+                    disks.append(one.disk)
         for disk in self._disks.values():
             seen = (id(disk.root), disk.changes)
             if self._seen.get(id(disk)) != seen:
@@ -78,10 +79,12 @@ class Truth:
     def false_words(self, report: Report) -> list[str]:
         """What a report says that was not so: files that it calls absent although they were there at one of the two
         looks, and files that never were where it lists them."""
-        disk = self.disk_of(report.epoch)
-        if disk is None:
+        disks = self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
+        if disks is None:
             return [f"an epoch without a mount: {report.epoch}"]
-        storage = self.volumes.setdefault(report.volume, self.storage_of(disk))
+        storage = self.volumes.setdefault(report.volume, self.storage_of(disks[-1]))
+        # Where numbers are used again, several disks may have been behind one; the report is of the one that it can be.
+        disk = next((one for one in reversed(disks) if self.storage_of(one) == storage), disks[-1])
         if storage != self.storage_of(disk):
             told = [one for one in report.observations if isinstance(one, Absent | Listed | Moved)]
             return [f"of {storage}, while {self.storage_of(disk)} is there: {one}" for one in told]
@@ -98,10 +101,6 @@ class Truth:
                 if not self.ever_there(disk, path):
                     found.append(f"listed: {path}")
         return found
-
-    def disk_of(self, epoch: Epoch) -> FakeDisk | None:
-        """The disk behind the mount of an epoch."""
-        return self._mounts.get((epoch.boot_id, epoch.mount_id))
 
     # Details
 

@@ -45,7 +45,8 @@ _STRIDE_S = 5.0
 class World:
     """Machines, disks and one sidecar. ``trace`` has one line a step; the same seed gives the same trace.
 
-    ``kinds`` are the file systems of the disks. ``shared``: there is another machine, that may mount them too.
+    ``kinds`` are the file systems of the disks, at most two, ``writes`` how often each was written to before.
+    ``shared``: there is another machine, that may mount them too.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class World:
         shared: bool = False,
         recycles_ids: bool = False,
         settings: dict[str, int] | None = None,
+        writes: int = 8,
     ) -> None:
         self.seed = seed
+        self._writes = writes
         self.random = random.Random(seed)
         self.trace: list[str] = []
         self.truth = Truth()
@@ -75,13 +78,8 @@ class World:
         if shared:
             self._share()
         self.truth.observe()
-        self.sidecar.make_library(
-            [
-                (machine.agent, place)
-                for machine in self.machines
-                for place in HOMES[: 2 if machine is self.machines[0] else 1]
-            ]
-        )
+        places = [(self.machines[0].agent, home.place) for home in self.cables.homes]
+        self.sidecar.make_library(places + [(machine.agent, HOMES[0]) for machine in self.machines[1:]])
         self.sidecar.change(**(settings or {}))
         self.reader = Reader(self.sidecar)
         self.keeper = Keeper(self.sidecar, self.cables, self.random)
@@ -174,11 +172,25 @@ class World:
         if problem := self.reader.look():
             raise CheckFailed(problem)
         for machine in self.machines:
-            ships = machine.session.ships.values()
-            check_bounds(
-                [ship.outbox.pending()[1] for ship in ships],
-                [ship.store.db.execute("SELECT COUNT(*) FROM sealed").fetchone()[0] for ship in ships],
-            )
+            check_bounds([ship for ship in machine.session.ships.values() if ship.store is not None])
+
+    @property
+    def main(self) -> Machine:
+        """The machine where the disks belong."""
+        return self.machines[0]
+
+    @property
+    def home(self) -> Home:
+        """The first disk."""
+        return self.cables.homes[0]
+
+    def set_back(self, *, said: bool) -> None:
+        """Set the catalog back to its backup. ``said``: whoever did it told the sidecar."""
+        self.sidecar.restore(said=said)
+        self.reader.renewed()
+        if not said:
+            self.reader.begin_anew()
+        self.ids.restore()
 
     def disks(self) -> dict[str, FakeDisk]:
         """The photo disks by their labels, as they are now."""
@@ -208,12 +220,11 @@ class World:
 
     def _is_quiet(self) -> bool:
         """Whether nothing is to be told, and every volume is as it should be."""
-        main = self.machines[0]
         if self.sidecar.table.execute("SELECT 1 FROM held LIMIT 1").fetchone():
             return False  # a time of grace is running, or a decision is being carried out
         if any(machine.pending() or machine.session.problem is not None for machine in self.machines):
             return False
-        volumes = {volume.label: volume for volume in main.volumes()}
+        volumes = {volume.label: volume for volume in self.main.volumes()}
         wanted = self.disks().keys()
         return all(label in volumes and volumes[label].state is VolumeState.ONLINE for label in wanted)
 
@@ -253,11 +264,11 @@ class World:
         self.host = FakeHost(FakeClock(), seed=self.seed, recycles_ids=recycles_ids)
         self.person = Person([self.host], self.random)
         homes = []
-        for place, kind in zip(HOMES, kinds, strict=True):
+        for place, kind in zip(HOMES, kinds, strict=False):
             disk = self.host.disk(place.rpartition("/")[2], kind)
             homes.append(Home(self.host, place, disk))
             disk.write(KEEPER)
-            for _ in range(8):
+            for _ in range(self._writes):
                 self.person.anywhere(disk)
         inner = Home(self.host, INNER, self.host.disk("inner"))
         inner.disk.write("deep.jpg")
