@@ -51,6 +51,14 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
             )
 
 
+def raise_versions(registry: Registry, now: float) -> None:
+    """Begin to count above everything that was told before: a registry that was set back to an old copy would else say
+    what the sidecar takes for words that have come late, and ignores."""
+    for volume in list(registry.volumes.values()):
+        version = max(volume.version + 1, _first_version(now))
+        registry.volumes[volume.id] = structs.replace(volume, version=version)
+
+
 def unbound(registry: Registry) -> list[AssignedPath]:
     """The import paths that lead nowhere yet."""
     if registry.assignment is None:
