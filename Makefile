@@ -37,7 +37,7 @@ check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
 	@"$$VENV/bin/ruff" check --quiet .
 	@"$$VENV/bin/mypy" --no-error-summary
-	@"$$VENV/bin/mypy" --no-error-summary demo bench
+	@"$$VENV/bin/mypy" --no-error-summary demo bench examples
 	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
 
 mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
