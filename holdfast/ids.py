@@ -23,6 +23,8 @@ PREFIXES = {
     "journal": "jrn",
     "webhook": "whk",
     "delivery": "dlv",
+    "job": "job",
+    "inquiry": "inq",
 }
 
 _DIGITS = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")

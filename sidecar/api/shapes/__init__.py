@@ -17,7 +17,7 @@ from sidecar.api.shapes.changes import (
 )
 from sidecar.api.shapes.holds import Branch, HeldAsset, Hold, HoldDetails
 from sidecar.api.shapes.moments import moment, moment_or_none
-from sidecar.api.shapes.service import Delivery, NewToken, NewWebhook, Settings, Token, Webhook
+from sidecar.api.shapes.service import Delivery, Job, NewToken, NewWebhook, Settings, Token, Webhook
 from sidecar.api.shapes.storage import Agent, EventGap, Scan, Volume, VolumeTransition
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "HoldDetails",
     "ImportPath",
     "ImportPathPart",
+    "Job",
     "Library",
     "LibraryChange",
     "NewToken",
