@@ -78,7 +78,8 @@ class Supervisor:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
         new_volume = partial(self._new_id, "volume")
-        self._binder = Binder(book, table, self._prober, new_volume, lambda: self._config.plain_directories)
+        plain, managed = lambda: self._config.plain_directories, lambda: self._config.managed_directories
+        self._binder = Binder(book, table, self._prober, new_volume, plain, managed)
         self._look_again = True
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
@@ -364,7 +365,7 @@ class Supervisor:
             self._look_again = True
 
     def _publish(self) -> None:
-        heartbeat = statuses.heartbeat(self._registry)
+        heartbeat = statuses.heartbeat(self._registry, self._binder.answers())
         if heartbeat != self._published:
             self._published = heartbeat
             self._session.publish(heartbeat)

@@ -118,8 +118,8 @@ class Worker:
                 self._line.send(
                     Probed(unique_id, None, found.errno) if isinstance(found, Trouble) else Probed(unique_id, found)
                 )
-            case Inspect(import_path, path, roots, shown_at):
-                seen = inspect(path, roots, shown_at=shown_at)
+            case Inspect(import_path, path, roots, shown_at, managed):
+                seen = inspect(path, roots, shown_at=shown_at, managed=managed)
                 self._line.send(Inspected(import_path, seen.canonical, seen.refusal, seen.errno))
             case AskBranches(unique_id, mount_point):
                 self._line.send(_ask_branches(unique_id, mount_point))

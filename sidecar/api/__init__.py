@@ -26,6 +26,7 @@ from sidecar.api import (
     settings,
     streams,
     tokens,
+    validation,
     volumes,
     webhooks,
 )
@@ -38,6 +39,7 @@ from sidecar.errors import CatalogUnavailable, Refused
 RESOURCES: tuple[Resource, ...] = (
     health.resource,
     libraries.resource,
+    validation.resource,
     assets.resource,
     volumes.resource,
     holds.resource,

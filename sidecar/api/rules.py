@@ -54,10 +54,17 @@ def changed_import_paths(
     errors: list[PlacedError] = []
     if len(bodies) > IMPORT_PATHS_MAX:
         errors.append(PlacedError("/import_paths", f"A library has at most {IMPORT_PATHS_MAX} import paths."))
+    each = each_import_path(bodies[:IMPORT_PATHS_MAX], has, resolve)
+    errors += [error for _, wrong in each for error in wrong]
+    return [wanted for wanted, _ in each if wanted is not None], errors
+
+
+def each_import_path(
+    bodies: Sequence[ImportPathChange], has: Sequence[AnyRow], resolve: Resolve
+) -> list[tuple[Wanted | None, list[PlacedError]]]:
+    """One by one, what is to be made of import paths, and what is wrong with each."""
     checking = _Checking([one for one in has if one.parent_id is None], resolve)
-    for index, one in enumerate(bodies[:IMPORT_PATHS_MAX]):
-        checking.take(one, f"/import_paths/{index}")
-    return checking.wanted, errors + checking.errors
+    return [checking.take(one, f"/import_paths/{index}") for index, one in enumerate(bodies)]
 
 
 def pattern_errors(wanted: Sequence[str]) -> list[PlacedError]:
@@ -82,26 +89,26 @@ class _Checking:
         self._by_place = {(one.agent_id, paths.to_wire(one.path)): one for one in has}
         self._resolve = resolve
         self._seen: set[tuple[bytes, str]] = set()
-        self.wanted: list[Wanted] = []
-        self.errors: list[PlacedError] = []
+        self._errors: list[PlacedError] = []
 
-    def take(self, one: ImportPathChange, at: str) -> None:
+    def take(self, one: ImportPathChange, at: str) -> tuple[Wanted | None, list[PlacedError]]:
         """Check one, which stands at this pointer."""
-        server_path = None if one.server_path is None else absolute(one.server_path, f"{at}/server_path", self.errors)
+        self._errors = []
+        wanted = self._check(one, at)
+        return (None if self._errors else wanted), self._errors
+
+    def _check(self, one: ImportPathChange, at: str) -> Wanted | None:
+        server_path = None if one.server_path is None else absolute(one.server_path, f"{at}/server_path", self._errors)
         place = self._named(one, at) if one.id is not None else self._placed(one, at)
         if place is None:
-            return
+            return None
         if place in self._seen:
             self._wrong(f"{at}/path" if one.id is None else f"{at}/id", "This import path is in the list twice.")
         self._seen.add(place)
         known = self._by_place.get(place)
-        if one.server_path is not None and server_path is None:
-            return
         if known is not None:
-            kept = paths.to_wire(known.server_path) if server_path is None else server_path
-            self.wanted.append(KeptImportPath(known.id, kept))
-        else:
-            self.wanted.append(NewImportPath(*place, place[1] if server_path is None else server_path))
+            return KeptImportPath(known.id, paths.to_wire(known.server_path) if server_path is None else server_path)
+        return NewImportPath(*place, place[1] if server_path is None else server_path)
 
     def _named(self, one: ImportPathChange, at: str) -> tuple[bytes, str] | None:
         known = self._by_id.get(ids.from_text("import_path", one.id or "") or b"")
@@ -126,8 +133,8 @@ class _Checking:
         if one.path is None:
             self._wrong(f"{at}/path", "Say where it is on the agent's host.")
             return None
-        path = absolute(one.path, f"{at}/path", self.errors)
+        path = absolute(one.path, f"{at}/path", self._errors)
         return None if agent is None or path is None else (agent, path)
 
     def _wrong(self, pointer: str, message: str) -> None:
-        self.errors.append(PlacedError(pointer, message))
+        self._errors.append(PlacedError(pointer, message))

@@ -228,3 +228,42 @@ def test_names_that_nobody_would_choose(running: Stack, disks: Disks, place: Pat
     answer = parts.client.patch(f"/libraries/{library['id']}", json={"exclusion_patterns": ["**/caf?/**"]})
     assert answer.status_code == 200
     parts.feed.until_true(lambda: parts.by_status(library["id"]) == {"present": 2 * len(folders), "excluded": 1})
+
+
+def test_import_paths_are_checked_by_the_agent(tmp_path: Path, disks: Disks, place: Path) -> None:
+    """Every way in which a path can be wrong, in a sentence that says what to do."""
+    home = tmp_path / "state"
+    home.mkdir()
+    disks.make("ext4", label="usb").mount(place / "usb")
+    put(place / "usb/photos/a.jpg")
+    put(place / "usb/server/upload/b.jpg")
+    (place / "usb/file").write_bytes(b"")
+    (place / "usb/link").symlink_to("/etc")
+    (place / "bare").mkdir()
+    running = type("_", (Stack,), {"agent_settings": f'managed_directories = ["{place}/usb/server/upload"]\n'})(home)
+    try:
+        running.start_agent(place)
+        agent = running.agent_id()
+        library = running.post("/libraries", {"owner": "anna"})
+        says = {
+            "photos": None,
+            "photos/": None,
+            "none": "does not exist",
+            "file": "not a directory",
+            "link": "not exposed by the agent",
+            "server/upload": "which the photo server manages by itself. Choose a folder outside of it.",
+            "server/upload/deep": "does not exist",
+            "server": "which the photo server manages by itself. Choose folders beside it.",
+            "": "which the photo server manages by itself. Choose folders beside it.",
+        }
+        wanted = [f"{place}/usb/{path}".rstrip() for path in says] + [f"{place}/bare", "/etc", "no/slash"]
+        sentences = [*says.values(), "say so: 'holdfast-agent enrol --plain", "not exposed by the agent", "absolute"]
+        running.feed.until_true(lambda: running.get("/agents")["items"][0]["last_seen"] is not None)
+        for path, sentence in zip(wanted, sentences, strict=True):
+            body = {"import_paths": [{"agent": agent, "path": path}]}
+            (found,) = running.post(f"/libraries/{library['id']}/validate", body)["import_paths"]
+            assert found["is_valid"] is (sentence is None), (path, found)
+            assert (sentence or "") in (found["message"] or ""), (path, found)
+        running.stop_agent()
+    finally:
+        running.close()

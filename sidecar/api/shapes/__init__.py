@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sidecar.api.shapes.assets import Asset, AssetTransition, Evidence, ImportPath, ImportPathPart, Library, Unavailable
+from sidecar.api.shapes.assets import (
+    Asset,
+    AssetTransition,
+    CheckedPath,
+    CheckedPattern,
+    CheckedRules,
+    Evidence,
+    ImportPath,
+    ImportPathPart,
+    Library,
+    Unavailable,
+)
 from sidecar.api.shapes.changes import (
     AgentChange,
     AnyChange,
@@ -30,6 +41,9 @@ __all__ = [
     "Branch",
     "Change",
     "Changes",
+    "CheckedPath",
+    "CheckedPattern",
+    "CheckedRules",
     "Delivery",
     "EventGap",
     "Evidence",

@@ -51,6 +51,30 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class CheckedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a look at an import path. ``is_valid`` is null when nobody could look, and ``message`` says why."""
+
+    path: str
+    agent: str | None
+    is_valid: bool | None
+    message: str | None
+
+
+class CheckedPattern(msgspec.Struct, frozen=True, kw_only=True):
+    """An exclusion pattern, and what is wrong with it, if anything is."""
+
+    pattern: str
+    is_valid: bool
+    message: str | None
+
+
+class CheckedRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Import paths and patterns that were checked and not saved."""
+
+    import_paths: list[CheckedPath]
+    exclusion_patterns: list[CheckedPattern]
+
+
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
     """Why an asset cannot be opened at the moment: the state of its volume, or of the union that shows it, since
     when, and a sentence."""
