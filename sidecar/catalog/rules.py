@@ -77,6 +77,15 @@ def position_after(rows: Sequence[AnyRow]) -> str | None:
     return bytes(rows[-1].id).hex() if len(rows) == BATCH else None
 
 
+def verdict(path: bytes, members: Membership, library_id: bytes) -> tuple[str | None, bytes | None]:
+    """What excludes a path from a library, and the import path that it is under, if it is under one."""
+    directory, name = paths.split(paths.to_wire(path))
+    place = members.places(directory).get(library_id)
+    if place is None:
+        return OUTSIDE, None
+    return place.excluded_by(name), place.scope.import_path
+
+
 def change(
     connection: Connection,
     pairs: Sequence[tuple[Asset, Asset]],
@@ -107,19 +116,10 @@ def change(
 def _differs(row: AnyRow, members: Membership, library_id: bytes) -> bool:
     if row.path_key is None or row.removed_at is not None:
         return False
-    excluded_by, import_path = _verdict(row.path, members, library_id)
+    excluded_by, import_path = verdict(row.path, members, library_id)
     return bool(row.excluded_by != excluded_by or import_path not in (None, row.import_path_id))
 
 
 def _judged(before: Asset, members: Membership) -> Asset:
-    excluded_by, import_path = _verdict(before.path, members, before.library)
+    excluded_by, import_path = verdict(before.path, members, before.library)
     return structs.replace(before, excluded_by=excluded_by, import_path=import_path or before.import_path)
-
-
-def _verdict(path: bytes, members: Membership, library_id: bytes) -> tuple[str | None, bytes | None]:
-    """What excludes a path from a library, and the import path that it is under, if it is under one."""
-    directory, name = paths.split(paths.to_wire(path))
-    place = members.places(directory).get(library_id)
-    if place is None:
-        return OUTSIDE, None
-    return place.excluded_by(name), place.scope.import_path

@@ -9,6 +9,7 @@ import click
 
 from holdfast import __version__
 from sidecar.cli.check_config import check_config
+from sidecar.cli.explain import explain
 from sidecar.cli.holds import holds
 from sidecar.cli.migrate import migrate
 from sidecar.cli.openapi import openapi
@@ -25,5 +26,5 @@ def main() -> None:
     """Keeps the catalog of assets beside a photo server."""
 
 
-for _verb in (serve, worker, migrate, promote, restored, holds, tokens, openapi, check_config):
+for _verb in (serve, worker, migrate, promote, restored, holds, explain, tokens, openapi, check_config):
     main.add_command(_verb)

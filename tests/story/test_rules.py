@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,12 +167,22 @@ def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks
     until(lambda: watched(parts) == 5)
     before = shown(parts, library)
 
+    told = parts.post(f"/libraries/{library['id']}/preview", {"exclusion_patterns": [RAW]})
+    assert (told["excluded"]["assets"], told["unchanged"]) == (2, 1)
+
     # Excluded: known at once, and nobody watches there any more.
     patch(parts, library, {"exclusion_patterns": [RAW]})
     assert {path: now for path, (_, now) in shown(parts, library).items()} == {
         path: "excluded" if "Raw" in path else "present" for path in files
     }
     until(lambda: watched(parts) == 3)
+    said = subprocess.run(
+        [sys.executable, "-m", "agent.cli", "explain", f"{place}/usb/day/Raw/", "--config", f"{parts.home}/agent.toml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (1, f"{library['id']}: /photos/day/Raw is excluded by {RAW}\n")
     parts.feed.drain()
     put(place / "usb/day/Raw/d.jpg")
     (place / "usb/day/Raw/b.jpg").unlink()

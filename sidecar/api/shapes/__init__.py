@@ -12,6 +12,9 @@ from sidecar.api.shapes.assets import (
     ImportPath,
     ImportPathPart,
     Library,
+    PathExplanation,
+    RulesPreview,
+    RulesShare,
     Unavailable,
 )
 from sidecar.api.shapes.changes import (
@@ -59,6 +62,9 @@ __all__ = [
     "LibraryChange",
     "NewToken",
     "NewWebhook",
+    "PathExplanation",
+    "RulesPreview",
+    "RulesShare",
     "Scan",
     "ScanChange",
     "Settings",

@@ -75,6 +75,33 @@ class CheckedRules(msgspec.Struct, frozen=True, kw_only=True):
     exclusion_patterns: list[CheckedPattern]
 
 
+class RulesShare(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a library's assets: how many, how large, and a few of them."""
+
+    assets: int
+    bytes: int
+    examples: list[str]
+
+
+class RulesPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What other rules would do. ``unexplored`` are new import paths, of which nobody knows yet what they hold."""
+
+    excluded: RulesShare
+    included: RulesShare
+    unchanged: int
+    unexplored: list[str]
+
+
+class PathExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a path is in a library. ``path`` is the photo server's, which patterns are matched against."""
+
+    path: str
+    import_path_id: str | None
+    is_excluded: bool
+    excluded_by: str | None
+    message: str
+
+
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
     """Why an asset cannot be opened at the moment: the state of its volume, or of the union that shows it, since
     when, and a sentence."""
