@@ -114,11 +114,11 @@ def scopes(registry: Registry, volume: str) -> list[Scope]:
             continue
         patterns = tuple(path.exclusion_patterns)
         if binding.volume == volume and binding.directory is not None:
-            found.append(Scope(binding.directory, path.server_path, patterns))
+            found.append(Scope(binding.directory, path.server_path, patterns, path.id))
         for part in binding.parts:
             if part.volume == volume:
                 shown_at = f"{path.server_path.rstrip('/')}/{part.below}" if part.below else path.server_path
-                found.append(Scope(part.directory, shown_at, patterns))
+                found.append(Scope(part.directory, shown_at, patterns, path.id))
     return sorted(found)
 
 

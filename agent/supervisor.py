@@ -77,7 +77,7 @@ class Supervisor:
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
-        self._binder = Binder(book, table, self._prober, self._new_volume, lambda: self._config.plain_directories)
+        self._binder = Binder(book, table, self._prober, self._new_volume, lambda: self._config)
         self._look_again = True
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
@@ -372,7 +372,7 @@ class Supervisor:
             self._look_again = True
 
     def _publish(self) -> None:
-        heartbeat = statuses.heartbeat(self._registry)
+        heartbeat = statuses.heartbeat(self._registry, self._binder.answers())
         if heartbeat != self._published:
             self._published = heartbeat
             self._session.publish(heartbeat)

@@ -43,7 +43,7 @@ class KernelStorage:
 
     def inspect(self, question: Inspect) -> Inspected:
         """What is at a host path."""
-        seen = inspect(question.path, question.roots, shown_at=question.shown_at)
+        seen = inspect(question.path, question.roots, shown_at=question.shown_at, managed=question.managed)
         return Inspected(question.import_path, seen.canonical, seen.refusal, seen.errno)
 
     def branches(self, mount_point: str) -> list[str]:
