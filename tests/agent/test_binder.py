@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections import deque
+from collections.abc import Sequence
 
 import pytest
 from msgspec import structs
@@ -45,7 +46,14 @@ class AnsweringProber(Prober):
         self.answers.append(Probed(unique_id, None if not hasattr(found, "identity") else found))
 
     def inspect(
-        self, import_path: str, path: str, roots: list[str], now: float, *, shown_at: str | None = None
+        self,
+        import_path: str,
+        path: str,
+        roots: list[str],
+        now: float,
+        *,
+        shown_at: str | None = None,
+        managed: Sequence[str] = (),
     ) -> None:
         number = self.refused.get(path, 0)
         self.answers.append(Inspected(import_path, path, f"{path}: {number}" if number else None, number))

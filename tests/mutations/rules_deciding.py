@@ -42,14 +42,6 @@ DECIDING = [
         _on_sqlite(_HOLDS, "TestDecisions::test_dismissing_keeps_them_present_and_says_who"),
     ),
     Mutation(
-        ("R20",),
-        "nobody counts what a decision takes away",
-        "sidecar/catalog/deciding.py",
-        "    _count(connection, volume_id, pairs)\n",
-        "",
-        _on_sqlite(_HOLDS, "TestTallies::test_they_count_what_is_there_whatever_happens"),
-    ),
-    Mutation(
         ("R1",),
         "an approval has no evidence",
         "sidecar/catalog/deciding.py",

@@ -235,7 +235,7 @@ MUTATIONS: list[Mutation] = [
         ("R20",),
         "what was approved is still counted as there",
         "sidecar/catalog/deciding.py",
-        "    _count(connection, volume_id, pairs)\n    changes",
+        "    tallies.recount(connection, volume_id, pairs)\n    changes",
         "    changes",
         _on_sqlite(_HOLDS, "TestTallies::test_they_count_what_is_there_whatever_happens"),
     ),
@@ -250,7 +250,7 @@ MUTATIONS: list[Mutation] = [
     Mutation(
         ("R20",),
         "a decision gives a budget back",
-        "sidecar/catalog/deciding.py",
+        "sidecar/catalog/tallies.py",
         "replace(tally, present=tally.present + grown[place]) for place, tally in locked.items()}",
         "type(tally)(tally.present + grown[place]) for place, tally in locked.items()}",
         (f"{_BOOKS}::test_r20_no_more_goes_unasked_than_the_budget_whatever_happens",),

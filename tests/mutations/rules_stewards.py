@@ -163,7 +163,7 @@ WORKERS = [
     Mutation(
         ("R1",),
         "a worker does not look at the disk below its mount",
-        "agent/worker.py",
+        "agent/linux/storage.py",
         "            device=device_of(order.mount),\n",
         "            device=None,\n",
         (_PROOF,),
@@ -171,7 +171,7 @@ WORKERS = [
     Mutation(
         ("R7",),
         "a worker does not ask the marker",
-        "agent/worker.py",
+        "agent/linux/storage.py",
         "            marker=order.marker,\n",
         "            marker=None,\n",
         (_PROOF,),

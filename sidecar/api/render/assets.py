@@ -26,7 +26,7 @@ def asset(row: AnyRow) -> shapes.Asset:
     state = availability(VolumeState(row.volume_state), None if row.via_reason is None else Reason(row.via_reason))
     server_path = places.server_path(row, row.path)
     sidecar_path = places.server_path(row, row.xmp_path) if row.xmp_path is not None else None
-    host_path = places.host_path(row)
+    host_path = places.host_path(row, row.path)
     return shapes.Asset(
         id=ids.to_text("asset", row.id),
         library_id=ids.to_text("library", row.library_id),
