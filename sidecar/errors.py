@@ -4,6 +4,7 @@ SidecarError
 ├── ConfigError            the configuration cannot work; the text names the key
 ├── CatalogError
 │   ├── CatalogUnavailable   the database does not answer, or stayed too busy; later it will
+│   ├── MigrationBrokenOff   the database refused a step on the way to another version of the schema
 │   └── SchemaMismatch       the database has another version of the schema than this program
 └── Refused                a request that is refused, with the problem that is sent back
 """
@@ -29,6 +30,10 @@ class CatalogUnavailable(CatalogError):
     """The database does not answer, or a transaction lost every try. ``retry_after_s`` is when to come back."""
 
     retry_after_s = 5
+
+
+class MigrationBrokenOff(CatalogError):
+    """The database refused a step on the way to another version of the schema. The text says what to do."""
 
 
 class SchemaMismatch(CatalogError):

@@ -13,7 +13,7 @@ from agent.messages import Inspected
 from agent.ports import Marker, Mount, Probe
 from agent.registry import Registry
 from agent.requests import ToDo, obey
-from agent.volume import Volume
+from agent.volume import Adopted, Verified, Volume, advance
 from holdfast.assignments import BindingState
 from holdfast.volumes import Identity, Reason
 
@@ -56,6 +56,15 @@ def test_r2_accepting_what_is_less_than_it_was_counts_once(reason: Reason) -> No
     after = accept(because(reason))
     assert after is not None
     assert after == structs.replace(because(reason), accepted=True)
+
+
+def test_r2_the_word_ends_with_the_attachment_that_it_was_given_for() -> None:
+    marker = Marker("m1", 3)
+    probe = Probe(mount_id=1002, identity=IDENTITY, capacity=None, label="usb", marker=marker, generation=9)
+    attached, _ = advance(structs.replace(VOLUME, accepted=True), Verified(DISK, probe), "boot", 1.0)
+    assert attached.accepted, "the worker has to hear of it"
+    assert attached.epoch is not None
+    assert not advance(attached, Adopted(attached.epoch), "boot", 2.0)[0].accepted
 
 
 def test_r8_a_formatted_disk_is_never_accepted_as_what_it_was() -> None:

@@ -55,7 +55,7 @@ MUTATIONS = [
         "agent/doctor/storage.py",
         "if top is None or top.mount_point == where:",
         "if top is None or top.mount_point != where:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_every_fault_is_found_by_its_evidence",),
     ),
     Mutation(
         ("R16",),
@@ -63,6 +63,6 @@ MUTATIONS = [
         "agent/cli/status.py",
         "if status.state is not VolumeState.ONLINE:",
         "if status.state is VolumeState.ONLINE:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_status_and_doctor_print_the_sentence_of_a_reason_and_where_to_read_on",),
     ),
 ]

@@ -10,6 +10,8 @@ _SHORT = f"{_SENTINELS}::test_r9_a_share_that_lists_short_in_several_places_is_s
 _CONTRADICTED = f"{_SENTINELS}::test_r9_a_listing_that_lacks_what_is_there_by_name_is_contradicted"
 _WHEN = f"{_SENTINELS}::test_r41_sentinels_are_looked_for_only_when_adopting_and_before_an_absence"
 _CACHES = f"{_SENTINELS}::test_r1_a_disk_that_only_its_caches_answer_for_proves_nothing"
+_KERNEL = "tests/linux/test_sentinels.py"
+_FAILURES = "tests/linux/test_failures.py"
 _LYING = "tests/agent/test_lying_storage.py"
 _LOOKS = "tests/agent/test_absences.py"
 _PROOF = f"{_LOOKS}::test_r1_what_proves_a_file_gone_where_times_or_servers_may_lie"
@@ -241,4 +243,39 @@ SLEEP = [
     ),
 ]
 
-MUTATIONS = [*TOGETHER, *ANOTHER_MOUNT, *SLEEP]
+PAST_THE_CACHES = [
+    Mutation(
+        ("R9",),
+        "a disk vouches for its photos from its caches",
+        "agent/linux/sentinels.py",
+        "                    was_read = _read_past_the_cache(directory, one)\n",
+        "                    was_read = True\n",
+        (f"{_FAILURES}::test_r9_a_disk_that_only_its_caches_answer_for_does_not_vouch_for_a_known_photo",),
+    ),
+    Mutation(
+        ("R9",),
+        "whatever stands at the name of a photo is the photo",
+        "agent/linux/sentinels.py",
+        "                found[one] = stat.S_ISREG(look.mode)\n",
+        "                found[one] = True\n",
+        (f"{_KERNEL}::test_r9_what_stands_in_the_place_of_a_photo_is_none",),
+    ),
+    Mutation(
+        ("R9", "R13"),
+        "photos that another mount covers are gone",
+        "agent/linux/sentinels.py",
+        "            if error.errno in _GONE:\n",
+        "            if error.errno in _GONE | _UNTOLD:\n",
+        (f"{_KERNEL}::test_r13_what_another_mount_covers_cannot_be_told",),
+    ),
+    Mutation(
+        ("R28",),
+        "looking for a photo writes an access time",
+        "agent/linux/sentinels.py",
+        "    flags = _OPEN | os.O_DIRECT | os.O_NOATIME\n",
+        "    flags = _OPEN | os.O_DIRECT\n",
+        (f"{_KERNEL}::test_r28_looking_leaves_no_access_time",),
+    ),
+]
+
+MUTATIONS = [*TOGETHER, *PAST_THE_CACHES, *ANOTHER_MOUNT, *SLEEP]

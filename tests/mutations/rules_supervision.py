@@ -6,15 +6,15 @@ from tests.mutations.mutation import Mutation
 
 _SUPERVISOR = "tests/linux/test_supervisor.py"
 _LOOKOUT = "tests/agent/test_lookout.py"
-_SESSION = "tests/agent/test_session.py"
+_GRANTS = "tests/agent/test_grants.py"
 _UNIONS = "tests/linux/test_unions.py"
 _LETS_GO = f"{_SUPERVISOR}::test_r40_a_volume_that_a_person_wants_back_is_let_go_of_and_not_taken_up_again"
 _CLONE = f"{_SUPERVISOR}::test_r10_while_a_clone_is_connected_nothing_is_called_absent"
 _RECYCLED = f"{_LOOKOUT}::test_r12_where_mount_ids_are_recycled_what_was_found_at_one_is_forgotten_with_its_mount"
-_WRITER = f"{_SESSION}::test_r33_nothing_is_sent_before_the_sidecar_has_said_who_is_the_writer"
-_SET_BACK = f"{_SESSION}::test_r35_a_catalog_that_was_set_back_is_asked_for_its_assignment_anew"
-_RENEWED = f"{_SESSION}::test_r33_a_grant_that_was_renewed_is_the_one_that_reports_are_sent_under"
-_TURN = f"{_SESSION}::test_r34_whoever_looks_at_the_disk_hears_that_the_journal_stands_anew"
+_WRITER = f"{_GRANTS}::test_r33_nothing_is_sent_before_the_sidecar_has_said_who_is_the_writer"
+_SET_BACK = f"{_GRANTS}::test_r35_a_catalog_that_was_set_back_is_asked_for_its_assignment_anew"
+_RENEWED = f"{_GRANTS}::test_r33_a_grant_that_was_renewed_is_the_one_that_reports_are_sent_under"
+_TURN = f"{_GRANTS}::test_r34_whoever_looks_at_the_disk_hears_that_the_journal_stands_anew"
 
 SUPERVISOR = [
     Mutation(
@@ -223,7 +223,7 @@ SESSION = [
         "agent/session.py",
         "                heartbeat, version = self._heartbeat, self._version\n",
         "                if failures == 0:\n                    heartbeat, version = self._heartbeat, self._version\n",
-        (f"{_SESSION}::test_r36_a_sidecar_that_is_away_is_told_how_things_are_when_it_is_back",),
+        (f"{_GRANTS}::test_r36_a_sidecar_that_is_away_is_told_how_things_are_when_it_is_back",),
     ),
 ]
 

@@ -11,6 +11,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from holdfast import ids
 from holdfast.volumes import Reason
 from sidecar.catalog import deciding
 from sidecar.catalog.engine import transact
@@ -87,6 +88,29 @@ class TestWhatIsHeld:
         assert (one["directory"], one["host_path"], one["files"]) == (None, "/mnt/usb", 20)
         assert one["directories"] == [{"directory": f"day{number}/deep", "files": 4} for number in range(25, 30)]
 
+    def test_r20_import_paths_of_one_volume_share_its_budget(self, world: World) -> None:
+        agent = Agent(world)
+        agent.heartbeat()
+        for number in range(3):
+            world.library(agent, f"/mnt/usb/{number}", owner=f"owner {number}")
+            fill(agent, f"{number}/trip", 100)
+        for number in range(3):
+            lose(agent, f"{number}/trip", names(40), in_pieces_of=20)
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert (the_hold(world)["directory"], the_hold(world)["files"]) == (None, 20)
+
+    def test_r32_a_repeated_report_draws_on_no_budget(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        report = agent.report(absent("trip", *made[:60]))
+        for _ in range(3):  # the answer was lost
+            assert agent.put(report).status_code == 200
+        agent.send(absent("trip", *made[60:100]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        agent.begin_anew()
+        agent.send(absent("trip", *made[:101]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert the_hold(world)["files"] == 1, "what is missing already is no loss once more"
+
     def test_r20_everything_of_the_report_in_that_place_is_held_and_no_other(self, world: World, agent: Agent) -> None:
         for directory in ("a", "a/x", "b"):
             fill(agent, directory, 80)
@@ -124,6 +148,14 @@ class TestWhatIsHeld:
         one = the_hold(world)
         assert (one["files"], one["reason"]) == (2, "rolled-back")
         assert "set back" in one["summary"]
+
+    def test_r11_an_open_hold_that_turns_out_to_be_a_rollback_says_so(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        lose(agent, "trip", made[:150])
+        assert the_hold(world)["reason"] == "many-absent"
+        agent.send(set_back("trip", *made[150:152]))
+        one = the_hold(world)
+        assert (one["files"], one["reason"]) == (152, "rolled-back")
 
     def test_r20_times_that_all_shifted_are_held(self, world: World, agent: Agent) -> None:
         made = fill(agent, "trip", 300)
@@ -408,6 +440,13 @@ class TestCarryingOut:
     def batch(self, world: World, hold: str) -> bool:
         key = bytes.fromhex(hold.partition("_")[2])
         return transact(world.engine, lambda c: deciding.carry_out(c, key, 1_700_000_000_000_000, new_id()[:10]))
+
+    def test_r20_what_nobody_decided_about_is_not_carried_out(self, world: World, agent: Agent) -> None:
+        lose(agent, "trip", fill(agent, "trip", 300)[:150])
+        key = ids.from_text("hold", str(the_hold(world)["id"])) or b""
+        assert not transact(world.engine, lambda connection: deciding.carry_out(connection, key, 1, new_id()[:10]))
+        assert statuses(world) == {"present": 300}
+        assert the_hold(world)["files"] == 150
 
     def test_a_crash_between_batches_loses_nothing(self, world: World, agent: Agent) -> None:
         gone = fill(agent, "trip", 300)[:150]
