@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -95,6 +95,8 @@ class Supervisor:
         self._published: Heartbeat | None = None
         self._session = connect(self._on_assignment)
         self._session.on_turn = self.wake
+        self._session.on_overtaken = self._on_overtaken
+        self._overtaken: list[Mapping[str, int]] = []
 
     # From other threads and signal handlers
 
@@ -117,6 +119,10 @@ class Supervisor:
 
     def _on_assignment(self, assignment: Assignment) -> None:
         self._assignments.append(assignment)
+        self.wake()
+
+    def _on_overtaken(self, versions: Mapping[str, int]) -> None:
+        self._overtaken.append(versions)
         self.wake()
 
     # The loop
@@ -152,6 +158,8 @@ class Supervisor:
             self._distrust_ids = self._mounts.recycles_ids
         self._take_configuration()
         self._take_assignments()
+        while self._overtaken:
+            bindings.overtake(self._registry, self._overtaken.pop(0))
         self._take_messages(now)
         for steward in self._stewards.values():
             if steward.retry_is_due(now):

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from tempfile import mkdtemp
 
+from agent.ports import Marker
 from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
@@ -46,7 +47,7 @@ class World:
     """Machines, disks and one sidecar. ``trace`` has one line a step; the same seed gives the same trace.
 
     ``kinds`` are the file systems of the disks, at most two, ``writes`` how often each was written to before.
-    ``shared``: there is another machine, that may mount them too.
+    ``shared``: there is another machine, that may mount them too. ``planned``: the mount points are in the fstab.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class World:
         recycles_ids: bool = False,
         settings: dict[str, int] | None = None,
         writes: int = 8,
+        planned: bool = True,
     ) -> None:
         self.seed = seed
         self._writes = writes
+        self._planned = list(HOMES) if planned else []
         self.random = random.Random(seed)
         self.trace: list[str] = []
         self.truth = Truth()
@@ -184,6 +187,12 @@ class World:
         """The first disk."""
         return self.cables.homes[0]
 
+    def mark(self, home: Home) -> None:
+        """Let a disk be recognised by a marker file."""
+        home.marker = Marker(f"{self.random.getrandbits(128):032x}", 1)
+        home.disk.mark(home.marker)
+        self.main.request("enrol", path=home.place, marker=home.marker)
+
     def set_back(self, *, said: bool) -> None:
         """Set the catalog back to its backup. ``said``: whoever did it told the sidecar."""
         self.sidecar.restore(said=said)
@@ -299,4 +308,4 @@ class World:
         checked = CheckedUplink(http, self.sidecar, self.truth, self.note)
         uplink = FakeUplink(checked, network=network, seed=self.seed, called=host.called)
         rng = random.Random(f"{self.seed} {name}")
-        return Machine(name, host, agent, uplink, f"{self._place}/{name}", rng, list(HOMES))
+        return Machine(name, host, agent, uplink, f"{self._place}/{name}", rng, self._planned)
