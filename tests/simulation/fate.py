@@ -45,13 +45,19 @@ class Fate:
         """All that happens in a seed, in rounds that each end with everything healed."""
         if self._random.random() < 0.2:
             self._start_before_mount()
+        # The oldest backup may be from before anybody knew where the import paths lead.
+        is_early = self._random.random() < 0.25
+        if is_early:
+            self._world.sidecar.back_up()
+            self._world.ids.keep()
         self._world.settle()
         for home in self._world.cables.homes:
             if self._random.random() < 0.15 and not home.disk.is_remote:
                 self._world.note(f"{home.disk.label} gets a marker")
                 self._world.mark(home)
-        self._world.sidecar.back_up()
-        self._world.ids.keep()
+        if not is_early:
+            self._world.sidecar.back_up()
+            self._world.ids.keep()
         for _ in range(2):
             for _ in range(steps // 2):
                 self.step()
@@ -195,7 +201,8 @@ class Fate:
 
     def _agent_loses(self, machine: Machine) -> str:
         self._world.ids.is_blurred = True
-        if self._random.random() < 0.5:
+        # When neither remembers where an import path leads, it is bound to whatever is there now, as people have asked.
+        if self._random.random() < 0.5 or not self._world.is_bound():
             machine.lose_journals()
             return "the journals are lost"
         machine.lose_everything()
@@ -254,6 +261,8 @@ class Fate:
             world.sidecar.back_up()
             world.ids.keep()
             return "the catalog is backed up"
+        if not world.is_known():
+            return "nobody sets the catalog back now"  # for the same reason
         said = self._random.random() < 0.6
         world.set_back(said=said)
         return "the catalog is set back" + ("" if said else " without a word")

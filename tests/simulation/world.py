@@ -17,6 +17,8 @@ from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
 from agent.testing.uplink import FakeUplink, Network
 from agent.uplink import HttpUplink
+from holdfast import ids
+from holdfast.assignments import BindingState
 from holdfast.volumes import VolumeState
 from tests.simulation.cables import Cables, Home
 from tests.simulation.checks import (
@@ -41,6 +43,8 @@ _REST_ROUNDS_MAX = 3_000
 _REMOUNTS_MAX = 12
 # As far ahead as a step of time goes: heartbeats must not stop, and devices are looked at every five seconds.
 _STRIDE_S = 5.0
+# How often the sidecar's worker looks for something to do.
+_WORK_S = 1.0
 
 
 class World:
@@ -67,7 +71,7 @@ class World:
         self.random = random.Random(seed)
         self.trace: list[str] = []
         self.truth = Truth()
-        self._elapsed = 0.0
+        self._elapsed = self._worked = 0.0
         self.sidecar_clock = FakeClock()
         self._determined = determined(self.sidecar_clock, random.Random(seed + 1))
         self._determined.__enter__()
@@ -201,6 +205,17 @@ class World:
             self.reader.begin_anew()
         self.ids.restore()
 
+    def is_bound(self) -> bool:
+        """Whether the catalog knows where every import path of the main machine leads."""
+        agent = ids.from_text("agent", self.main.agent)
+        query = "SELECT COUNT(*) FROM import_path WHERE agent_id = ? AND state = 'bound' AND parent_id IS NULL"
+        return bool(self.sidecar.table.execute(query, (agent,)).fetchone()[0] == len(self.cables.homes))
+
+    def is_known(self) -> bool:
+        """Whether the main machine's agent does."""
+        bound = [one for one in self.main.book.bindings.values() if one.state is BindingState.BOUND]
+        return len(bound) == len(self.cables.homes)
+
     def disks(self) -> dict[str, FakeDisk]:
         """The photo disks by their labels, as they are now."""
         found = {home.disk.label: home.disk for home in self.cables.homes}
@@ -216,7 +231,9 @@ class World:
 
     def _wait(self, seconds: float) -> None:
         self.advance(max(seconds, 0.0) + 0.001)
-        self.sidecar.work()
+        if self._elapsed >= self._worked + _WORK_S:
+            self._worked = self._elapsed
+            self.sidecar.work()
 
     def _next_due(self, most: float) -> float:
         """In how many seconds something goes on by itself, at most so many."""
