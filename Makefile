@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check mutations demo bench matrix reference clean
+.PHONY: help up test check mutations simulate demo bench matrix reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/venv all
 	@$(MAKE) check
 	@"$$VENV/bin/pytest" -n 2 $(ARGS)
-	@"$$VENV/bin/python" -m tests.mutations --quiet
+	@"$$VENV/bin/python" -m tests.mutations --quick --quiet
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
@@ -43,6 +43,10 @@ check: ## Style, types and import rules only
 mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m tests.mutations $(ARGS)
+
+simulate: ## Run simulated worlds on all cores: SEEDS=20000 or SEEDS=1000-2000; SEED=7 replays one and prints its trace
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m tests.simulation $(if $(SEED),--seed "$(SEED)",--seeds "$(or $(SEEDS),500)") $(ARGS)
 
 demo: ## Watch it tell apart a disk that is away and photos that are gone (root; uses loop devices)
 	@.ci/venv all

@@ -51,6 +51,14 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
             )
 
 
+def raise_versions(registry: Registry, now: float) -> None:
+    """Begin to count above everything that was told before: a registry that was set back to an old copy would else say
+    what the sidecar takes for words that have come late, and ignores."""
+    for volume in list(registry.volumes.values()):
+        version = max(volume.version + 1, _first_version(now))
+        registry.volumes[volume.id] = structs.replace(volume, version=version)
+
+
 def unbound(registry: Registry) -> list[AssignedPath]:
     """The import paths that lead nowhere yet."""
     if registry.assignment is None:
@@ -106,11 +114,11 @@ def scopes(registry: Registry, volume: str) -> list[Scope]:
             continue
         patterns = tuple(path.exclusion_patterns)
         if binding.volume == volume and binding.directory is not None:
-            found.append(Scope(binding.directory, path.server_path, patterns))
+            found.append(Scope(binding.directory, path.server_path, patterns, path.id))
         for part in binding.parts:
             if part.volume == volume:
                 shown_at = f"{path.server_path.rstrip('/')}/{part.below}" if part.below else path.server_path
-                found.append(Scope(part.directory, shown_at, patterns))
+                found.append(Scope(part.directory, shown_at, patterns, path.id))
     return sorted(found)
 
 

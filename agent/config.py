@@ -25,6 +25,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``roots``: the only host paths it will ever expose, whatever a sidecar asks for.
     ``plain_directories``: host paths that are on the disk of the system and not on one of their own. Without this word
     a path where nothing is mounted is refused: it may be the bare mount point of a disk that is away.
+    ``managed_directories``: host paths where the photo server keeps its own (uploads, thumbnails). No import path may
+    lie in one of them or contain one.
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
     ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here; under systemd the latter may
     be the credential ``agent_enrolment-token``.
@@ -39,6 +41,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str = ""
     roots: list[str] = []
     plain_directories: list[str] = []
+    managed_directories: list[str] = []
     status_socket: str = ""
     token_file: str = ""
     enrolment_token_file: str = ""
@@ -94,8 +97,8 @@ def load(path: str) -> AgentConfig:
 
 
 def _check(path: str, config: AgentConfig) -> None:
-    for key, places in (("roots", config.roots), ("plain_directories", config.plain_directories)):
-        for place in places:
+    for key in ("roots", "plain_directories", "managed_directories"):
+        for place in getattr(config, key):
             try:
                 paths.check_absolute(paths.from_os(place))
             except paths.BadPath as error:

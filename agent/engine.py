@@ -17,6 +17,7 @@ from agent.looks import Attachment, Outcome, Wish
 from agent.outbox import Outbox
 from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
+from agent.rescoping import left, rescope
 from agent.scans import Walk
 from agent.scopes import Scope, Scopes
 from agent.settle import Settle
@@ -85,19 +86,18 @@ class Engine:
     # What the outside asks for
 
     def assign(self, scopes: Scopes) -> None:
-        """Take the import paths of this volume. What an import path newly covers is told from the beginning."""
+        """Take the import paths of this volume. What is newly wanted is told, and what is not any more is let go of."""
         self._scopes = scopes
         text = msgspec.json.encode(scopes.scopes).decode()
         before = self._journal.scopes()
         if text == before:
             return
-        old = set(msgspec.json.decode(before, type=list[Scope])) if before else set()
+        old = msgspec.json.decode(before, type=list[Scope]) if before else []
         with self._store.transaction():
-            for scope in set(scopes.scopes) - old:
-                self._journal.retell(scope.directory)
+            rescope(self._journal, old, scopes)
             self._journal.set_scopes(text)
-        self._watching.remove(scope.directory for scope in old if not scopes.enters(scope.directory))
         if self._at is not None:
+            self._watching.remove(left(self._journal, old, scopes))
             self.scan()
 
     def attach(

@@ -131,6 +131,11 @@ class Journal:
         )
         return [(paths.to_wire(raw), _known(row)) for raw, *row in rows]
 
+    def paths_below(self, path: str) -> list[str]:
+        """The paths of the known directories at and below this one, an ancestor before what is below it."""
+        rows = self._db.execute(f"SELECT path FROM directory WHERE {_BELOW} ORDER BY path", _below(path))
+        return [paths.to_wire(raw) for (raw,) in rows]
+
     def directories(self, inodes: Iterable[int]) -> set[str]:
         """The directories in which any of these inodes was last seen."""
         wanted = _json([_signed(inode) for inode in inodes]).decode()
@@ -171,6 +176,10 @@ class Journal:
     def retell(self, path: str) -> None:
         """All that is known in a directory and below it must be told again when it is next seen."""
         self._db.execute(f"UPDATE directory SET told = 0 WHERE {_BELOW}", _below(path))
+
+    def retell_one(self, path: str) -> None:
+        """All that is known in a directory must be told again when it is next seen."""
+        self._db.execute("UPDATE directory SET told = 0 WHERE path = ?", (paths.to_bytes(path),))
 
     def believe(self, path: str, files_packed: bytes, births_packed: bytes, directories_packed: bytes) -> None:
         """Replace what is known of a directory by something that was told and not seen: its times prove nothing."""

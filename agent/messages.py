@@ -26,12 +26,14 @@ class ProbeMount(msgspec.Struct, frozen=True, tag="probe-mount"):
 
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
     """Look at a host path that is to become an import path, and must lie below one of ``roots``; answered by
-    :class:`Inspected`. With ``shown_at``, it is said to be what a union shows there, which is looked at too."""
+    :class:`Inspected`. With ``shown_at``, it is said to be what a union shows there, which is looked at too.
+    ``managed`` are directories that it must neither lie in nor contain."""
 
     import_path: str
     path: str
     roots: list[str]
     shown_at: str | None = None
+    managed: list[str] = []
 
 
 class AskBranches(msgspec.Struct, frozen=True, tag="ask-branches"):

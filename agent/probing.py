@@ -50,10 +50,17 @@ class Prober:
         self._ask(unique_id, ProbeMount(mount, unique_id), now)
 
     def inspect(
-        self, import_path: str, path: str, roots: list[str], now: float, *, shown_at: str | None = None
+        self,
+        import_path: str,
+        path: str,
+        roots: list[str],
+        now: float,
+        *,
+        shown_at: str | None = None,
+        managed: Sequence[str] = (),
     ) -> None:
         """Ask what is at this host path, unless that is being asked already."""
-        self._ask(import_path, Inspect(import_path, path, roots, shown_at), now)
+        self._ask(import_path, Inspect(import_path, path, roots, shown_at, list(managed)), now)
 
     def ask_branches(self, mount: Mount, unique_id: int, now: float) -> None:
         """Ask a union for its branches, unless that is being asked already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from holdfast import paths
@@ -16,6 +16,41 @@ class Scope(NamedTuple):
     directory: str
     server_path: str
     exclusion_patterns: tuple[str, ...]
+    # The id of the import path: two libraries may have the same folder, and each of them must be told of it.
+    import_path: str = ""
+
+
+class View:
+    """One import path, with its patterns compiled."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._exclusions = Exclusions(scope.exclusion_patterns)
+
+    def holds(self, directory: str) -> bool:
+        """Whether anything in or below this directory can be wanted by it."""
+        if not paths.contains(self.scope.directory, directory):
+            return False
+        return directory == self.scope.directory or not self._exclusions.prunes(_server_path(self.scope, directory))
+
+    def excluded(self, directory: str) -> Callable[[str], bool] | None:
+        """A test for the names of files in a directory that it holds; None: every name is wanted."""
+        return self._exclusions.within(_server_path(self.scope, directory))
+
+    def wants_more_than(self, before: View) -> bool:
+        """Whether it can want anything that the same import path did not want ``before``."""
+        is_elsewhere = self.scope.server_path != before.scope.server_path
+        return is_elsewhere or not set(before.scope.exclusion_patterns) <= set(self.scope.exclusion_patterns)
+
+    def wants_anew(self, before: View, directory: str, names: Callable[[], Iterable[str]]) -> bool:
+        """Whether it wants any of these files in a directory that the same import path did not want ``before``."""
+        if not self.holds(directory):
+            return False
+        was = before.excluded(directory) if before.holds(directory) else lambda name: True
+        if was is None:
+            return False
+        now = self.excluded(directory)
+        return any(was(name) and not (now is not None and now(name)) for name in names())
 
 
 class Scopes:
@@ -23,7 +58,7 @@ class Scopes:
 
     def __init__(self, scopes: Sequence[Scope]) -> None:
         self.scopes = tuple(sorted(set(scopes)))
-        self._compiled = [(scope, Exclusions(scope.exclusion_patterns)) for scope in self.scopes]
+        self.views = [View(scope) for scope in self.scopes]
 
     def roots(self) -> list[str]:
         """The directories to scan: every import path that does not lie in another."""
@@ -39,31 +74,24 @@ class Scopes:
 
     def enters(self, directory: str) -> bool:
         """Whether anything in or below this directory can be wanted."""
-        for scope, exclusions in self._compiled:
-            if paths.contains(directory, scope.directory) and directory != scope.directory:
-                return True
-            if self._holds(scope, exclusions, directory):
+        for view in self.views:
+            root = view.scope.directory
+            if (paths.contains(directory, root) and directory != root) or view.holds(directory):
                 return True
         return False
 
     def excluded(self, directory: str) -> Callable[[str], bool] | None:
         """A test for the names of files in this directory, true where nobody wants them. None: every name is wanted."""
         tests: list[Callable[[str], bool]] = []
-        for scope, exclusions in self._compiled:
-            if not self._holds(scope, exclusions, directory):
+        for view in self.views:
+            if not view.holds(directory):
                 continue
-            test = exclusions.within(_server_path(scope, directory))
+            test = view.excluded(directory)
             if test is None:
                 return None
             tests.append(test)
         # Nearly always there is one, which then is called without a detour: it runs once a file.
         return tests[0] if len(tests) == 1 else lambda name: all(test(name) for test in tests)
-
-    @staticmethod
-    def _holds(scope: Scope, exclusions: Exclusions, directory: str) -> bool:
-        if not paths.contains(scope.directory, directory):
-            return False
-        return directory == scope.directory or not exclusions.prunes(_server_path(scope, directory))
 
 
 def _server_path(scope: Scope, directory: str) -> str:

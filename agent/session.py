@@ -7,6 +7,7 @@ assignment. Heartbeats do not queue: only the newest matters, and it overtakes e
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from agent.backoff import wait_s
 from agent.outbox import Outbox
 from agent.ports import Clock, Refused, Unreachable, Uplink
 from agent.shipping import Delivery, Shipper
-from agent.store import Lease, Store, new_journal_id
+from agent.store import JournalUnusable, Lease, Store, new_journal_id
 from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
 
 _log = structlog.get_logger("agent.session")
@@ -26,6 +27,8 @@ _log = structlog.get_logger("agent.session")
 _ASSIGNMENT_WAIT_S = 25.0
 # Used until the sidecar has said how often it wants to hear from us.
 _HEARTBEAT_S = 10.0
+# How long to leave a journal alone that cannot be opened or written.
+_JOURNAL_RETRY_S = 5.0
 
 
 class Session:
@@ -216,7 +219,16 @@ class _ShipperThread(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
-        """Deliver until stopped."""
+        """Deliver until stopped. A journal that cannot be used now, because its disk is full, may be usable later."""
+        while not self._stopping:
+            try:
+                self._deliver()
+            except (sqlite3.Error, JournalUnusable) as error:
+                self._note(str(error))
+                self._hurry.wait(_JOURNAL_RETRY_S)
+                self._hurry.clear()
+
+    def _deliver(self) -> None:
         store = Store(self._store_path, self._volume, durable=True)
         try:
             outbox = Outbox(store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
@@ -13,14 +13,19 @@ from agent.session import Session
 from agent.stewards import Steward
 from agent.volume import status_of
 from holdfast import __version__
-from holdfast.assignments import Heartbeat
+from holdfast.assignments import Answered, Heartbeat
 from holdfast.status import AgentStatus
 from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
 
 
-def heartbeat(registry: Registry) -> Heartbeat:
-    """What the sidecar is told of every volume and import path."""
-    return Heartbeat(volumes=_statuses(registry), bindings=list(registry.bindings.values()), version=__version__)
+def heartbeat(registry: Registry, answers: Sequence[Answered] = ()) -> Heartbeat:
+    """What the sidecar is told of every volume and import path, and on what it has asked."""
+    return Heartbeat(
+        volumes=_statuses(registry),
+        bindings=list(registry.bindings.values()),
+        answers=list(answers),
+        version=__version__,
+    )
 
 
 def agent_status(registry: Registry, session: Session, stewards: Mapping[str, Steward]) -> AgentStatus:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import structlog
 
@@ -19,7 +18,7 @@ from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
 from agent.errnos import doubt_reason
-from agent.local_socket import LocalSockets, Request
+from agent.local_socket import LocalSockets, Reply, Request
 from agent.lookout import Lookout
 from agent.messages import FromWorker, has_news
 from agent.ports import Clock, Devices, Mounts, ServiceManager
@@ -64,12 +63,13 @@ class Supervisor:
         connect: Callable[[Callable[[Assignment], None]], Session],
         boot_id: str,
         devices: Devices,
+        workers: Workers | None = None,
     ) -> None:
         self._config = config
         self._registry = book
         self._clock = clock
         self._boot_id = boot_id
-        self._workers = Workers()
+        self._workers = workers or Workers()
         self._prober = Prober(self._workers, config.probe_deadline_s)
         self._lookout = Lookout(table, self._prober, devices)
         self._saved_at = 0.0
@@ -77,8 +77,7 @@ class Supervisor:
         self._sockets = LocalSockets(config.socket_path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._assignments: list[Assignment] = []
-        new_volume = partial(self._new_id, "volume")
-        self._binder = Binder(book, table, self._prober, new_volume, lambda: self._config.plain_directories)
+        self._binder = Binder(book, table, self._prober, self._new_volume, lambda: self._config)
         self._look_again = True
         self._stopping = False
         self._reload: Callable[[], AgentConfig] | None = None
@@ -113,19 +112,25 @@ class Supervisor:
 
     def run(self, manager: ServiceManager) -> None:
         """Serve until stopped. ``manager`` hears of every turn, first when every known volume was looked for once."""
-        if self._registry.assignment is not None:
-            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
-        # Nothing is attached yet, whatever the last run has left in the registry.
-        for volume in list(self._registry.volumes.values()):
-            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
-        self._session.start()
+        self.begin()
         while not self._stopping:
-            self._turn()
+            self.turn()
             manager.alive(self._clock.now().boot, statuses.summary(self._registry))
             self._wait(manager.due())
         self._close()
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Take up what the last run has left."""
+        if self._registry.assignment is not None:
+            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
+        bindings.raise_versions(self._registry, self._clock.now().wall)
+        # Nothing is attached yet, whatever the last run has left in the registry.
+        for volume in list(self._registry.volumes.values()):
+            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
+        self._session.start()
+
+    def turn(self) -> None:
+        """Go round once: take in what is new, and do what follows from it."""
         now = self._clock.now().boot
         changed = self._lookout.changed()
         self._look_again = changed or self._look_again
@@ -165,8 +170,8 @@ class Supervisor:
         if self._sockets.status.fileno() in ready:
             self._sockets.answer(statuses.agent_status(self._registry, self._session, self._stewards))
         if self._sockets.requests.fileno() in ready:
-            for request in self._sockets.read_requests():
-                self._obey(request)
+            for request, asker in self._sockets.read_requests():
+                self._sockets.reply(asker, self._obey(request))
 
     def _timeout_ms(self, until: float | None) -> int | None:
         if self._look_again:
@@ -212,7 +217,7 @@ class Supervisor:
             self._saved_at = now
             self._save()
 
-    def _obey(self, request: Request) -> None:
+    def _obey(self, request: Request) -> Reply:
         """A local person has said something."""
         todo = requests.obey(self._registry, request, self._lookout.current())
         now = self._clock.now().boot
@@ -234,6 +239,9 @@ class Supervisor:
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
+        if todo.refusal:
+            _log.warning("request.refused", verb=request.verb, volume=request.volume, problem=todo.refusal)
+        return Reply(todo.refusal)
 
     def _apply(self, volume_id: str, sighting: Sighting) -> None:
         """Let a sighting change the state of a volume, and do what follows."""
@@ -364,7 +372,7 @@ class Supervisor:
             self._look_again = True
 
     def _publish(self) -> None:
-        heartbeat = statuses.heartbeat(self._registry)
+        heartbeat = statuses.heartbeat(self._registry, self._binder.answers())
         if heartbeat != self._published:
             self._published = heartbeat
             self._session.publish(heartbeat)
@@ -377,8 +385,8 @@ class Supervisor:
     def _store_path(self, volume_id: str) -> str:
         return os.path.join(self._config.state_dir, "journals", f"{volume_id}.sqlite3")
 
-    def _new_id(self, what: str) -> str:
-        return ids.to_text(what, ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))
+    def _new_volume(self) -> str:
+        return ids.to_text("volume", ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))
 
     def _close(self) -> None:
         self._save()

@@ -76,11 +76,12 @@ def compare(
 ) -> Survey | Refused:
     """Compare a listing with what was known.
 
-    ``excluded`` tests names against the exclusion patterns (None: all are wanted). ``held`` names are still being
-    written: they are taken as they were known. ``is_root``: the directory is the root of an import path.
+    ``excluded`` tests names against the exclusion patterns (None: all are wanted): no file is new that is excluded, but
+    one that is known is looked after as before, so that it comes back as what it is by then. ``held`` names are still
+    being written: they are taken as they were known. ``is_root``: the directory is the root of an import path.
     ``accepted``: a person said that what is there now is true, so that no listing is refused.
     """
-    files = listing.files if excluded is None else [file for file in listing.files if not excluded(file.name)]
+    files = _looked_after(listing.files, known, excluded)
     directories = listing.directories
     if not traits.stable_inodes:
         # Where inodes mean nothing, files and directories are known by their names alone (R39).
@@ -96,7 +97,7 @@ def compare(
         and known.directories_packed == pack_directories(directories)
     ):
         return Survey(listing, at, directories, known, files, [], [], [], [], {}, [], held, True)
-    before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}
+    before = {file.name: file for file in known.files}
     is_unmoved = is_same_stamp(known.stamp, (listing.mtime_ns, listing.ctime_ns), traits)
     # Times that did not move prove nothing where a person vouches for what they do not show.
     before_stamp = None if accepted and is_unmoved else known.stamp
@@ -138,6 +139,19 @@ def unsettled(
     fresh = [file for file in files if edge_ns < file.mtime_ns <= now_ns and file.name not in whole]
     told = set(known.files) if fresh and known is not None else ()
     return frozenset(file.name for file in fresh if file not in told)
+
+
+def _looked_after(
+    files: list[FileEntry], known: KnownDirectory | None, excluded: Callable[[str], bool] | None
+) -> list[FileEntry]:
+    """The files of a listing that are wanted, or known."""
+    if excluded is None:
+        return files
+    wanted = [file for file in files if not excluded(file.name)]
+    if known is None or len(wanted) == len(files):
+        return wanted
+    names = {file.name for file in known.files}
+    return [file for file in files if file.name in names or not excluded(file.name)]
 
 
 class _Comparison:

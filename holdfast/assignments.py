@@ -79,11 +79,27 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return any(part.via == volume for part in self.parts)
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A host path that somebody thinks of making an import path: could it be one?"""
+
+    id: str
+    path: str
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the agent says to a question: ``message`` is the sentence against the path, None when it is fine."""
+
+    question: str
+    message: str | None
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All volumes with their states; sent at every change at once, and otherwise every ``heartbeat_s``."""
+    """All volumes with their states; sent at every change at once, and otherwise every ``heartbeat_s``. ``answers``
+    are to the questions of the last assignment."""
 
     volumes: list[VolumeStatus]
     bindings: list[Binding] = []
+    answers: list[Answered] = []
     version: str
     protocol: int = PROTOCOL
 
@@ -128,12 +144,14 @@ class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a sidecar asks of an agent. ``revision`` is its ETag and grows with every change."""
+    """All that a sidecar asks of an agent. ``revision`` is its ETag and grows with every change. ``questions`` are
+    those that nobody has answered yet; people wait for the answers."""
 
     revision: int
     catalog: str
     volumes: list[KnownVolume]
     import_paths: list[AssignedPath]
+    questions: list[Question] = []
 
 
 class BelievedDirectory(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -24,6 +24,8 @@ PREFIXES = {
     "webhook": "whk",
     "delivery": "dlv",
     "audit": "aud",
+    "job": "job",
+    "inquiry": "inq",
 }
 
 _DIGITS = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")

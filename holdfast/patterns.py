@@ -27,6 +27,8 @@ PATTERN_CHARS_MAX = 512
 _FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX | glob.IGNORECASE
 _BARE_GROUP = re.compile(r"(?<![@!*?+\\])\(")
 _SUBTREE = re.compile(r"\*\*/([^/*?\[\]{}()!\\|]+)/\*\*")
+# A byte that is not UTF-8, in wire text.
+_BYTE = re.compile("\0[0-9a-f]{2}")
 _ANYWHERE = re.compile(r"\*\*/[^/]+")
 
 
@@ -51,16 +53,18 @@ class Exclusions:
 
     def within(self, directory: str) -> Callable[[str], bool] | None:
         """A test for the names of the files in one directory: True where excluded. None: nothing is."""
+        directory = _plain(directory)
         if self._directories and not self._directories.isdisjoint(directory.lower().split("/")):
             return lambda name: True
         names, whole = self._names, self._paths
         if whole is not None:
             prefix = f"{directory}/"
-            return lambda name: bool(whole(prefix + name) or (names and names(f"/{name}")))
-        return None if names is None else lambda name: names(f"/{name}") is not None
+            return lambda name: bool(whole(prefix + _plain(name)) or (names and names(f"/{_plain(name)}")))
+        return None if names is None else lambda name: names(f"/{_plain(name)}") is not None
 
     def prunes(self, directory: str) -> bool:
         """Whether nothing below this directory can be included, so that it need not be entered."""
+        directory = _plain(directory)
         if self._directories and not self._directories.isdisjoint(directory.lower().split("/")):
             return True
         # Only a pattern that ends in /** speaks of every depth: /trip/* leaves /trip/day/a.jpg included.
@@ -101,6 +105,11 @@ def problems(patterns: Sequence[str]) -> list[tuple[int, str]]:
     if len(patterns) > PATTERNS_MAX:
         found.append((PATTERNS_MAX, f"A library has at most {PATTERNS_MAX} exclusion patterns."))
     return sorted(found)
+
+
+def _plain(path: str) -> str:
+    """A path as people read it: whoever writes a pattern can no more spell a byte that is not UTF-8 than see it."""
+    return _BYTE.sub("\N{REPLACEMENT CHARACTER}", path) if "\0" in path else path
 
 
 def _is_about_names(pattern: str) -> bool:

@@ -1,7 +1,7 @@
 """The worker: the process that does what nobody asks for.
 
-It notices silent agents (rule R36), carries out what people decided about holds, and lets absences show whose time of
-grace is over (rule R24).
+It notices silent agents (rule R36), carries out what people decided about holds, lets absences show whose time of
+grace is over (rule R24), and works off jobs.
 
 Any number of workers may run, on any hosts; a lease in the database lets one of them act. All times are measured
 on the worker's own monotonic clock.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar import silence
-from sidecar.catalog import agents, deciding, holds, leases
+from sidecar.catalog import agents, deciding, deletion, holds, jobs, leases, working
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
@@ -33,6 +34,10 @@ NAME = "worker"
 LEASE_S = 15.0
 RENEW_S = LEASE_S / 3
 STEP_S = 1.0
+# Batches of one job at a stretch: a job that takes an hour must not keep the worker from noticing anything else.
+_JOB_BATCHES = 20
+# Deletions that nobody carries on are looked for when the lease is taken, and this often.
+_STUCK_S = 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Worker:
         self._renewed_s = 0.0
         self._seen: _Seen | None = None
         self._pulses: dict[bytes, silence.Pulse] = {}
+        self._stuck_at_s: float | None = None
 
     @property
     def is_acting(self) -> bool:
@@ -72,7 +78,23 @@ class Worker:
             self._work_off(partial(deciding.carry_out, hold_id=hold), now_s)
         for volume in ripe:
             self._work_off(partial(deciding.end_grace, volume_id=volume), now_s)
+        self._do_jobs(now_s)
         return found
+
+    def _do_jobs(self, now_s: float) -> None:
+        if self._stuck_at_s is None or self._stuck_at_s <= now_s:
+            self._stuck_at_s = now_s + _STUCK_S
+            self._work_off(_take_up_stuck, now_s)
+        with snapshot(self._engine) as connection:
+            waiting = jobs.unfinished(connection)
+        for job in waiting:
+            try:
+                self._work_off(partial(working.step, job_id=job), now_s, batches=_JOB_BATCHES)
+            except CatalogUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other jobs
+                _log.exception("job.failed %s", ids.to_text("job", job))
+                self._work_off(partial(_fail, job_id=job, error=error), now_s)
 
     def _look_for_silence(self, counts: dict[bytes, int], now_s: float) -> list[bytes]:
         self._pulses = silence.observe(self._pulses, counts, now_s)
@@ -81,8 +103,8 @@ class Worker:
             return []
         return self._act(due, now_s)
 
-    def _work_off(self, batch: Callable[..., bool], now_s: float) -> None:
-        """Do batches until there is nothing left, each in a transaction that renews the lease.
+    def _work_off(self, batch: Callable[..., bool], now_s: float, batches: int = sys.maxsize) -> None:
+        """Do batches until there is nothing left or so many are done, each in a transaction that renews the lease.
 
         A large set takes minutes, in which the lease must be kept; whoever loses it leaves the rest to the other.
         """
@@ -94,8 +116,9 @@ class Worker:
                 return False
             return batch(connection, now=now_us(), entropy=os.urandom(10))
 
-        while transact(self._engine, work):
-            pass
+        for _ in range(batches):
+            if not transact(self._engine, work):
+                break
         if self._held is None:
             self._lost()
         else:
@@ -103,7 +126,7 @@ class Worker:
 
     def _lost(self) -> None:
         _log.warning("lease.lost another worker took over")
-        self._held, self._seen, self._pulses = None, None, {}
+        self._held, self._seen, self._pulses, self._stuck_at_s = None, None, {}, None
 
     def _act(self, due: list[bytes], now_s: float) -> list[bytes]:
         """Renew the lease and do the work in one transaction, so that neither happens without the other."""
@@ -157,6 +180,17 @@ def run(engine: Engine, silent_after_s: float, stop: threading.Event) -> None:
             _log.warning("catalog.unavailable %s", error)
         stop.wait(STEP_S)
     courier.close()
+
+
+def _take_up_stuck(connection: Connection, now: int, entropy: bytes) -> bool:
+    for library in deletion.take_up_stuck(connection, ids.series(now // 1000, entropy), now):
+        _log.warning("library.deletion_resumed %s", ids.to_text("library", library))
+    return False
+
+
+def _fail(connection: Connection, now: int, entropy: bytes, job_id: bytes, error: Exception) -> bool:
+    working.fail(connection, job_id, error, now)
+    return False
 
 
 def _spread(entropy: bytes, number: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli import accept, check_config, doctor, enrol, release, run, scan, status
+from agent.cli import accept, check_config, doctor, enrol, explain, release, run, scan, status
 from holdfast import __version__
 
 
@@ -26,4 +26,5 @@ main.add_command(scan.scan)
 main.add_command(enrol.enrol)
 main.add_command(accept.accept)
 main.add_command(release.release)
+main.add_command(explain.explain)
 main.add_command(check_config.check_config)

@@ -21,11 +21,14 @@ from sidecar.api import (
     changes,
     health,
     holds,
+    jobs,
     libraries,
+    preview,
     problems,
     settings,
     streams,
     tokens,
+    validation,
     volumes,
     webhooks,
 )
@@ -38,9 +41,12 @@ from sidecar.errors import CatalogUnavailable, Refused
 RESOURCES: tuple[Resource, ...] = (
     health.resource,
     libraries.resource,
+    validation.resource,
+    preview.resource,
     assets.resource,
     volumes.resource,
     holds.resource,
+    jobs.resource,
     changes.resource,
     settings.resource,
     tokens.resource,
@@ -71,7 +77,7 @@ def create_app(source: Engine | Config) -> Flask:
 
 
 def _refused(error: Refused) -> Response:
-    problem = problems.make(error.code, error.detail, error.errors, error.expected)
+    problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest)
     return problems.respond(problem, retry_after_s=5 if problem.status == 503 else None)
 
 

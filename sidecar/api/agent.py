@@ -34,6 +34,7 @@ from sidecar.uptime import HEARTBEAT_S
 resource = Resource("agent", "/api/v1/agent")
 
 WAIT_MAX_S = 60.0
+MESSAGE_CHARS_MAX = 16_384  # a path or two, and what is wrong with them
 
 
 @resource.serves(
@@ -126,6 +127,9 @@ def _check_heartbeat(body: Heartbeat) -> None:
         errors.append(PlacedError("/version", "A version has up to 64 characters."))
     for index, status in enumerate(body.volumes):
         errors += [PlacedError(f"/volumes/{index}/{name}", text) for name, text in _wrong_with(status)]
+    for index, answer in enumerate(body.answers):
+        if len(answer.message or "") > MESSAGE_CHARS_MAX:
+            errors.append(PlacedError(f"/answers/{index}/message", "A sentence is shorter."))
     for index, binding in enumerate(body.bindings):
         errors += [PlacedError(f"/bindings/{index}/{name}", text) for name, text in _wrong_with_binding(binding)]
     _refuse(errors)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from flask import Request
 from sqlalchemy import Engine
 
+from holdfast import ids
 from sidecar.catalog import tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot
@@ -38,6 +39,11 @@ class Caller:
     scope: Scope
     agent: bytes | None
     owner: str | None
+
+    @property
+    def signature(self) -> str:
+        """Who it was, as it is written down."""
+        return f"{self.name} ({ids.to_text('token', self.token)})"
 
 
 def authenticate(request: Request, engine: Engine) -> Caller:

@@ -10,32 +10,27 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from holdfast import ids, paths, patterns
+from holdfast import ids, patterns
 from holdfast.problems import PlacedError
 from sidecar.api import conditions, render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import Page, PageQuery, by_id, paged
-from sidecar.catalog import agents, idempotency, libraries, statistics
+from sidecar.api.rules import ImportPathBody, ImportPathChange, changed_import_paths, new_import_paths, pattern_errors
+from sidecar.catalog import agents, deletion, idempotency, jobs, libraries, statistics, working
 from sidecar.catalog.clock import now_us
+from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.catalog.libraries import NewImportPath
+from sidecar.catalog.libraries import Changed
 from sidecar.catalog.statistics import Statistics
 from sidecar.errors import Refused
+from sidecar.jobs import JobKind
 
 resource = Resource("libraries")
 
-IMPORT_PATHS_MAX = 128
+# Batches of a job that are done before the answer.
+INLINE_BATCHES = 2
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
-
-
-class ImportPathBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A folder to watch. ``agent`` is an agent's id or name, ``path`` the folder on its host, ``server_path`` what
-    the photo server calls it, the same when left out."""
-
-    agent: str
-    path: str
-    server_path: str | None = None
 
 
 class LibraryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,9 +44,12 @@ class LibraryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class LibraryPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change of a library."""
+    """What to change of a library. ``import_paths`` and ``exclusion_patterns`` are the whole lists that it is to have;
+    what is left out stays as it is."""
 
     name: Name | UnsetType = UNSET
+    import_paths: list[ImportPathChange] | UnsetType = UNSET
+    exclusion_patterns: list[str] | UnsetType = UNSET
 
 
 class LibraryQuery(PageQuery, frozen=True, kw_only=True):
@@ -156,20 +154,56 @@ def get_library(call: Call, library: bytes) -> Answer:
     headers=("If-Match",),
 )
 def change_library(call: Call, library: bytes, body: LibraryPatch) -> Answer:
-    """Rename a library. Owner and kind are fixed for its life."""
+    """Change name, import paths and exclusion patterns; owner and kind are fixed for life. It takes effect at once:
+    what the rules do not cover any more is excluded, and what they cover again comes back with its id. No file is
+    touched. Of a large library a job judges the assets, see ``/jobs``.
+    """
+    entropy, now, by = os.urandom(10), now_us(), call.caller.signature
 
-    def work(connection: Connection) -> shapes.Library:
+    def work(connection: Connection) -> tuple[shapes.Library, bytes | None]:
+        row, wanted = _wanted(connection, library, body, call.header("If-Match"))
+        job = libraries.change(connection, row, wanted, ids.series(now // 1000, entropy), now, by)
+        return _shown(connection, library), job
+
+    changed, job = transact(call.engine, work)
+    call.doorbell.ring()
+    if job is not None:
+        _begin(call, job)
+        call.doorbell.ring()
+    return Answer(changed, headers={"ETag": conditions.quote(changed.revision)})
+
+
+@resource.serves(
+    "DELETE",
+    "/libraries/<library>",
+    scope=Scope.OPERATOR,
+    returns=shapes.Job,
+    status=202,
+    problems=("precondition-failed",),
+    headers=("If-Match",),
+)
+def delete_library(call: Call, library: bytes) -> Answer:
+    """Delete a library. Its assets leave the catalog in the background, and no file is touched. Again is harmless."""
+    entropy, now, by = os.urandom(10), now_us(), call.caller.signature
+
+    def work(connection: Connection) -> shapes.Job:
+        told = libraries.agents_of(connection, library)
+        agents.lock(connection, told)
         rows = libraries.lock(connection, [library])
         if not rows:
             raise _not_found()
-        conditions.check_match(call.header("If-Match"), rows[0].revision)
-        if body.name is not UNSET and body.name != rows[0].name:
-            libraries.rename(connection, library, body.name, now_us())
-        return _shown(connection, library)
+        if rows[0].deleted_at is None:
+            conditions.check_match(call.header("If-Match"), rows[0].revision)
+            agents.tell(connection, told)
+            deletion.begin(connection, library, ids.new(now // 1000, entropy), by, now)
+        job = jobs.latest(connection, library, JobKind.DELETE_LIBRARY)
+        if job is None:
+            raise _not_found()
+        return render.job(job)
 
-    changed = transact(call.engine, work)
+    job = transact(call.engine, work)
     call.doorbell.ring()
-    return Answer(changed, headers={"ETag": conditions.quote(changed.revision)})
+    return Answer(job, 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
 
 @resource.serves("GET", "/libraries/<library>/statistics", scope=Scope.READER, limited=True, returns=Statistics)
@@ -182,12 +216,44 @@ def library_statistics(call: Call, library: bytes) -> Statistics:
         return statistics.of_library(connection, library)
 
 
+def _wanted(connection: Connection, library: bytes, body: LibraryPatch, if_match: str | None) -> tuple[AnyRow, Changed]:
+    """The library, locked with its agents, and what it is to be. Raises :class:`Refused` with all that is wrong."""
+    named = [] if body.import_paths is UNSET else [one.agent for one in body.import_paths if one.agent is not None]
+    resolved = {one: agents.resolve(connection, one) for one in named}
+    found = {one for one in resolved.values() if one is not None}
+    agents.lock(connection, libraries.agents_of(connection, library) | found)
+    rows = libraries.lock(connection, [library])
+    if not rows or rows[0].deleted_at is not None:
+        raise _not_found()
+    row = rows[0]
+    conditions.check_match(if_match, row.revision)
+    has = libraries.import_paths(connection, [library])[library]
+    kept = [ImportPathChange(id=ids.to_text("import_path", one.id)) for one in has if one.parent_id is None]
+    given = kept if body.import_paths is UNSET else body.import_paths
+    wanted, errors = changed_import_paths(given, has, resolved.get)
+    stored = msgspec.json.decode(row.exclusion_patterns, type=list[str])
+    chosen = stored if body.exclusion_patterns is UNSET else body.exclusion_patterns
+    errors += pattern_errors(chosen)
+    if errors:
+        raise Refused("invalid-body", "The library cannot be changed like this, see the errors.", errors=errors)
+    name = row.name if body.name is UNSET else body.name.strip()
+    return row, Changed(name=name, import_paths=wanted, exclusion_patterns=chosen)
+
+
+def _begin(call: Call, job: bytes) -> None:
+    """Do the first batches of a job before the answer, which is all of it for most libraries; the worker does the
+    rest."""
+    for _ in range(INLINE_BATCHES):
+        if not transact(call.engine, lambda connection: working.step(connection, job, now_us(), os.urandom(10))):
+            break
+
+
 def _create(connection: Connection, body: LibraryBody, entropy: bytes, now: int) -> shapes.Library:
-    wanted, errors = _import_paths(connection, body.import_paths)
+    wanted, errors = new_import_paths(body.import_paths, lambda text: agents.resolve(connection, text))
     if body.kind != "external":
         errors.append(PlacedError("/kind", "Only libraries of kind 'external' can be made; uploads are not offered."))
     chosen = list(patterns.DEFAULTS) if body.exclusion_patterns is None else body.exclusion_patterns
-    errors += [PlacedError(f"/exclusion_patterns/{at}", text) for at, text in patterns.problems(chosen)]
+    errors += pattern_errors(chosen)
     if errors:
         raise Refused("invalid-body", "The library cannot be made like this, see the errors.", errors=errors)
     made = libraries.create(
@@ -201,37 +267,6 @@ def _create(connection: Connection, body: LibraryBody, entropy: bytes, now: int)
         now=now,
     )
     return _shown(connection, made)
-
-
-def _import_paths(
-    connection: Connection, bodies: list[ImportPathBody]
-) -> tuple[list[NewImportPath], list[PlacedError]]:
-    """The import paths to make, and everything that is wrong with them."""
-    found: list[NewImportPath] = []
-    errors: list[PlacedError] = []
-    if len(bodies) > IMPORT_PATHS_MAX:
-        errors.append(PlacedError("/import_paths", f"A library has at most {IMPORT_PATHS_MAX} import paths."))
-    for index, one in enumerate(bodies[:IMPORT_PATHS_MAX]):
-        agent = agents.resolve(connection, one.agent)
-        if agent is None:
-            errors.append(PlacedError(f"/import_paths/{index}/agent", "There is no such agent, or it was revoked."))
-        path = _absolute(one.path, f"/import_paths/{index}/path", errors)
-        given = one.path if one.server_path is None else one.server_path
-        server_path = _absolute(given, f"/import_paths/{index}/server_path", errors)
-        if agent is None or path is None or server_path is None:
-            continue
-        if any(other.agent == agent and other.path == path for other in found):
-            errors.append(PlacedError(f"/import_paths/{index}/path", "This import path is in the list twice."))
-        found.append(NewImportPath(agent, path, server_path))
-    return found, errors
-
-
-def _absolute(path: str, pointer: str, errors: list[PlacedError]) -> str | None:
-    try:
-        return paths.check_absolute(path)
-    except paths.BadPath as error:
-        errors.append(PlacedError(pointer, f"{error}."))
-        return None
 
 
 def _shown(connection: Connection, library: bytes) -> shapes.Library:

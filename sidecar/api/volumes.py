@@ -8,7 +8,8 @@ from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource
 from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
 from sidecar.catalog import volumes
-from sidecar.catalog.engine import snapshot
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
 
 resource = Resource("volumes")
@@ -50,6 +51,15 @@ def get_volume(call: Call, volume: bytes) -> shapes.Volume:
         if row is None:
             raise Refused("not-found", "There is no such volume.")
         return render.volume_page(connection, [row], call.owner)[0]
+
+
+@resource.serves("POST", "/volumes/<volume>/recheck", scope=Scope.OPERATOR, returns=shapes.Volume, status=202)
+def recheck_volume(call: Call, volume: bytes) -> shapes.Volume:
+    """Have the agent look at all of a volume again, as soon as it is there. What the catalog believes and is not there
+    is proven absent anew, and judged anew: also what was dismissed in a hold. Nothing changes by this alone."""
+    if not transact(call.engine, lambda connection: volumes.look_again(connection, volume, now_us())):
+        raise Refused("not-found", "There is no such volume.")
+    return get_volume(call, volume)
 
 
 @resource.serves(

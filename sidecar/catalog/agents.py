@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import bindings, libraries, tokens, volumes
+from sidecar.catalog import bindings, inquiries, libraries, rules, tokens, volumes
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -80,9 +80,13 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves}, aliases)
     touched = sorted({one.library for one in bound})
     libraries.lock(connection, touched)
-    count = sum(one.visible for one in moves) + len(touched) + was_silent
-    changes = CLOCK.take(connection, count) if count else iter(())
     new_ids = ids.series(now // 1000, entropy)
+    # What left a library with an import path may be covered by the one that was bound just now.
+    rules.reapply(connection, touched, new_ids, now)
+    has_answered = inquiries.answer(connection, agent_id, beat.answers)
+    # An answer takes a number that shows nowhere: whoever waits for it may wait at another process.
+    count = sum(one.visible for one in moves) + len(touched) + was_silent + has_answered
+    changes = CLOCK.take(connection, count) if count else iter(())
     volumes.write(connection, moves, changes, new_ids, now)
     if any(one.is_other for one in moves):
         # Others may meet the volume too, and must recognise it when they do.
@@ -90,7 +94,7 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
         connection.execute(others.values(revision=agent.c.revision + 1))
     bindings.write(connection, bound, new_ids)
     libraries.touch(connection, touched, changes, now)
-    revision: int = row.revision + bool(bound)
+    revision: int = row.revision + (bool(bound) or has_answered)
     values: dict[str, Any] = {
         "heartbeats": row.heartbeats + 1,
         "last_seen": now,
@@ -138,6 +142,24 @@ def revoke(connection: Connection, agent_id: bytes, now: int, entropy: bytes) ->
     return True
 
 
+def silent(connection: Connection, agent_ids: Iterable[bytes]) -> set[bytes]:
+    """Those of these agents that nothing is heard of at the moment."""
+    wanted = (agent.c.id.in_(sorted(agent_ids)), agent.c.silent_since.is_not(None) | agent.c.last_seen.is_(None))
+    return set(connection.execute(select(agent.c.id).where(*wanted)).scalars())
+
+
+def lock(connection: Connection, agent_ids: Iterable[bytes]) -> None:
+    """Lock agents until the transaction ends, always in the same order, and before any library."""
+    chosen = select(agent.c.id).where(agent.c.id.in_(sorted(agent_ids))).order_by(agent.c.id)
+    connection.execute(chosen.with_for_update()).all()
+
+
+def tell(connection: Connection, agent_ids: Iterable[bytes]) -> None:
+    """What is asked of these agents has changed."""
+    told = update(agent).where(agent.c.id.in_(sorted(agent_ids)))
+    connection.execute(told.values(revision=agent.c.revision + 1))
+
+
 def heartbeat_counts(connection: Connection) -> dict[bytes, int]:
     """The agents that should be heard from, with their heartbeat counts."""
     heard = select(agent.c.id, agent.c.heartbeats).where(agent.c.silent_since.is_(None), agent.c.revoked_at.is_(None))
@@ -154,7 +176,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
     rows = connection.execute(
         select(import_path, library.c.exclusion_patterns)
         .join(library, library.c.id == import_path.c.library_id)
-        .where(import_path.c.agent_id == agent_id, library.c.deleted_at.is_(None))
+        .where(import_path.c.agent_id == agent_id, import_path.c.removed_at.is_(None), library.c.deleted_at.is_(None))
         .order_by(import_path.c.id)
     ).all()
     parts = bindings.parts(rows)
@@ -162,6 +184,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),
         volumes=[_known_volume(row) for row in volumes.known_to(connection, agent_id)],
+        questions=inquiries.standing(connection, agent_id),
         import_paths=[
             AssignedPath(
                 id=ids.to_text("import_path", row.id),

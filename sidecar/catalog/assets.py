@@ -43,6 +43,7 @@ def shown() -> Select[Any]:
             library.c.owner,
             import_path.c.directory,
             import_path.c.server_path,
+            import_path.c.removed_at.label("import_path_removed_at"),
             volume.c.state.label("volume_state"),
             volume.c.reason.label("volume_reason"),
             volume.c.detail.label("volume_detail"),
@@ -105,7 +106,8 @@ class Place(msgspec.Struct, frozen=True):
 def places(connection: Connection, wanted: Iterable[str]) -> dict[str, list[Place]]:
     """Where absolute paths (wire text) lead, be they the photo server's or the host's: path -> places."""
     roots: list[tuple[str, str, bytes, bytes | None]] = []  # absolute root, directory in the volume, volume, library
-    bound = connection.execute(select(import_path).where(import_path.c.volume_id.is_not(None)))
+    live = (import_path.c.volume_id.is_not(None), import_path.c.removed_at.is_(None))
+    bound = connection.execute(select(import_path).where(*live))
     for row in bound:
         server_path, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
         roots.append((server_path, directory, row.volume_id, row.library_id))
@@ -213,7 +215,8 @@ def _is(connection: Connection, wanted: Availability) -> ColumnElement[bool]:
 def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
     """The condition that an asset lies below a directory, as the photo server sees it."""
     alternatives: list[ColumnElement[bool]] = []
-    for row in connection.execute(select(import_path).where(import_path.c.volume_id.is_not(None))):
+    live = (import_path.c.volume_id.is_not(None), import_path.c.removed_at.is_(None))
+    for row in connection.execute(select(import_path).where(*live)):
         root, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
         if _holds(prefix, root):
             inside = directory
@@ -233,7 +236,7 @@ def _unions(connection: Connection) -> list[tuple[str, str, bytes, bytes | None]
     chosen = (
         select(import_path, parent.c.path.label("parent_path"), parent.c.server_path.label("parent_server_path"))
         .join(parent, parent.c.id == import_path.c.parent_id)
-        .where(import_path.c.via_volume_id.is_not(None))
+        .where(import_path.c.via_volume_id.is_not(None), import_path.c.removed_at.is_(None))
     )
     found: list[tuple[str, str, bytes, bytes | None]] = []
     for row in connection.execute(chosen):

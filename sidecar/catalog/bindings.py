@@ -45,7 +45,8 @@ def compare(
     if not wanted:
         return []
     # Most heartbeats repeat bindings long made; reading without a lock is enough to see that.
-    rows = connection.execute(select(import_path).where(import_path.c.agent_id == agent_id)).all()
+    live = (import_path.c.agent_id == agent_id, import_path.c.removed_at.is_(None))
+    rows = connection.execute(select(import_path).where(*live)).all()
     known = _Known(connection, agent_id, reported, aliases)
     found = []
     for row in rows:

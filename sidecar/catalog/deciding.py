@@ -10,7 +10,6 @@ Locks are taken in the order of ingest: assets, the volume's tallies, its hold; 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 from msgspec import structs
 from sqlalchemy import Connection, select
@@ -21,9 +20,8 @@ from sidecar.asset import Asset, change_kind, is_there, status
 from sidecar.catalog import asset_rows, history, holds, tallies
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.holds import Held, LockedHold
-from sidecar.catalog.tables import held, import_path, volume
+from sidecar.catalog.tables import held, volume
 from sidecar.errors import Refused
-from sidecar.guard import balance
 from sidecar.holds import HoldKind, HoldState
 from sidecar.reconcile import ABSENT, Now, Transition, Write
 
@@ -45,6 +43,7 @@ def decide(connection: Connection, hold_id: bytes, digest: bytes, state: HoldSta
             "hold-changed",
             f"The hold is another set of files than the one you looked at; it has {one.files:,} now. Nothing was"
             " decided. Look at it again, then decide about what it is now.",
+            digest=one.digest.hex(),
         )
     if one.state is state:
         return one
@@ -130,7 +129,7 @@ def _apply(
         # Whatever else became of it meanwhile was newer than what was held.
         if before.id in by_asset and is_there(before)
     ]
-    _count(connection, volume_id, pairs)
+    tallies.recount(connection, volume_id, pairs)
     changes = CLOCK.take(connection, len(pairs)) if pairs else iter(())
     writes = [Write(after, change_kind(before, after), is_new=False, source=0) for before, after in pairs]
     asset_rows.write(connection, writes, changes, now)
@@ -154,21 +153,6 @@ def _transition(key: bytes, before: Asset, after: Asset, row: Held, now: int) ->
     reason = ABSENT if row.hold_id is None else APPROVED
     step = Transition(before.id, status(before), status(after), None, None, reason, 0)
     return history.transition_row(key, step, row.evidence_id, now, row.hold_id)
-
-
-def _count(connection: Connection, volume_id: bytes, pairs: Sequence[tuple[Asset, Asset]]) -> None:
-    roots = {
-        row.id: row.directory
-        for row in connection.execute(
-            select(import_path.c.id, import_path.c.directory).where(import_path.c.volume_id == volume_id)
-        )
-    }
-    grown = balance(pairs, roots)
-    if not grown:
-        return
-    locked = tallies.lock(connection, volume_id, grown.keys())
-    counted = {place: replace(tally, present=tally.present + grown[place]) for place, tally in locked.items()}
-    tallies.write(connection, volume_id, counted)
 
 
 def _online_us(connection: Connection, volume_id: bytes) -> int:

@@ -136,6 +136,17 @@ def remove(connection: Connection, asset_ids: Collection[bytes]) -> None:
         connection.execute(delete(held).where(held.c.asset_id.in_(part)))
 
 
+def take_out(connection: Connection, asset_ids: Collection[bytes]) -> list[LockedHold]:
+    """Let these assets, which are locked, wait no longer; returns the holds that shrank, to be written."""
+    rows = of_assets(connection, asset_ids)
+    touched = lock(connection, {row.hold_id for row in rows.values() if row.hold_id is not None})
+    for row in rows.values():
+        if row.hold_id is not None:
+            touched[row.hold_id].drop(row)
+    remove(connection, list(rows))
+    return list(touched.values())
+
+
 def close(connection: Connection, one: LockedHold, state: HoldState, by: str, changes: Iterator[int], now: int) -> None:
     """Decide about an open hold that is locked. Its rows are dealt with by others, later."""
     values = {"state": state, "open_key": None, "closed_at": now, "closed_by": by}

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
 from sqlalchemy import Connection, delete, select
 
-from holdfast import ids, paths
-from holdfast.patterns import Exclusions
+from holdfast import ids
 from holdfast.problems import PlacedError
 from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import asset_rows, bulk, scans, streams, volumes
+from sidecar.catalog import asset_rows, bulk, memberships, scans, streams, volumes
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
 from sidecar.catalog.history import History
-from sidecar.catalog.tables import import_path, library, xmp
+from sidecar.catalog.tables import xmp
 from sidecar.errors import Refused
-from sidecar.membership import Membership, Scope
+from sidecar.membership import Membership
 from sidecar.reconcile import Known, Now, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
 from sidecar.steps import Step, steps
 
@@ -73,7 +71,7 @@ def apply(
     if turn is streams.Turn.REPEAT:
         return Receipt(sequence=report.sequence, applied=False, expected=expected)
     new_ids = ids.series(now // 1000, entropy)
-    membership = _membership(connection, volume_id)
+    membership = memberships.of_volume(connection, volume_id)
     walk = steps(report.observations)
     known = _load(connection, walk, membership, volume_id)
     moment = Now(now, storage.online_us)
@@ -108,30 +106,6 @@ def _refused(pointer: str, message: str) -> Refused:
 def _countable(one: ScanFinished) -> bool:
     counts = (one.directories, one.files, one.errors, one.duration_s * 1_000_000)
     return all(0 <= count < 1 << 62 for count in counts)
-
-
-def _membership(connection: Connection, volume_id: bytes) -> Membership:
-    rows = connection.execute(
-        select(
-            import_path.c.id,
-            import_path.c.library_id,
-            import_path.c.directory,
-            import_path.c.server_path,
-            library.c.exclusion_patterns,
-        )
-        .join(library, library.c.id == import_path.c.library_id)
-        .where(import_path.c.volume_id == volume_id, library.c.deleted_at.is_(None))
-    )
-    return Membership(
-        Scope(
-            import_path=row.id,
-            library=row.library_id,
-            directory=paths.to_wire(row.directory),
-            server_path=paths.to_wire(row.server_path),
-            exclusions=Exclusions(msgspec.json.decode(row.exclusion_patterns, type=list[str])),
-        )
-        for row in rows
-    )
 
 
 def _load(connection: Connection, walk: Sequence[Step], membership: Membership, volume_id: bytes) -> Known:

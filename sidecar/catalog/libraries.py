@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,9 +10,11 @@ from sqlalchemy import Connection, select, update
 
 from holdfast import paths
 from holdfast.assignments import BindingState
+from sidecar.catalog import jobs
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library, volume
+from sidecar.jobs import JobKind
 
 
 class NewImportPath(msgspec.Struct, frozen=True):
@@ -21,6 +23,21 @@ class NewImportPath(msgspec.Struct, frozen=True):
     agent: bytes
     path: str
     server_path: str
+
+
+class KeptImportPath(msgspec.Struct, frozen=True):
+    """An import path that a library has, and goes on having; what the photo server calls it may be another path."""
+
+    id: bytes
+    server_path: str
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a library is to be. Everything was checked."""
+
+    name: str
+    import_paths: Sequence[NewImportPath | KeptImportPath]
+    exclusion_patterns: Sequence[str]
 
 
 def create(
@@ -50,23 +67,35 @@ def create(
     }
     connection.execute(library.insert().values(row | feed("library.updated", CLOCK.take(connection, 1), now)))
     for path in import_paths:
-        connection.execute(
-            import_path.insert().values(
-                id=next(new_ids),
-                library_id=new_id,
-                agent_id=path.agent,
-                path=paths.to_bytes(path.path),
-                server_path=paths.to_bytes(path.server_path),
-                state=BindingState.PENDING.value,
-            )
-        )
+        _insert(connection, new_id, path, next(new_ids))
     return new_id
 
 
-def rename(connection: Connection, library_id: bytes, name: str, now: int) -> None:
-    """Give a library that was locked another name."""
-    connection.execute(update(library).where(library.c.id == library_id).values(name=name))
-    touch(connection, [library_id], CLOCK.take(connection, 1), now)
+def change(
+    connection: Connection, row: AnyRow, wanted: Changed, new_ids: Iterator[bytes], now: int, by: str
+) -> bytes | None:
+    """Change a library that was locked, with the agents of its import paths, old and new. Returns the job that
+    judges its assets by the new rules, if there are such.
+
+    What is not news changes nothing, not even the revision.
+    """
+    patterns = msgspec.json.encode(list(wanted.exclusion_patterns)).decode()
+    values = {"name": wanted.name, "exclusion_patterns": patterns}
+    values = {key: value for key, value in values.items() if getattr(row, key) != value}
+    before = {one.id: one for one in import_paths(connection, [row.id])[row.id]}
+    touched = _change_import_paths(connection, row.id, before, wanted.import_paths, new_ids, now)
+    if "exclusion_patterns" in values:
+        touched |= {one.agent_id for one in before.values()}
+    if touched:
+        told = update(agent).where(agent.c.id.in_(sorted(touched)))
+        connection.execute(told.values(revision=agent.c.revision + 1))
+    job = None
+    if touched and before:
+        job = next(new_ids)
+        jobs.create(connection, job, JobKind.APPLY_RULES, library_id=row.id, requested_by=by, now=now)
+    if touched or values:
+        touch(connection, [row.id], CLOCK.take(connection, 1), now, **values)
+    return job
 
 
 def lock(connection: Connection, library_ids: Collection[bytes]) -> Sequence[AnyRow]:
@@ -78,12 +107,24 @@ def lock(connection: Connection, library_ids: Collection[bytes]) -> Sequence[Any
 
 
 def touch(
-    connection: Connection, library_ids: Collection[bytes], changes: Iterator[int], now: int, **values: Any
+    connection: Connection,
+    library_ids: Collection[bytes],
+    changes: Iterator[int],
+    now: int,
+    *,
+    kind: str = "library.updated",
+    **values: Any,
 ) -> None:
     """Note that libraries changed: a new revision, and a place in the feed."""
     for one in library_ids:
-        row = values | {"revision": library.c.revision + 1} | feed("library.updated", changes, now)
+        row = values | {"revision": library.c.revision + 1} | feed(kind, changes, now)
         connection.execute(update(library).where(library.c.id == one).values(row))
+
+
+def agents_of(connection: Connection, library_id: bytes) -> set[bytes]:
+    """The agents of a library's import paths."""
+    live = (import_path.c.library_id == library_id, import_path.c.removed_at.is_(None))
+    return set(connection.execute(select(import_path.c.agent_id).where(*live)).scalars())
 
 
 def get(connection: Connection, library_id: bytes) -> AnyRow | None:
@@ -102,8 +143,8 @@ def page(connection: Connection, owner: str | None, after: bytes, limit: int) ->
 def import_paths(connection: Connection, library_ids: Collection[bytes]) -> dict[bytes, list[AnyRow]]:
     """The import paths of libraries, in the order in which they were given, and their parts among them."""
     found: dict[bytes, list[AnyRow]] = {one: [] for one in library_ids}
-    chosen = select(import_path).where(import_path.c.library_id.in_(sorted(found))).order_by(import_path.c.id)
-    for row in connection.execute(chosen) if found else ():
+    live = (import_path.c.library_id.in_(sorted(found)), import_path.c.removed_at.is_(None))
+    for row in connection.execute(select(import_path).where(*live).order_by(import_path.c.id)) if found else ():
         found[row.library_id].append(row)
     return found
 
@@ -126,3 +167,45 @@ def volumes_of(connection: Connection, owner: str) -> list[bytes]:
     )
     rows = connection.execute(places.where(library.c.owner == owner).distinct())
     return sorted({one for row in rows for one in row if one is not None})
+
+
+def _change_import_paths(
+    connection: Connection,
+    library_id: bytes,
+    before: Mapping[bytes, AnyRow],
+    wanted: Sequence[NewImportPath | KeptImportPath],
+    new_ids: Iterator[bytes],
+    now: int,
+) -> set[bytes]:
+    """Let a library have these import paths; returns the agents that something changed for."""
+    kept = {one.id: one for one in wanted if isinstance(one, KeptImportPath)}
+    touched = set()
+    for row in before.values():
+        root = row if row.parent_id is None else before[row.parent_id]
+        one = kept.get(root.id)
+        values: dict[str, Any] = {} if one is not None else {"removed_at": now}
+        if one is not None and paths.to_bytes(one.server_path) != root.server_path:
+            below = row.server_path[len(root.server_path.rstrip(b"/")) :]
+            # The root of all is its own slash; every other path has none at its end.
+            values = {"server_path": (paths.to_bytes(one.server_path).rstrip(b"/") + below.rstrip(b"/")) or b"/"}
+        if values:
+            connection.execute(update(import_path).where(import_path.c.id == row.id).values(values))
+            touched.add(row.agent_id)
+    for new in wanted:
+        if isinstance(new, NewImportPath):
+            _insert(connection, library_id, new, next(new_ids))
+            touched.add(new.agent)
+    return touched
+
+
+def _insert(connection: Connection, library_id: bytes, path: NewImportPath, new_id: bytes) -> None:
+    connection.execute(
+        import_path.insert().values(
+            id=new_id,
+            library_id=library_id,
+            agent_id=path.agent,
+            path=paths.to_bytes(path.path),
+            server_path=paths.to_bytes(path.server_path),
+            state=BindingState.PENDING.value,
+        )
+    )

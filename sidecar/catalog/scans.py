@@ -30,11 +30,14 @@ def refreshed_libraries(connection: Connection, volume: bytes, found: list[ScanS
     scanned = [one.directory for one in found if isinstance(one, ScanFinished) and one.complete]
     if not scanned:
         return []
-    on_volume = connection.execute(select(import_path.c.library_id).where(import_path.c.volume_id == volume).distinct())
+    live = import_path.c.removed_at.is_(None)
+    on_volume = connection.execute(
+        select(import_path.c.library_id).where(import_path.c.volume_id == volume, live).distinct()
+    )
     candidates = sorted(on_volume.scalars())
     rows = connection.execute(
         select(import_path.c.library_id, import_path.c.volume_id, import_path.c.directory).where(
-            import_path.c.library_id.in_(candidates)
+            import_path.c.library_id.in_(candidates), live
         )
     ).all()
     refreshed = set(candidates)

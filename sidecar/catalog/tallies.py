@@ -7,16 +7,19 @@ about one volume the second waits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import mysql, sqlite
 
+from sidecar.asset import Asset
 from sidecar.catalog import asset_rows, bulk
 from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import import_path
 from sidecar.catalog.tables import tally as table
-from sidecar.guard import WHOLE, Bucket, Place, Tally
+from sidecar.guard import WHOLE, Bucket, Place, Tally, balance
 
 # No directory has this digest, as far as anybody will ever find out.
 _WHOLE_KEY = bytes(16)
@@ -40,6 +43,20 @@ def write(connection: Connection, volume: bytes, tallies: Mapping[Place, Tally])
     """Write tallies that were locked."""
     rows = [_row(volume, place, tally) for place, tally in tallies.items()]
     bulk.upsert(connection, table, rows, _FIGURES)
+
+
+def recount(connection: Connection, volume: bytes, pairs: Sequence[tuple[Asset, Asset]]) -> None:
+    """Count assets of a volume, which are locked, as what they have become."""
+    chosen = select(import_path.c.id, import_path.c.directory).where(import_path.c.volume_id == volume)
+    grown = balance(pairs, {row.id: row.directory for row in connection.execute(chosen)})
+    if not grown:
+        return
+    locked = lock(connection, volume, grown.keys())
+    write(
+        connection,
+        volume,
+        {place: replace(tally, present=tally.present + grown[place]) for place, tally in locked.items()},
+    )
 
 
 def _lock_volume(connection: Connection, volume: bytes) -> None:

@@ -183,6 +183,23 @@ def check_writer(connection: Connection, volume_id: bytes, agent_id: bytes, fenc
     return row
 
 
+def look_again(connection: Connection, volume_id: bytes, now: int) -> bool:
+    """Have the writer of a volume look at all of it again, by ending its grant. False when there is no such volume.
+
+    With its next grant it begins anew, with what the catalog believes; whatever of that is not there is proven absent
+    anew, or found. Nothing changes by this alone.
+    """
+    row = connection.execute(select(volume.c.agent_id).where(volume.c.id == volume_id).with_for_update()).one_or_none()
+    if row is None:
+        return False
+    fences = select(func.max(volume_agent.c.fence)).where(volume_agent.c.volume_id == volume_id)
+    highest: int = connection.execute(fences).scalar_one()
+    mine = (volume_agent.c.volume_id == volume_id, volume_agent.c.agent_id == row.agent_id)
+    raised = writers.raised(highest, now)
+    connection.execute(update(volume_agent).where(*mine).values(fence=raised))
+    return True
+
+
 def is_of(connection: Connection, volume_id: bytes, agent_id: bytes) -> bool:
     """Whether this volume is known, and seen by this agent."""
     mine = (volume_agent.c.volume_id == volume_id, volume_agent.c.agent_id == agent_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import click
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar.api import render, shapes
-from sidecar.catalog import deciding
+from sidecar.catalog import deciding, volumes
 from sidecar.catalog import holds as catalog_holds
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
@@ -88,6 +88,22 @@ def dismiss(settings: Config, hold: str, digest: str) -> None:
     click.echo(f"Dismissed: {_files(one.files)} stay as they were.")
 
 
+@holds.command()
+@click.argument("hold")
+@catalog_options
+def recheck(settings: Config, hold: str) -> None:
+    """Have the volume of a hold looked at again, such as after it was dismissed by mistake.
+
+    Nothing changes by this alone. The agent scans the volume as soon as it is there; what the catalog believes and is
+    not there is proven absent anew, and more than may go without asking is held again.
+    """
+    key = _id(hold)
+    with opened(settings) as engine:
+        volume = ids.from_text("volume", _details(engine, key).volume_id)
+        transact(engine, lambda connection: volumes.look_again(connection, volume or b"", now_us()))
+    click.echo("The volume will be looked at again, as soon as its agent is heard from and the storage is there.")
+
+
 def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shapes.HoldDetails:
     """Decide, and carry it out before returning."""
     key = _id(hold)
@@ -130,10 +146,20 @@ def _told(one: shapes.HoldDetails) -> list[str]:
         lines += ["  and more"] if one.has_more_directories else []
     if one.examples:
         lines += ["", "Such as:", *(f"  {clean(path)}" for path in one.examples)]
+    if one.evidence is not None:
+        lines += ["", "How it is known, of the first of these:"]
+        lines += [f"  {clean(sentence)}" for sentence in _known(one.evidence)]
     if one.state is HoldState.OPEN:
         command = f"{one.id} --digest {one.digest}"
         lines += ["", f"  holdfast-sidecar holds approve {command}", f"  holdfast-sidecar holds dismiss {command}"]
     return lines
+
+
+def _known(evidence: shapes.Evidence) -> list[str]:
+    """What the storage was, when it was looked at, why that proves anything, and who told."""
+    at = datetime.fromtimestamp(evidence.made_at, UTC)
+    told = f"It was told on {_moment(at)}, in report {evidence.sequence} of {evidence.journal}."
+    return [*evidence.why, told]
 
 
 def _all(connection: Connection, state: HoldState | None) -> list[shapes.Hold]:

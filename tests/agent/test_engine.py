@@ -343,6 +343,90 @@ def test_import_path_added_later_is_told_from_the_beginning() -> None:
     assert world.news() == {"listed": {"trip/a.jpg"}}
 
 
+def scoped(*patterns: str, directory: str = "", at: str = AT, import_path: str = "imp_1") -> Scope:
+    return Scope(directory, at, patterns, import_path)
+
+
+def test_r29_what_comes_back_is_told_and_nothing_else_is() -> None:
+    world = known("raw/a.jpg", "raw/x/c.jpg", "b.jpg", "trip/d.jpg", "._e.jpg")
+    world.engine.assign(Scopes([scoped()]))
+    world.run(10)
+    world.told()
+    world.engine.assign(Scopes([scoped("**/raw/**", "**/._*", "**/nothing/**")]))
+    world.run(10)
+    assert world.news() == {}
+    assert world.engine.watching()[1] == 2, "excluded folders are not watched"
+    world.engine.assign(Scopes([scoped("**/._*")]))
+    world.run(10)
+    assert world.news() == {"listed": {"raw/a.jpg", "raw/x/c.jpg"}}
+    assert world.engine.watching()[1] == 4
+    world.engine.assign(Scopes([scoped()]))
+    world.run(10)
+    assert world.news() == {"listed": {"b.jpg", "._e.jpg"}}
+
+
+def test_r29_what_was_deleted_while_it_was_excluded_is_gone_when_it_is_wanted_again() -> None:
+    world = known("raw/a.jpg", "raw/b.jpg", "c.jpg")
+    world.engine.assign(Scopes([scoped("**/raw/**")]))
+    world.run(10)
+    world.told()
+    world.disk.unlink("raw/a.jpg")
+    world.run(60)
+    assert world.news() == {}, "nobody looks there"
+    world.engine.assign(Scopes([scoped()]))
+    world.run(60)
+    assert world.news() == {"listed": {"raw/b.jpg"}, "absent": {"raw/a.jpg"}}
+
+
+def test_an_excluded_file_that_changes_beside_wanted_ones_is_known_when_it_is_wanted_again() -> None:
+    world = known("._a.jpg", "b.jpg")
+    world.engine.assign(Scopes([scoped("**/._*")]))
+    world.run(10)
+    world.told()
+    world.disk.write("._new.jpg")
+    world.disk.unlink("._a.jpg")
+    world.run(60)
+    assert world.news() == {"absent": {"._a.jpg"}}
+    world.engine.assign(Scopes([scoped()]))
+    world.run(60)
+    assert world.news() == {"listed": {"._new.jpg"}}
+
+
+def test_a_second_library_with_the_same_folder_is_told_of_it_too() -> None:
+    world = known("a.jpg")
+    world.engine.assign(Scopes([scoped(import_path="imp_1")]))
+    world.run(10)
+    world.told()
+    world.engine.assign(Scopes([scoped(import_path="imp_1"), scoped(import_path="imp_2")]))
+    world.run(10)
+    assert world.news() == {"listed": {"a.jpg"}}
+
+
+def test_another_server_path_alone_tells_nothing_again() -> None:
+    world = known("a.jpg", "trip/b.jpg")
+    world.engine.assign(Scopes([scoped("**/._*")]))
+    world.run(10)
+    world.told()
+    world.engine.assign(Scopes([scoped("**/._*", at="/media/elsewhere")]))
+    world.run(10)
+    assert world.news() == {}
+
+
+def test_an_import_path_that_leaves_is_not_watched_and_told_when_it_is_back() -> None:
+    world = known("trip/a.jpg", "trip/day/b.jpg", "old/c.jpg")
+    two = [scoped(directory="trip", import_path="imp_1"), scoped(directory="old", import_path="imp_2")]
+    world.engine.assign(Scopes(two))
+    world.run(10)
+    world.told()
+    watched = world.engine.watching()[1]
+    world.engine.assign(Scopes(two[1:]))
+    world.run(10)
+    assert (world.news(), world.engine.watching()[1]) == ({}, watched - 2)
+    world.engine.assign(Scopes(two))
+    world.run(10)
+    assert world.news() == {"listed": {"trip/a.jpg", "trip/day/b.jpg"}}
+
+
 def test_root_of_an_import_path_that_vanishes_is_a_doubt() -> None:
     world = known("trip/a.jpg", "b.jpg")
     world.engine.assign(Scopes([Scope("trip", "/media/trip", ())]))

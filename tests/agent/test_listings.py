@@ -118,10 +118,16 @@ def test_r39_nothing_is_relied_on_where_the_file_system_is_not_known() -> None:
 
 
 def test_r29_what_a_pattern_takes_away_has_not_departed() -> None:
-    survey = compared(
-        listing(times=(OLD_NS + 1, OLD_NS + 1)), remembered("._a.jpg"), excluded=lambda name: name[0] == "."
-    )
-    assert departed(survey) == []
+    there = listing(times=(OLD_NS + 1, OLD_NS + 1))._replace(files=[entry("._a.jpg"), entry("._new.jpg")], entries=2)
+    survey = compared(there, remembered("._a.jpg"), excluded=lambda name: name[0] == ".")
+    assert isinstance(survey, Survey)
+    assert (survey.departures, survey.arrivals) == ([], [])
+    assert survey.unchanged
+
+
+def test_r29_what_is_gone_is_gone_although_a_pattern_excludes_it() -> None:
+    gone = listing(times=(OLD_NS + 1, OLD_NS + 1))
+    assert departed(compared(gone, remembered("._a.jpg"), excluded=lambda name: name[0] == ".")) == ["._a.jpg"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR])

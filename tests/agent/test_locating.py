@@ -215,7 +215,7 @@ def test_r11_a_marker_of_an_earlier_generation_is_a_rollback_and_a_later_one_is_
 
 def test_r11_what_a_rolled_back_disk_says_is_not_what_it_is_measured_by() -> None:
     known = structs.replace(NEW, generation=70)
-    back = structs.replace(PROBE, generation=69)
+    back = structs.replace(PROBE, generation=60)
     sighting = look(known, DISK, probes={1001: SYSTEM, 1002: back})
     assert isinstance(sighting, Verified)
     volume = attached(known, sighting.concern, back)

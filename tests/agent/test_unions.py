@@ -169,15 +169,15 @@ class TestScopes:
     def test_r15_branches_are_scanned_and_the_union_is_not(self) -> None:
         registry = self.registry(BOUND)
         assert bindings.scopes(registry, "pool") == []
-        assert bindings.scopes(registry, "a") == [Scope("photos", "/media", ("**/raw/**",))]
+        assert bindings.scopes(registry, "a") == [Scope("photos", "/media", ("**/raw/**",), "path_1")]
         assert {one.id for one in bindings.in_use(registry)} == {"a", "b", "pool"}
         opaque = self.registry(structs.replace(BOUND, parts=[]))
-        assert bindings.scopes(opaque, "pool") == [Scope("photos", "/media", ("**/raw/**",))]
+        assert bindings.scopes(opaque, "pool") == [Scope("photos", "/media", ("**/raw/**",), "path_1")]
 
     def test_r13_patterns_apply_to_what_is_mounted_below(self) -> None:
         inner = Part(path="/mnt/a/photos/usb", below="usb", volume="b", directory="")
         registry = self.registry(structs.replace(BOUND, volume="a", parts=[inner]))
-        assert bindings.scopes(registry, "b") == [Scope("", "/media/usb", ("**/raw/**",))]
+        assert bindings.scopes(registry, "b") == [Scope("", "/media/usb", ("**/raw/**",), "path_1")]
 
     def test_r15_parts_survive_an_assignment_that_does_not_know_them_yet(self) -> None:
         registry = self.registry(BOUND)

@@ -295,8 +295,8 @@ LISTINGS = [
         ("R29",),
         "what an exclusion pattern takes away is gone",
         "agent/survey.py",
-        "before = {file.name: file for file in known.files if excluded is None or not excluded(file.name)}",
-        "before = {file.name: file for file in known.files}",
+        "return [file for file in files if file.name in names or not excluded(file.name)]",
+        "return wanted",
         ("tests/agent/test_listings.py::test_r29_what_a_pattern_takes_away_has_not_departed",),
     ),
     Mutation(

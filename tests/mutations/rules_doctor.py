@@ -27,10 +27,11 @@ MUTATIONS = [
     Mutation(
         ("R31",),
         "a worker that gets no inotify instance ends",
-        "agent/worker.py",
+        "agent/linux/storage.py",
         "errno.EMFILE, errno.ENFILE",
         "errno.ENFILE, errno.ENFILE",
         (f"{_DOCTOR}::test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit",),
+        slow=True,
     ),
     Mutation(
         ("R31",),
@@ -54,7 +55,7 @@ MUTATIONS = [
         "agent/doctor/storage.py",
         "if top is None or top.mount_point == where:",
         "if top is None or top.mount_point != where:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_every_fault_is_found_by_its_evidence",),
     ),
     Mutation(
         ("R16",),
@@ -62,6 +63,6 @@ MUTATIONS = [
         "agent/cli/status.py",
         "if status.state is not VolumeState.ONLINE:",
         "if status.state is VolumeState.ONLINE:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_status_and_doctor_print_the_sentence_of_a_reason_and_where_to_read_on",),
     ),
 ]

@@ -47,6 +47,14 @@ DESCRIPTORS = [
         (f"{FILES}::test_r28_reading_leaves_no_trace_not_even_an_access_time",),
     ),
     Mutation(
+        ("R28", "R41"),
+        "looking at an import path touches its access time",
+        "agent/linux/kernel.py",
+        "os.open(path, flags | os.O_NOATIME)",
+        "os.open(path, flags)",
+        ("tests/linux/test_read_only.py::test_r28_a_whole_agent_neither_writes_nor_leaves_a_trace_of_its_reading",),
+    ),
+    Mutation(
         ("R28",),
         "the gate tries whether the disk can be written",
         "agent/linux/files.py",

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from multiprocessing.connection import wait
 
 from tests.mutations.bench import Bench, Task, preload
-from tests.mutations.catalogue import everything, of_rules
+from tests.mutations.catalogue import everything, of_rules, quick
 from tests.mutations.judging import Verdict
 from tests.mutations.mutation import Mutation
 
@@ -33,7 +33,7 @@ class Finding:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 when every break was noticed, 1 when one was not, 130 when it was broken off."""
     options = _options(arguments)
-    mutations = of_rules(everything(), options.rule)
+    mutations = of_rules(quick(everything()) if options.quick else everything(), options.rule)
     if options.list:
         for one in mutations:
             print(f"{'+'.join(one.rules):10} {one.what} ({one.file})")
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--rule", action="append", default=[], metavar="R9", help="only the mutations of this rule")
+    parser.add_argument("--quick", action="store_true", help="leave out those that take long to judge")
     parser.add_argument("--list", action="store_true", help="list the mutations and do nothing")
     parser.add_argument("--quiet", action="store_true", help="show only what was not noticed, and the count")
     cores = len(os.sched_getaffinity(0))

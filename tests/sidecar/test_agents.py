@@ -93,8 +93,10 @@ class TestHeartbeats:
     def test_r23_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
         late = agent.status
         agent.becomes(Reason.NOT_MOUNTED, None)
+        agent.heartbeat(msgspec.structs.replace(agent.status, pending=7))
         agent.heartbeat(late)
-        assert world.get(f"/volumes/{agent.volume}")["state"] == "offline"
+        shown = world.get(f"/volumes/{agent.volume}")
+        assert (shown["state"], shown["pending"]) == ("offline", 7)
 
     def test_figures_are_kept_and_not_told(self, world: World, agent: Agent) -> None:
         _, since = world.changes()

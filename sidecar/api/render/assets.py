@@ -26,7 +26,7 @@ def asset(row: AnyRow) -> shapes.Asset:
     state = availability(VolumeState(row.volume_state), None if row.via_reason is None else Reason(row.via_reason))
     server_path = places.server_path(row, row.path)
     sidecar_path = places.server_path(row, row.xmp_path) if row.xmp_path is not None else None
-    host_path = places.host_path(row)
+    host_path = places.host_path(row, row.path)
     return shapes.Asset(
         id=ids.to_text("asset", row.id),
         library_id=ids.to_text("library", row.library_id),
@@ -87,7 +87,11 @@ def evidence(body: str | None) -> shapes.Evidence | None:
         return found
     # The names are kept with the assets, not here.
     absent = msgspec.convert({**found.observation, "names": []}, Absent)
-    return msgspec.structs.replace(found, why=proofs.why(absent))
+    reasons = proofs.why(absent)
+    if found.identity is not None:  # what was kept before schema 0002 does not say
+        label = found.label or found.volume
+        reasons.insert(0, proofs.storage(label, found.identity, found.mounted_at, found.epoch))
+    return msgspec.structs.replace(found, why=reasons)
 
 
 def library_page(connection: Connection, rows: Sequence[AnyRow]) -> list[shapes.Library]:

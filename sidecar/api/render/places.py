@@ -12,16 +12,17 @@ def server_path(row: AnyRow, path: bytes) -> bytes:
     A file that left the import paths is known to no photo server any more; it is shown where its host has it.
     """
     directory, root = row.directory, row.server_path.rstrip(b"/")
-    if directory and not path.startswith(directory + b"/"):
-        return host_path(row) or b"/" + path
+    has_left = row.import_path_removed_at is not None
+    if has_left or (directory and not path.startswith(directory + b"/")):
+        return host_path(row, path) or b"/" + path
     rest = path[len(directory) + 1 :] if directory else path
     return bytes(root + b"/" + rest)
 
 
-def host_path(row: AnyRow) -> bytes | None:
+def host_path(row: AnyRow, path: bytes) -> bytes | None:
     """The path on the host, as the volume is mounted or was last. None: it never was."""
     root = row.mounted_at if row.mounted_at is not None else row.last_mounted_at
-    return None if root is None else bytes(root.rstrip(b"/") + b"/" + row.path)
+    return None if root is None else bytes(root.rstrip(b"/") + b"/" + path)
 
 
 def text_or_none(path: bytes | None) -> str | None:

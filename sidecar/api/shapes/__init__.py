@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sidecar.api.shapes.assets import Asset, AssetTransition, Evidence, ImportPath, ImportPathPart, Library, Unavailable
+from sidecar.api.shapes.assets import (
+    Asset,
+    AssetTransition,
+    CheckedPath,
+    CheckedPattern,
+    CheckedRules,
+    Evidence,
+    ImportPath,
+    ImportPathPart,
+    Library,
+    PathExplanation,
+    RulesPreview,
+    RulesShare,
+    Unavailable,
+)
 from sidecar.api.shapes.changes import (
     AgentChange,
     AnyChange,
@@ -17,7 +31,7 @@ from sidecar.api.shapes.changes import (
 )
 from sidecar.api.shapes.holds import Branch, HeldAsset, Hold, HoldDetails
 from sidecar.api.shapes.moments import moment, moment_or_none
-from sidecar.api.shapes.service import AuditEntry, Delivery, NewToken, NewWebhook, Settings, Token, Webhook
+from sidecar.api.shapes.service import AuditEntry, Delivery, Job, NewToken, NewWebhook, Settings, Token, Webhook
 from sidecar.api.shapes.storage import Agent, EventGap, Scan, Volume, VolumeTransition
 
 __all__ = [
@@ -31,6 +45,9 @@ __all__ = [
     "Branch",
     "Change",
     "Changes",
+    "CheckedPath",
+    "CheckedPattern",
+    "CheckedRules",
     "Delivery",
     "EventGap",
     "Evidence",
@@ -41,10 +58,14 @@ __all__ = [
     "HoldDetails",
     "ImportPath",
     "ImportPathPart",
+    "Job",
     "Library",
     "LibraryChange",
     "NewToken",
     "NewWebhook",
+    "PathExplanation",
+    "RulesPreview",
+    "RulesShare",
     "Scan",
     "ScanChange",
     "Settings",

@@ -51,6 +51,57 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class CheckedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a look at an import path. ``is_valid`` is null when nobody could look, and ``message`` says why."""
+
+    path: str
+    agent: str | None
+    is_valid: bool | None
+    message: str | None
+
+
+class CheckedPattern(msgspec.Struct, frozen=True, kw_only=True):
+    """An exclusion pattern, and what is wrong with it, if anything is."""
+
+    pattern: str
+    is_valid: bool
+    message: str | None
+
+
+class CheckedRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Import paths and patterns that were checked and not saved."""
+
+    import_paths: list[CheckedPath]
+    exclusion_patterns: list[CheckedPattern]
+
+
+class RulesShare(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a library's assets: how many, how large, and a few of them."""
+
+    assets: int
+    bytes: int
+    examples: list[str]
+
+
+class RulesPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What other rules would do. ``unexplored`` are new import paths, of which nobody knows yet what they hold."""
+
+    excluded: RulesShare
+    included: RulesShare
+    unchanged: int
+    unexplored: list[str]
+
+
+class PathExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a path is in a library. ``path`` is the photo server's, which patterns are matched against."""
+
+    path: str
+    import_path_id: str | None
+    is_excluded: bool
+    excluded_by: str | None
+    message: str
+
+
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
     """Why an asset cannot be opened at the moment: the state of its volume, or of the union that shows it, since
     when, and a sentence."""

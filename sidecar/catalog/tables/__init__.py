@@ -8,10 +8,19 @@ would make every insert lock its parents, in an order that nobody chose (docs/ad
 
 from __future__ import annotations
 
-from sidecar.catalog.tables.assets import LIBRARY_KINDS, asset, asset_transition, evidence, import_path, library, xmp
+from sidecar.catalog.tables.assets import (
+    LIBRARY_KINDS,
+    asset,
+    asset_transition,
+    evidence,
+    ignore_file,
+    import_path,
+    library,
+    xmp,
+)
 from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
 from sidecar.catalog.tables.schema import metadata
-from sidecar.catalog.tables.service import audit, clock, delivery, idempotency, lease, setting, webhook
+from sidecar.catalog.tables.service import audit, clock, delivery, idempotency, inquiry, job, lease, setting, webhook
 from sidecar.catalog.tables.storage import (
     SCOPES,
     agent,
@@ -39,7 +48,10 @@ __all__ = [
     "hold",
     "hold_branch",
     "idempotency",
+    "ignore_file",
     "import_path",
+    "inquiry",
+    "job",
     "lease",
     "library",
     "metadata",

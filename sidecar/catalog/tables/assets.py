@@ -55,6 +55,8 @@ import_path = Table(
     Index("ix_import_path_volume_id", "volume_id"),
     Index("ix_import_path_parent_id", "parent_id"),
     Index("ix_import_path_via_volume_id", "via_volume_id"),
+    # Taken out of its library. The row stays, since the assets that it brought still say where they come from.
+    Column("removed_at", c.moment()),
     **ENGINES,
 )
 
@@ -131,6 +133,19 @@ xmp = Table(
     Column("size", c.number(), nullable=False),
     Column("mtime_ns", c.number(), nullable=False),
     PrimaryKeyConstraint("volume_id", "path_key"),
+    sqlite_with_rowid=False,
+    **ENGINES,
+)
+
+# The rules of an ignore file (``.holdfastignore``), by the directory that it lies in.
+ignore_file = Table(
+    "ignore_file",
+    metadata,
+    Column("volume_id", c.identifier(), nullable=False),
+    Column("directory_key", c.identifier(), nullable=False),
+    Column("directory", c.path(), nullable=False),
+    Column("rules", c.text(), nullable=False),
+    PrimaryKeyConstraint("volume_id", "directory_key"),
     sqlite_with_rowid=False,
     **ENGINES,
 )

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
 
 from sidecar.catalog import columns as c
 from sidecar.catalog.tables.schema import ENGINES, metadata, one_of
+from sidecar.jobs import UNFINISHED, JobState
 
 clock = Table(
     "clock",
@@ -109,5 +110,45 @@ lease = Table(
     Column("holder", c.identifier(), nullable=False),
     Column("fence", c.number(), nullable=False),
     Column("beat", c.number(), nullable=False),
+    **ENGINES,
+)
+
+# Long work, one row a job. ``position`` is where it goes on after a crash; only its kind knows what that means.
+job = Table(
+    "job",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("kind", c.word(), nullable=False),
+    Column("state", c.word(), nullable=False),
+    Column("library_id", c.identifier(), ForeignKey("library.id")),
+    Column("requested_by", c.line(255), nullable=False),
+    Column("position", c.text()),
+    Column("done", c.number(), nullable=False),
+    Column("total", c.number()),
+    Column("result", c.text(), nullable=False),
+    Column("error", c.text()),
+    Column("created_at", c.moment(), nullable=False),
+    Column("started_at", c.moment()),
+    Column("finished_at", c.moment()),
+    one_of("state", JobState),
+    CheckConstraint(
+        f"(state IN ({', '.join(repr(str(one)) for one in UNFINISHED)})) = (finished_at IS NULL)", name="finished"
+    ),
+    Index("ix_job_library_id", "library_id", "state"),
+    Index("ix_job_state", "state", "id"),
+    **ENGINES,
+)
+
+# What an agent is asked to look at, and what it said: ``message`` is the sentence against the path, if there is one.
+inquiry = Table(
+    "inquiry",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("agent_id", c.identifier(), ForeignKey("agent.id"), nullable=False),
+    Column("path", c.path(), nullable=False),
+    Column("asked_at", c.moment(), nullable=False),
+    Column("is_answered", c.number(), nullable=False),
+    Column("message", c.text()),
+    Index("ix_inquiry_agent_id", "agent_id"),
     **ENGINES,
 )

@@ -1,0 +1,64 @@
+"""Deleting a library: at once it is gone for everybody; its assets leave the catalog in batches. No file is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import structs
+from sqlalchemy import Connection, exists, select, update
+
+from holdfast import ids
+from sidecar.asset import Status
+from sidecar.catalog import asset_rows, jobs, libraries, rules
+from sidecar.catalog.clock import CLOCK
+from sidecar.catalog.jobs import Batch
+from sidecar.catalog.tables import asset, import_path, job, library
+from sidecar.jobs import UNFINISHED, JobKind
+
+DELETED = "library-deleted"  # the reason of a transition
+BATCH = 1_000
+_LEFT = tuple(one for one in Status if one is not Status.REMOVED)
+
+
+def begin(connection: Connection, library_id: bytes, job_id: bytes, by: str, now: int) -> None:
+    """Delete a library that was locked; the job does the rest."""
+    jobs.create(connection, job_id, JobKind.DELETE_LIBRARY, library_id=library_id, requested_by=by, now=now)
+    libraries.touch(connection, [library_id], CLOCK.take(connection, 1), now, kind="library.deleted", deleted_at=now)
+
+
+def remove(connection: Connection, library_id: bytes, position: str | None, now: int, entropy: bytes) -> Batch:
+    """Take the next assets of a deleted library out of the catalog; a tombstone of each stays."""
+    behind = b"" if position is None else bytes.fromhex(position)
+    chosen = select(asset.c.id).where(asset.c.library_id == library_id, asset.c.id > behind)
+    page = list(connection.execute(chosen.order_by(asset.c.id).limit(BATCH)).scalars())
+    known = asset_rows.with_ids(connection, page)
+    pairs = [(one, structs.replace(one, removed_at=now, claims=False)) for one in known if one.removed_at is None]
+    rules.change(connection, pairs, DELETED, now, ids.series(now // 1000, entropy))
+    if len(page) == BATCH:
+        return Batch(page[-1].hex(), len(page), {"removed": len(pairs)})
+    gone = update(import_path).where(import_path.c.library_id == library_id, import_path.c.removed_at.is_(None))
+    connection.execute(gone.values(removed_at=now))
+    return Batch(None, len(page), {"removed": len(pairs)})
+
+
+def take_up_stuck(connection: Connection, new_ids: Iterator[bytes], now: int) -> list[bytes]:
+    """Begin anew the deletions of which nobody speaks any more, though assets are left; returns the libraries.
+
+    A job may have failed, or have been lost with a catalog that was restored from a backup.
+    """
+    at_work = select(job.c.id).where(
+        job.c.library_id == library.c.id, job.c.kind == JobKind.DELETE_LIBRARY, job.c.state.in_(UNFINISHED)
+    )
+    left = select(asset.c.id).where(asset.c.library_id == library.c.id, asset.c.status.in_(_LEFT))
+    chosen = select(library.c.id).where(library.c.deleted_at.is_not(None), ~exists(at_work), exists(left))
+    found = list(connection.execute(chosen).scalars())
+    for one in found:
+        jobs.create(
+            connection,
+            next(new_ids),
+            JobKind.DELETE_LIBRARY,
+            library_id=one,
+            requested_by="the worker, which found it unfinished",
+            now=now,
+        )
+    return found

@@ -1,0 +1,102 @@
+"""Jobs in the database. Whoever works on one holds its row, so that one batch of it happens at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import job
+from sidecar.jobs import UNFINISHED, JobKind, JobState
+
+OVERTAKEN = "A later change of the library took its place."
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one batch of a job came to. ``position`` is where the next one begins; None after the last. ``counts``
+    are added to those of the result."""
+
+    position: str | None
+    done: int
+    counts: dict[str, int] = {}
+
+
+def create(
+    connection: Connection,
+    new_id: bytes,
+    kind: JobKind,
+    *,
+    library_id: bytes | None,
+    requested_by: str,
+    now: int,
+    total: int | None = None,
+) -> None:
+    """Write down a job that is to be done. One of the same sort and library that is not finished is overtaken."""
+    if library_id is not None:
+        same = (job.c.library_id == library_id, job.c.kind == kind, job.c.state.in_(UNFINISHED))
+        ended = {"state": JobState.CANCELLED, "finished_at": now, "error": OVERTAKEN}
+        connection.execute(update(job).where(*same).values(ended))
+    row = {"id": new_id, "kind": kind, "library_id": library_id, "requested_by": requested_by[:255], "created_at": now}
+    connection.execute(
+        insert(job).values({**row, "state": JobState.PENDING, "done": 0, "total": total, "result": "{}"})
+    )
+
+
+def get(connection: Connection, job_id: bytes) -> AnyRow | None:
+    """One job."""
+    return connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+
+
+def lock(connection: Connection, job_id: bytes) -> AnyRow | None:
+    """One job, locked until the transaction ends."""
+    return connection.execute(select(job).where(job.c.id == job_id).with_for_update()).one_or_none()
+
+
+def page(
+    connection: Connection, state: JobState | None, library_id: bytes | None, before: bytes, limit: int
+) -> Sequence[AnyRow]:
+    """Jobs, the newest first."""
+    chosen = select(job).where(job.c.id < before).order_by(job.c.id.desc()).limit(limit)
+    if state is not None:
+        chosen = chosen.where(job.c.state == state)
+    if library_id is not None:
+        chosen = chosen.where(job.c.library_id == library_id)
+    return connection.execute(chosen).all()
+
+
+def unfinished(connection: Connection) -> list[bytes]:
+    """The jobs that are to be done, in the order in which they were asked for."""
+    chosen = select(job.c.id).where(job.c.state.in_(UNFINISHED)).order_by(job.c.id)
+    return list(connection.execute(chosen).scalars())
+
+
+def latest(connection: Connection, library_id: bytes, kind: JobKind) -> AnyRow | None:
+    """The last job of a sort for a library."""
+    of_it = (job.c.library_id == library_id, job.c.kind == kind)
+    return connection.execute(select(job).where(*of_it).order_by(job.c.id.desc()).limit(1)).one_or_none()
+
+
+def advance(connection: Connection, row: AnyRow, batch: Batch, now: int) -> None:
+    """Note what a batch of a locked job came to."""
+    counts: dict[str, int] = msgspec.json.decode(row.result)
+    for name, count in batch.counts.items():
+        counts[name] = counts.get(name, 0) + count
+    values: dict[str, Any] = {
+        "state": JobState.RUNNING,
+        "position": batch.position,
+        "done": row.done + batch.done,
+        "result": msgspec.json.encode(counts).decode(),
+        "started_at": row.started_at or now,
+    }
+    if batch.position is None:
+        values |= {"state": JobState.DONE, "total": row.done + batch.done, "finished_at": now}
+    connection.execute(update(job).where(job.c.id == row.id).values(values))
+
+
+def end(connection: Connection, job_ids: Collection[bytes], state: JobState, now: int, error: str | None) -> None:
+    """End jobs that are not finished."""
+    ended = {"state": state, "finished_at": now, "error": error}
+    connection.execute(update(job).where(job.c.id.in_(job_ids), job.c.state.in_(UNFINISHED)).values(ended))
