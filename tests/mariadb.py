@@ -116,6 +116,8 @@ class MariaDB:
     def _install(self) -> None:
         command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.home}/data", *self._as_user()]
         command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        # Not /tmp: a server that starts there meanwhile takes the temporary tables of others away.
+        command.append(f"--tmpdir={self.home}")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"mariadb-install-db: {done.stdout}{done.stderr}")
