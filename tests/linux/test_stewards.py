@@ -96,10 +96,11 @@ class Kept:
         )
 
     def adopt(self, *, lacking: bool = False, concern: Concern | None = None) -> None:
-        """Give it to a worker, and wait until that has found every photo."""
+        """Give it to a worker, and wait until that has found every photo and rests."""
         self.give(lacking=lacking, concern=concern)
         self.until(lambda: self.sightings != [] and self.listed() >= {"a.jpg", "b.jpg", "c.jpg"})
         assert isinstance(self.sightings.pop(), Adopted)
+        self.until(lambda: self.steward.worker is not None and not self.steward.worker.busy)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Go on as the supervisor's loop does until this holds."""
