@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agent.testing.disk import FakeDisk, NodeKind
 from agent.testing.host import FakeHost
@@ -24,7 +24,8 @@ class Truth:
         self._history: dict[tuple[int, str], tuple[list[float], list[bool]]] = {}
         self._last: dict[int, set[str]] = {}
         self._seen: dict[int, tuple[int, int]] = {}
-        self._mounts: dict[tuple[str, int], list[FakeDisk]] = {}
+        # Since when which disk is behind a mount; more than one where numbers are used again.
+        self._mounts: dict[tuple[str, int], list[tuple[float, FakeDisk]]] = {}
         self._boots: dict[str, float] = {}
         self._hosts: list[FakeHost] = []
         self._storage: dict[int, str] = {}
@@ -55,9 +56,9 @@ class Truth:
         for host in self._hosts:
             self._boots.setdefault(host.boot_id, self.now - host.clock.now().boot)
             for one in host.all_mounted():
-                disks = self._mounts.setdefault((host.boot_id, one.unique_id), [])
-                if one.disk not in disks:
-                    disks.append(one.disk)
+                behind = self._mounts.setdefault((host.boot_id, one.unique_id), [])
+                if not behind or behind[-1][1] is not one.disk:
+                    behind.append((self.now, one.disk))
         for disk in self._disks.values():
             seen = (id(disk.root), disk.changes)
             if self._seen.get(id(disk)) != seen:
@@ -79,30 +80,34 @@ class Truth:
     def false_words(self, report: Report) -> list[str]:
         """What a report says that was not so: files that it calls absent although they were there at one of the two
         looks, and files that never were where it lists them."""
-        disks = self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
-        if disks is None:
+        boot, behind = report.epoch.boot_id, self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
+        if behind is None:
             return [f"an epoch without a mount: {report.epoch}"]
-        storage = self.volumes.setdefault(report.volume, self.storage_of(disks[-1]))
-        # Where numbers are used again, several disks may have been behind one; the report is of the one that it can be.
-        disk = next((one for one in reversed(disks) if self.storage_of(one) == storage), disks[-1])
-        if storage != self.storage_of(disk):
+        storage = self.volumes.setdefault(report.volume, self.storage_of(behind[-1][1]))
+        ours = [(since, disk) for since, disk in behind if self.storage_of(disk) == storage]
+        if not ours:
             told = [one for one in report.observations if isinstance(one, Absent | Listed | Moved)]
-            return [f"of {storage}, while {self.storage_of(disk)} is there: {one}" for one in told]
+            return [f"of {storage}, while {self.storage_of(behind[-1][1])} is there: {one}" for one in told]
         found = []
         for one in report.observations:
             if isinstance(one, Absent):
                 looks = (one.proof.first.boot_s, one.proof.second.boot_s)
                 gone = (paths.join(one.directory, name) for name in one.names)
-                boot = report.epoch.boot_id
                 found += [
-                    f"absent: {path}" for path in gone if any(self.was_there(disk, path, boot, at) for at in looks)
+                    f"absent: {path}" for path in gone if any(self._was_behind(ours, path, boot, at) for at in looks)
                 ]
             for path in _listed(one):
-                if not self.ever_there(disk, path):
+                if not any(self.ever_there(disk, path) for _, disk in ours):
                     found.append(f"listed: {path}")
         return found
 
     # Details
+
+    def _was_behind(self, ours: Sequence[tuple[float, FakeDisk]], path: str, boot_id: str, boot_s: float) -> bool:
+        """Whether a file was on the disk that was behind the mount at this moment."""
+        at = self._boots[boot_id] + boot_s + 1e-6
+        disk = next((disk for since, disk in reversed(ours) if since <= at), ours[0][1])
+        return self.was_there(disk, path, boot_id, boot_s)
 
     def _observe_files(self, disk: FakeDisk) -> None:
         there = set(disk.files())
