@@ -31,7 +31,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/venv all
 	@$(MAKE) check
 	@"$$VENV/bin/pytest" -n 2 $(ARGS)
-	@"$$VENV/bin/python" -m tests.mutations --quick --quiet
+	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .

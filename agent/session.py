@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from msgspec import structs
@@ -32,8 +32,8 @@ _JOURNAL_RETRY_S = 5.0
 
 
 class Session:
-    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session, and so is ``on_turn``, when the
-    standing of a journal has changed."""
+    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session; so are ``on_turn``, when the
+    standing of a journal has changed, and ``on_overtaken``, when the sidecar has heard of volumes what seems later."""
 
     def __init__(
         self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None], revision: int | None
@@ -51,6 +51,7 @@ class Session:
         self._leases: dict[str, Lease] = {}
         self._catalog: str | None = None
         self.on_turn: Callable[[], None] = lambda: None
+        self.on_overtaken: Callable[[Mapping[str, int]], None] = lambda versions: None
         self.problem: str | None = "not connected yet"
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -135,6 +136,8 @@ class Session:
                     shipper.hurry()
             failures, sent, every_s, self.problem = 0, version, answer.heartbeat_s, None
             self._take_leases(heartbeat, answer)
+            if answer.overtaken:
+                self.on_overtaken(answer.overtaken)
 
     def _with_figures(self, heartbeat: Heartbeat) -> Heartbeat:
         """How much waits changes all the time, and is told when something else is, or it is time."""

@@ -69,10 +69,12 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Compared(NamedTuple):
-    """What a heartbeat says that is new, and the volumes that were online then and now, in one epoch."""
+    """What a heartbeat says that is new, the volumes that were online then and now, in one epoch, and those of which
+    this agent was heard to say something later, with the version of that."""
 
     moves: list[Move]
     steady: list[bytes]
+    overtaken: dict[bytes, int]
 
 
 def compare(
@@ -87,6 +89,7 @@ def compare(
     rows, heard, fences = _locked(connection, reported)
     moves: list[Move] = []
     steady = []
+    overtaken = {}
     for raw, status in reported.items():
         row, said = rows.get(raw), _said(status)
         before = heard.get(raw, {}).get(agent_id)
@@ -94,10 +97,12 @@ def compare(
         if row is not None and row.agent_id == agent_id and not is_late and _is_steady(row, said):
             steady.append(raw)
         if before is not None and not accept_any_version and status.version <= before["version"]:
+            if is_late or any(said[name] != before[name] for name in _SAID if name not in _FIGURES):
+                overtaken[raw] = int(before["version"])
             said = before | ({} if is_late else {name: said[name] for name in _FIGURES})
         raised = writers.raised(fences.get(raw, 0), now)
         moves += _moved(raw, row, heard.get(raw, {}), agent_id, said, raised)
-    return Compared(moves, steady)
+    return Compared(moves, steady, overtaken)
 
 
 def credit(connection: Connection, volume_ids: Sequence[bytes], online_us: int) -> None:

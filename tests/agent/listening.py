@@ -14,7 +14,7 @@ from holdfast.reports import Absent, Listed, Observation, Receipt
 from holdfast.volumes import Reason, VolumeStatus
 
 # Everything here happens within a second; a machine that is busy with other tests may take longer.
-WAIT_S = 10.0
+WAIT_S = 20.0
 # How long it is watched that something does not happen which otherwise takes a tenth of that.
 WHILE_S = 1.5
 

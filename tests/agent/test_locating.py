@@ -278,3 +278,12 @@ def test_r18_a_mount_that_does_not_even_say_which_it_is_is_no_other_storage() ->
     sighting = locate(attached(), [ROOT, DISK], {1: 1001}, PROBES)
     assert isinstance(sighting, Doubtful)
     assert sighting.reason is Reason.IO_ERROR
+
+
+def test_r16_an_xfs_that_does_not_even_say_which_mount_it_is_was_shut_down() -> None:
+    """Its root is in memory as long as it is mounted, and answers as long as the kernel lets it."""
+    disk = structs.replace(DISK, fs_type="xfs")
+    volume = structs.replace(attached(), identity=structs.replace(IDENTITY, fs_type="xfs"))
+    sighting = locate(volume, [ROOT, disk], {1: 1001}, PROBES)
+    assert isinstance(sighting, Doubtful)
+    assert sighting.reason is Reason.SHUT_DOWN

@@ -71,3 +71,17 @@ def test_r36_a_registry_that_was_set_back_is_heard_at_once() -> None:
     # Whatever the clock says, no version is told a second time.
     bindings.raise_versions(registry, 0.0)
     assert registry.volumes["vol_1"].version > told.version
+
+
+def test_r36_an_agent_that_counts_from_an_earlier_time_goes_on_where_the_sidecar_is(tmp_path: Path) -> None:
+    host = FakeHost()
+    host.mount(host.disk("photos"), PLACE)
+    with running(tmp_path, host) as machine:
+        (volume,) = machine.volumes()
+        machine.session.on_overtaken({volume.id: volume.version + 100, "vol_unknown": 1})
+        go_on(machine, 1)
+        (following,) = machine.volumes()
+        assert following.version == volume.version + 101
+        machine.session.on_overtaken({volume.id: volume.version})
+        go_on(machine, 1)
+        assert machine.volumes() == [following]

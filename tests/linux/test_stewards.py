@@ -39,7 +39,7 @@ pytestmark = pytest.mark.root
 
 PATIENCE_S = 20.0
 # A worker answers within milliseconds; a machine that is busy with other tests may take longer.
-WAIT_S = 10.0
+WAIT_S = 20.0
 SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.01)
 
 
@@ -98,7 +98,7 @@ class Kept:
     def adopt(self, *, lacking: bool = False, concern: Concern | None = None) -> None:
         """Give it to a worker, and wait until that has found every photo."""
         self.give(lacking=lacking, concern=concern)
-        self.until(lambda: self.listed() >= {"a.jpg", "b.jpg", "c.jpg"})
+        self.until(lambda: self.sightings != [] and self.listed() >= {"a.jpg", "b.jpg", "c.jpg"})
         assert isinstance(self.sightings.pop(), Adopted)
 
     def until(self, condition: Callable[[], bool]) -> None:

@@ -29,7 +29,7 @@ from tests.linux.disks import Disk, Disks, run
 pytestmark = pytest.mark.root
 
 # Everything here happens within a second; a machine that is busy with other tests may take longer.
-WAIT_S = 20.0
+WAIT_S = 30.0
 
 
 class Host:

@@ -15,6 +15,7 @@ MUTATIONS = [
         "until = time.monotonic() + deadline_s",
         "until = time.monotonic() + 3 * deadline_s",
         (f"{_DOCTOR}::test_r17_looks_are_taken_side_by_side_with_the_rights_of_the_agent_and_given_up",),
+        slow=True,
     ),
     Mutation(
         ("R29",),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from agent.ports import Marker
 from agent.testing.disk import FakeDisk
 from agent.testing.faults import Hung
 from agent.testing.host import FakeHost
@@ -32,6 +33,8 @@ class Home:
     clones: list[FakeDisk] = field(default_factory=list)
     # Of a disk that was set back while nobody looked: that is what it is now.
     is_rolled_back: bool = False
+    # What its marker file says when all is well.
+    marker: Marker | None = None
 
 
 class Cables:
@@ -73,6 +76,7 @@ class Cables:
             (1, self._formatted_alike),
             (1, self._snapshot),
             (1, self._roll_back),
+            (1, self._lose_marker),
             (1, self._nest),
             (1, self._bind),
             (1, self._stray),
@@ -92,6 +96,8 @@ class Cables:
         for home in self.homes:
             self._replug_everywhere(home)
             home.disk.faults.clear()
+            if home.marker is not None and not home.is_rolled_back:
+                home.disk.mark(home.marker)
             for path, node in list(home.disk.walk()):
                 if node.denied:
                     home.disk.deny(path, 0)
@@ -322,7 +328,7 @@ class Cables:
         return "a snapshot is made"
 
     def _roll_back(self, home: Home) -> str:
-        """Only where it can be seen: a disk without a generation or a marker that is set back is what it is."""
+        """Only where it can be seen: a disk without a generation that is set back is what it is."""
         snapshot = self._snapshots.get(id(home.disk))
         if snapshot is None or home.disk.generation is None:
             return "no snapshot"
@@ -333,6 +339,12 @@ class Cables:
         home.is_rolled_back = True
         home.host.mount(home.disk, home.place)
         return "set back to the snapshot"
+
+    def _lose_marker(self, home: Home) -> str:
+        if home.disk.marker is None:
+            return "no marker to lose"
+        home.disk.mark(None)
+        return "its marker is deleted"
 
     # Details
 

@@ -30,6 +30,7 @@ def world_of(seed: int) -> World:
         shared=rng.random() < 0.3,
         recycles_ids=rng.random() < 0.15,
         settings=settings,
+        planned=rng.random() < 0.7,
     )
 
 
@@ -42,13 +43,35 @@ class Fate:
 
     def live(self, steps: int) -> None:
         """All that happens in a seed, in rounds that each end with everything healed."""
+        if self._random.random() < 0.2:
+            self._start_before_mount()
+        # The oldest backup may be from before anybody knew where the import paths lead.
+        is_early = self._random.random() < 0.25
+        if is_early:
+            self._world.sidecar.back_up()
+            self._world.ids.keep()
         self._world.settle()
-        self._world.sidecar.back_up()
-        self._world.ids.keep()
+        for home in self._world.cables.homes:
+            if self._random.random() < 0.15 and not home.disk.is_remote:
+                self._world.note(f"{home.disk.label} gets a marker")
+                self._world.mark(home)
+        if not is_early:
+            self._world.sidecar.back_up()
+            self._world.ids.keep()
         for _ in range(2):
             for _ in range(steps // 2):
                 self.step()
             self._world.settle()
+
+    def _start_before_mount(self) -> None:
+        """The first start finds bare mount points, and stray files on them."""
+        cables = self._world.cables
+        for host in cables.hosts():
+            cables.clear(host)
+            for home in cables.homes:
+                host.root_disk.write(f"{home.place.strip('/')}/stray.jpg")
+        self._world.note("the agent starts before the disks are mounted")
+        self._world.run(5.0)
 
     def step(self) -> None:
         """Something happens."""
@@ -69,6 +92,8 @@ class Fate:
             (2, self._sidecar_works),
             (2, self._slow),
             (1.5, self._crash_at_a_write),
+            (0.7, self._disk_is_full),
+            (0.7, self._few_watches),
             (1, self._sidecar_crashes),
             (1, self._scan),
             (1, self._jump),
@@ -145,6 +170,15 @@ class Fate:
         machine.weir.arm(ahead)
         return f"will die at write {ahead} from now"
 
+    def _disk_is_full(self, machine: Machine) -> str:
+        ahead = self._random.randint(1, 6)
+        machine.weir.arm(ahead, lambda where: sqlite3.OperationalError("database or disk is full"))
+        return f"its disk will be full at write {ahead} from now"
+
+    def _few_watches(self, machine: Machine) -> str:
+        machine.host.watch_limit = self._random.choice([1, 3, 100_000])
+        return f"at most {machine.host.watch_limit} watches"
+
     def _reboot(self, machine: Machine) -> str:
         machine.reboot()
         return "reboots"
@@ -167,7 +201,8 @@ class Fate:
 
     def _agent_loses(self, machine: Machine) -> str:
         self._world.ids.is_blurred = True
-        if self._random.random() < 0.5:
+        # When neither remembers where an import path leads, it is bound to whatever is there now, as people have asked.
+        if self._random.random() < 0.5 or not self._world.is_bound():
             machine.lose_journals()
             return "the journals are lost"
         machine.lose_everything()
@@ -226,6 +261,8 @@ class Fate:
             world.sidecar.back_up()
             world.ids.keep()
             return "the catalog is backed up"
+        if not world.is_known():
+            return "nobody sets the catalog back now"  # for the same reason
         said = self._random.random() < 0.6
         world.set_back(said=said)
         return "the catalog is set back" + ("" if said else " without a word")

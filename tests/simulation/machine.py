@@ -13,7 +13,7 @@ from typing import cast
 from agent import registry
 from agent.config import AgentConfig
 from agent.local_socket import Request
-from agent.ports import Refused, Uplink
+from agent.ports import Marker, Uplink
 from agent.processes import Workers
 from agent.registry import Registry
 from agent.session import Session
@@ -103,8 +103,7 @@ class Machine:
         self.session.close()
         self.mounts.close()
         self.supervisor._sockets.close()
-        os.close(self.supervisor._wake_read)
-        os.close(self.supervisor._wake_write)
+        self.supervisor.inbox.close()
 
     def restart(self) -> None:
         """Kill the agent and start it again."""
@@ -196,9 +195,11 @@ class Machine:
                 taken += 1
         return taken
 
-    def request(self, verb: str, volume: str | None = None) -> None:
+    def request(
+        self, verb: str, volume: str | None = None, *, path: str | None = None, marker: Marker | None = None
+    ) -> None:
         """A person says something at the command line."""
-        self._guarded(lambda: self.supervisor._obey(Request(verb, volume)))
+        self._guarded(lambda: self.supervisor._obey(Request(verb, volume, path, marker=marker)))
 
     def run_ready(self) -> bool:
         """Let everything go on that can go on now; whether anything could."""
@@ -277,7 +278,7 @@ class Machine:
             self.is_begun = True
             self.supervisor.begin()
         with suppress(BlockingIOError):
-            os.read(self.supervisor._wake_read, 4096)
+            self.supervisor.inbox.rest()
         self.supervisor.turn()
 
     def _guarded(self, step: Callable[[], object]) -> None:
@@ -292,6 +293,3 @@ class Machine:
 
     def _registry_path(self) -> str:
         return os.path.join(self.place, "registry.json")
-
-
-__all__ = ["Machine", "Refused"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
@@ -93,6 +93,7 @@ class SimulatedSession:
         self.beat_at = 0.0
         self.ask_at = 0.0
         self.on_turn: Callable[[], None] = lambda: None
+        self.on_overtaken: Callable[[Mapping[str, int]], None] = lambda versions: None
         self.problem: str | None = "not connected yet"
 
     # What the supervisor asks
@@ -150,6 +151,8 @@ class SimulatedSession:
             self.ask_at = min(self.ask_at, now)
         self._failures, self.problem, self.is_news = 0, None, False
         self.beat_at = now + HEARTBEAT_S
+        if answer.overtaken:
+            self.on_overtaken(answer.overtaken)
         if self._catalog not in (None, answer.catalog):
             self.revision = None
         self._catalog, self._offered = answer.catalog, answer.revision

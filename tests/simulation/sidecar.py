@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import httpx2
@@ -90,30 +90,54 @@ def _template() -> Path:
     return path
 
 
+class _Application(NamedTuple):
+    """The application on its engine, and where the database is. ``weirs`` has the one of the sidecar that is alive."""
+
+    path: Path
+    engine: Engine
+    app: httpx2.WSGITransport
+    weirs: list[Weir]
+
+
+@cache
+def _application() -> _Application:
+    """Made once a process: an engine compiles its statements, which costs more than to execute them. Every sidecar
+    that is simulated in turn puts its own database below it."""
+    path = Path(mkdtemp(dir=PLACE)) / "catalog.sqlite3"
+    engine = connect(f"sqlite:///{path}")
+    weirs: list[Weir] = []
+    event.listen(engine, "commit", lambda connection: weirs[-1].passage("catalog, before a commit"))
+    return _Application(path, engine, httpx2.WSGITransport(app=create_app(engine)), weirs)
+
+
 class SimulatedSidecar:
-    """One sidecar. ``transport`` is the network to it, for agents, people and photo servers."""
+    """One sidecar; there is one at a time. ``transport`` is the network to it, for agents, people and photo servers."""
 
     def __init__(self, clock: FakeClock, rng: random.Random) -> None:
         self.clock = clock
         self.weir = Weir()
         self.failures: list[str] = []
         self._random = rng
-        self._home = Path(mkdtemp(dir=PLACE))
+        self._application = _application()
+        self._application.weirs[:] = [self.weir]
+        self._path = self._application.path
+        self.engine, self.app = self._application.engine, self._application.app
+        self._discard(self._path)
+        self._discard(self._backup)
         shutil.copy(_template(), self._path)
         self._start()
         transact(self.engine, lambda connection: change_clock.renew(connection, self.new_id()))
         self.transport = _Transport(self)
-        self.people = self.connect(self._token("admin"))
+        self.people = self.connect(self._token("admin"), _Insisting(self.transport))
 
     @property
-    def _path(self) -> Path:
-        return self._home / "catalog.sqlite3"
+    def _backup(self) -> Path:
+        return self._path.with_suffix(".backup")
 
     def close(self) -> None:
         """Throw it away."""
         self.people.close()
         self._stop()
-        shutil.rmtree(self._home)
 
     # Its life
 
@@ -124,20 +148,18 @@ class SimulatedSidecar:
 
     def back_up(self) -> None:
         """Make a backup."""
-        with contextlib.closing(sqlite3.connect(f"{self._path}.backup")) as copy:
+        with contextlib.closing(sqlite3.connect(self._backup)) as copy:
             self.table.backup(copy)
 
     def has_backup(self) -> bool:
         """Whether there is one."""
-        return os.path.exists(f"{self._path}.backup")
+        return self._backup.exists()
 
     def restore(self, *, said: bool) -> None:
         """Set the catalog back to the backup. ``said``: whoever did it told the sidecar, as the manual asks."""
         self._stop()
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{self._path}{suffix}")
-        shutil.copy(f"{self._path}.backup", self._path)
+        self._discard(self._path)
+        shutil.copy(self._backup, self._path)
         self._start()
         if said:
             transact(self.engine, lambda connection: change_clock.renew(connection, self.new_id()))
@@ -160,12 +182,12 @@ class SimulatedSidecar:
         answer.raise_for_status()
         return answer.json()["agent"], answer.json()["token"]
 
-    def connect(self, token: str) -> httpx2.Client:
+    def connect(self, token: str, transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
         """A client with this token."""
         return httpx2.Client(
             base_url="http://localhost/api/v1",
             headers={"Authorization": f"Bearer {token}"},
-            transport=self.transport,
+            transport=transport or self.transport,
         )
 
     def make_library(self, places: list[tuple[str, str]]) -> None:
@@ -188,9 +210,6 @@ class SimulatedSidecar:
     # Details
 
     def _start(self) -> None:
-        self.engine: Engine = connect(f"sqlite:///{self._path}")
-        event.listen(self.engine, "commit", self._committing)
-        self.app = httpx2.WSGITransport(app=create_app(self.engine))
         # A second pair of eyes, which sees only what was committed.
         self.table = sqlite3.connect(self._path, isolation_level=None)
         self._worker = Worker(self.engine, SILENT_AFTER_S, self.new_id())
@@ -200,8 +219,9 @@ class SimulatedSidecar:
         self.table.close()
         self.engine.dispose()
 
-    def _committing(self, connection: object) -> None:
-        self.weir.passage("catalog, before a commit")
+    def _discard(self, database: Path) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{database}{suffix}").unlink(missing_ok=True)
 
     def _token(self, scope: str) -> str:
         now_ms = self.clock.wall_ns // 1_000_000
@@ -239,3 +259,16 @@ class _Transport(httpx2.BaseTransport):
         if response.status_code == 500:
             raise AssertionError(f"{request.method} {request.url} failed")
         return response
+
+
+class _Insisting(httpx2.BaseTransport):
+    """Asks again when the sidecar has died meanwhile, as a person does: what was decided may be decided again."""
+
+    def __init__(self, beyond: httpx2.BaseTransport) -> None:
+        self._beyond = beyond
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return self._beyond.handle_request(request)
+        except httpx2.ReadError:
+            return self._beyond.handle_request(request)

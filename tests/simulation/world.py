@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Sequence
 from tempfile import mkdtemp
 
+from agent.ports import Marker
 from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
 from agent.testing.uplink import FakeUplink, Network
 from agent.uplink import HttpUplink
+from holdfast import ids
+from holdfast.assignments import BindingState
 from holdfast.volumes import VolumeState
 from tests.simulation.cables import Cables, Home
 from tests.simulation.checks import (
@@ -40,13 +43,15 @@ _REST_ROUNDS_MAX = 3_000
 _REMOUNTS_MAX = 12
 # As far ahead as a step of time goes: heartbeats must not stop, and devices are looked at every five seconds.
 _STRIDE_S = 5.0
+# How often the sidecar's worker looks for something to do.
+_WORK_S = 1.0
 
 
 class World:
     """Machines, disks and one sidecar. ``trace`` has one line a step; the same seed gives the same trace.
 
     ``kinds`` are the file systems of the disks, at most two, ``writes`` how often each was written to before.
-    ``shared``: there is another machine, that may mount them too.
+    ``shared``: there is another machine, that may mount them too. ``planned``: the mount points are in the fstab.
     """
 
     def __init__(
@@ -58,13 +63,15 @@ class World:
         recycles_ids: bool = False,
         settings: dict[str, int] | None = None,
         writes: int = 8,
+        planned: bool = True,
     ) -> None:
         self.seed = seed
         self._writes = writes
+        self._planned = list(HOMES) if planned else []
         self.random = random.Random(seed)
         self.trace: list[str] = []
         self.truth = Truth()
-        self._elapsed = 0.0
+        self._elapsed = self._worked = 0.0
         self.sidecar_clock = FakeClock()
         self._determined = determined(self.sidecar_clock, random.Random(seed + 1))
         self._determined.__enter__()
@@ -184,6 +191,12 @@ class World:
         """The first disk."""
         return self.cables.homes[0]
 
+    def mark(self, home: Home) -> None:
+        """Let a disk be recognised by a marker file."""
+        home.marker = Marker(f"{self.random.getrandbits(128):032x}", 1)
+        home.disk.mark(home.marker)
+        self.main.request("enrol", path=home.place, marker=home.marker)
+
     def set_back(self, *, said: bool) -> None:
         """Set the catalog back to its backup. ``said``: whoever did it told the sidecar."""
         self.sidecar.restore(said=said)
@@ -191,6 +204,17 @@ class World:
         if not said:
             self.reader.begin_anew()
         self.ids.restore()
+
+    def is_bound(self) -> bool:
+        """Whether the catalog knows where every import path of the main machine leads."""
+        agent = ids.from_text("agent", self.main.agent)
+        query = "SELECT COUNT(*) FROM import_path WHERE agent_id = ? AND state = 'bound' AND parent_id IS NULL"
+        return bool(self.sidecar.table.execute(query, (agent,)).fetchone()[0] == len(self.cables.homes))
+
+    def is_known(self) -> bool:
+        """Whether the main machine's agent does."""
+        bound = [one for one in self.main.book.bindings.values() if one.state is BindingState.BOUND]
+        return len(bound) == len(self.cables.homes)
 
     def disks(self) -> dict[str, FakeDisk]:
         """The photo disks by their labels, as they are now."""
@@ -207,7 +231,9 @@ class World:
 
     def _wait(self, seconds: float) -> None:
         self.advance(max(seconds, 0.0) + 0.001)
-        self.sidecar.work()
+        if self._elapsed >= self._worked + _WORK_S:
+            self._worked = self._elapsed
+            self.sidecar.work()
 
     def _next_due(self, most: float) -> float:
         """In how many seconds something goes on by itself, at most so many."""
@@ -299,4 +325,4 @@ class World:
         checked = CheckedUplink(http, self.sidecar, self.truth, self.note)
         uplink = FakeUplink(checked, network=network, seed=self.seed, called=host.called)
         rng = random.Random(f"{self.seed} {name}")
-        return Machine(name, host, agent, uplink, f"{self._place}/{name}", rng, list(HOMES))
+        return Machine(name, host, agent, uplink, f"{self._place}/{name}", rng, self._planned)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
-from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
-
 
 def upgrade() -> None:
-    op.add_column("token", sa.Column("owner", c.line(255)))
-    op.add_column("token", sa.Column("previous_digest", c.fixed(32)))
-    op.add_column("token", sa.Column("previous_until", c.number()))
-    op.create_index("ix_token_previous_digest", "token", ["previous_digest"])
-    op.create_table(
+    resumable.add_column("token", sa.Column("owner", c.line(255)))
+    resumable.add_column("token", sa.Column("previous_digest", c.fixed(32)))
+    resumable.add_column("token", sa.Column("previous_until", c.number()))
+    resumable.create_index("ix_token_previous_digest", "token", ["previous_digest"])
+    resumable.create_table(
         "audit",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("at", c.number(), nullable=False),
@@ -40,6 +32,5 @@ def upgrade() -> None:
         sa.Column("problem", c.word()),
         sa.Column("made", c.text()),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
-        **_MYSQL,
     )
-    op.create_index("ix_audit_token_id", "audit", ["token_id", "id"])
+    resumable.create_index("ix_audit_token_id", "audit", ["token_id", "id"])
