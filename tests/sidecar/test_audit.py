@@ -163,6 +163,33 @@ def test_the_command_line_shows_it_and_is_in_it(world: World, database: str, tmp
     assert len(run("audit", "--action", "create_library").splitlines()) == 1
 
 
+def test_the_command_line_limits_and_rotates_tokens(world: World, database: str, tmp_path: Path) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, [*arguments, "--database", database, "--state", str(tmp_path)])
+        return done.exit_code, done.output.strip()
+
+    _, text = run("tokens", "create", "--scope", "reader", "--name", "frame", "--owner", "anna")
+    (made,) = [one for one in world.get("/tokens")["items"] if one["name"] == "frame"]
+    assert made["owner"] == "anna"
+    assert run("tokens", "create", "--scope", "admin", "--name", "x", "--owner", "anna")[0] == 64
+    code, other = run("tokens", "rotate", made["id"], "--overlap", "0")
+    assert code == 0
+    assert world.client(text).get("/libraries").status_code == 401
+    assert world.client(other).get("/libraries").status_code == 200
+    assert world.client(other).get("/holds").status_code == 403
+    file = tmp_path / "frame.token"
+    assert run("tokens", "rotate", made["id"], "--file", str(file)) == (0, made["id"])
+    assert world.client(file.read_text().strip()).get("/libraries").status_code == 200
+    # A file that is there already is kept, and so is the secret.
+    assert run("tokens", "rotate", made["id"], "--file", str(file))[0] == 73
+    assert world.client(file.read_text().strip()).get("/libraries").status_code == 200
+    admin = next(one["id"] for one in world.get("/tokens")["items"] if one["scope"] == "admin")
+    assert run("tokens", "rotate", admin)[0] == 0
+    assert run("tokens", "rotate", "tok_nonsense")[0] == 64
+    told = [(one["action"], one["status"], json.loads(one["body"])) for one in entries(world, action="rotate_token")]
+    assert [body["overlap_s"] for _, _, body in told] == [3600, 3600, 0]
+
+
 def test_a_rotated_token_and_the_one_before_it(world: World) -> None:
     made = world.post("/tokens", {"scope": "reader", "name": "frame", "owner": "anna"})
 
