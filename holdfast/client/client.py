@@ -18,6 +18,8 @@ from holdfast.client.resources import (
     Change,
     Found,
     Hold,
+    ImportPath,
+    Job,
     Library,
     NewImportPath,
     Statistics,
@@ -103,6 +105,38 @@ class Client:
         if exclusion_patterns is not None:
             body["exclusion_patterns"] = list(exclusion_patterns)
         return self._ask(Library, "POST", "/libraries", body=body, headers={"Idempotency-Key": key} if key else {})
+
+    def change_library(
+        self,
+        library: Library,
+        *,
+        name: str | None = None,
+        import_paths: Sequence[ImportPath | NewImportPath] | None = None,
+        exclusion_patterns: Sequence[str] | None = None,
+    ) -> Library:
+        """Change a library as it was read: refused with "precondition-failed" when it is another by now.
+
+        The lists are the whole of what it is to have. An import path that it has keeps its assets, with another
+        ``server_path`` too; what leaves the lists becomes *excluded*, and is the same when it returns.
+        """
+        body: dict[str, Any] = {} if name is None else {"name": name}
+        if import_paths is not None:
+            body["import_paths"] = [
+                {"id": one.id, "server_path": one.server_path} if isinstance(one, ImportPath) else one
+                for one in import_paths
+            ]
+        if exclusion_patterns is not None:
+            body["exclusion_patterns"] = list(exclusion_patterns)
+        condition = {"If-Match": f'"{library.revision}"'}
+        return self._ask(Library, "PATCH", f"/libraries/{library.id}", body=body, headers=condition)
+
+    def delete_library(self, library_id: str) -> Job:
+        """Delete a library, in the background. No file is touched."""
+        return self._ask(Job, "DELETE", f"/libraries/{library_id}")
+
+    def job(self, job_id: str) -> Job:
+        """One job: long work, and how far it is."""
+        return self._ask(Job, "GET", f"/jobs/{job_id}")
 
     def statistics(self, library_id: str) -> Statistics:
         """Counts of a library."""

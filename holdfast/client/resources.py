@@ -50,6 +50,21 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows."""
+
+    id: str
+    kind: str
+    state: Literal["pending", "running", "done", "failed", "cancelled"]
+    library_id: str | None
+    done: int
+    total: int | None
+    result: dict[str, int]
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of a library: of what is present, and of every asset by its status."""
 

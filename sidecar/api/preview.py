@@ -29,7 +29,12 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 @resource.serves(
-    "POST", "/libraries/<library>/preview", scope=Scope.OPERATOR, body=RulesBody, returns=shapes.RulesPreview
+    "POST",
+    "/libraries/<library>/preview",
+    scope=Scope.OPERATOR,
+    reads=True,
+    body=RulesBody,
+    returns=shapes.RulesPreview,
 )
 def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPreview:
     """What a change of import paths or patterns would exclude, include and leave, without making it.
@@ -38,7 +43,7 @@ def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPr
     were always excluded, are not in it.
     """
     with snapshot(call.engine) as connection:
-        row = _library(connection, library)
+        row = _library(call, connection, library)
         has = libraries.import_paths(connection, [library])[library]
         kept = [ImportPathChange(id=ids.to_text("import_path", one.id)) for one in has if one.parent_id is None]
         given = kept if body.import_paths is None else body.import_paths
@@ -59,7 +64,12 @@ def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPr
 
 
 @resource.serves(
-    "GET", "/libraries/<library>/explain", scope=Scope.READER, query=ExplainQuery, returns=shapes.PathExplanation
+    "GET",
+    "/libraries/<library>/explain",
+    scope=Scope.READER,
+    limited=True,
+    query=ExplainQuery,
+    returns=shapes.PathExplanation,
 )
 def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.PathExplanation:
     """Which import path a file is under, and which pattern excludes it, if one does."""
@@ -67,7 +77,7 @@ def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.Path
     if absolute(query.path, "/path", errors) is None:
         raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
     with snapshot(call.engine) as connection:
-        row = _library(connection, library)
+        row = _library(call, connection, library)
         has = libraries.import_paths(connection, [library])[library]
     found = explain(folders(row, has), query.path)
     return shapes.PathExplanation(
@@ -95,8 +105,8 @@ def _share(found: previewing.Share) -> shapes.RulesShare:
     )
 
 
-def _library(connection: Connection, library: bytes) -> AnyRow:
+def _library(call: Call, connection: Connection, library: bytes) -> AnyRow:
     row = libraries.get(connection, library)
-    if row is None or row.deleted_at is not None:
+    if row is None or row.deleted_at is not None or not call.may_see(row.owner):
         raise Refused("not-found", "There is no such library.")
     return row

@@ -73,7 +73,7 @@ def opened(settings: Config) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def audited(engine: Engine, action: str, target: str = "", **values: object) -> Iterator[None]:
+def audited(engine: Engine, action: str, target: str = "", /, **values: object) -> Iterator[None]:
     """Write into the audit log what a person does at the command line, and what came of it. ``action`` is what the
     REST API calls the same."""
     now = now_us()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sidecar import policy
 from sidecar.catalog import settings as catalog_settings
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import catalog_options, opened
+from sidecar.cli.common import audited, catalog_options, opened
 from sidecar.config import Config
 from sidecar.policy import Policy
 
@@ -62,7 +62,7 @@ def set_one(settings: Config, name: str, value: str) -> None:
         catalog_settings.change(connection, values)
         return catalog_settings.read(connection)[0]
 
-    with opened(settings) as engine:
+    with opened(settings) as engine, audited(engine, "change_settings", **values):
         found = transact(engine, work)
     for line in _told({name: getattr(found, name)}):
         click.echo(line)

@@ -80,7 +80,9 @@ def household(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         url = request.getfixturevalue("mariadb").fresh_database()
     engine = connect(url)
     catalog.migrate(engine)
-    with World(engine) as world:
+    with World(engine) as world, pytest.MonkeyPatch.context() as patch:
+        # No agent is there to look at what is to be validated.
+        patch.setattr("sidecar.api.validation.WAIT_S", 0.0)
         yield furnished(world)
     engine.dispose()
 

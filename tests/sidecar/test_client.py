@@ -74,6 +74,7 @@ def client_of(world: World, transport: httpx2.BaseTransport | None = None, scope
         (resources.Volume, shapes.Volume),
         (resources.VolumeTransition, shapes.VolumeTransition),
         (resources.Hold, shapes.Hold),
+        (resources.Job, shapes.Job),
         (resources.Change, shapes.Change),
     ],
     ids=lambda kind: kind.__name__,
@@ -122,6 +123,26 @@ def test_what_a_photo_server_sets(world: World, agent: Agent, holdfast: Client) 
     assert made.import_paths[0].server_path == "/media/trip"
     again = holdfast.create_library("Trip", "bert", where, exclusion_patterns=["**/Raw/**"], key="once")
     assert again.id == made.id
+
+
+def test_a_library_is_changed_as_it_was_read(world: World, agent: Agent, holdfast: Client) -> None:
+    (library,) = holdfast.libraries()
+    before = {one.id: one.path for one in holdfast.assets()}
+    elsewhere = [msgspec.structs.replace(one, server_path="/media/usb") for one in library.import_paths]
+    more = NewImportPath(agent=agent.id, path="/mnt/usb/trip")
+    changed = holdfast.change_library(
+        library, name="All", import_paths=[*elsewhere, more], exclusion_patterns=["**/b.jpg"]
+    )
+    assert (changed.name, changed.exclusion_patterns) == ("All", ["**/b.jpg"])
+    assert [one.server_path for one in changed.import_paths] == ["/media/usb", "/mnt/usb/trip"]
+    after = {one.id: one.path for one in holdfast.assets()}
+    assert after == {key: path.replace("/mnt/usb", "/media/usb") for key, path in before.items()}
+    assert [one.file_name for one in holdfast.assets(status="excluded")] == ["b.jpg"]
+    with pytest.raises(Refused) as error:
+        holdfast.change_library(library, name="Mine")
+    assert error.value.code == "precondition-failed"
+    job = holdfast.delete_library(library.id)
+    assert holdfast.job(job.id).library_id == library.id
 
 
 def test_history_says_why(world: World, agent: Agent, holdfast: Client) -> None:
