@@ -261,7 +261,8 @@ class Pass:
             for directory, text in self._scopes.ignores.rules.items()
             if not any(paths.contains(one, directory) for one in forgotten)
         }
-        self._journal.set_rules(rules)
+        if rules != self._journal.rules():
+            self._journal.set_rules(rules)
         if self._journal.rules_are_told() or not self._journal.rules_told_are_known():
             return []
         self._journal.note_rules_told()

@@ -149,6 +149,18 @@ def test_old_pictures_and_a_christmas_trip(running: Stack, disks: Disks, place: 
     parts.feed.until_true(lambda: shown(parts, old) == after)
     assert second["id"] not in {one["id"] for one in parts.get(f"/libraries/{old['id']}")["import_paths"]}
 
+    # A library is deleted: it is gone at once, its assets soon, and nobody watches its folders. Every file stays.
+    parts.start_worker()
+    before_it = watched(parts)
+    answer = parts.client.delete(f"/libraries/{trip['id']}")
+    assert answer.status_code == 202
+    assert [one["id"] for one in parts.get("/libraries")["items"]] == [old["id"]]
+    parts.feed.until_true(lambda: {now for _, now in shown(parts, trip).values()} == {"removed"})
+    until(lambda: parts.get(f"/jobs/{answer.json()['id']}")["state"] == "done")
+    until(lambda: watched(parts) < before_it)
+    assert (place / "nas/christmas-trip/c.jpg").exists()
+    assert (place / "nas/christmas-trip/Raw/c.dng").exists()
+
 
 def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks, place: Path) -> None:
     parts = running
