@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check mutations demo bench matrix clean
+.PHONY: help up test check mutations simulate demo bench matrix reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,18 +31,22 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/venv all
 	@$(MAKE) check
 	@"$$VENV/bin/pytest" -n 2 $(ARGS)
-	@"$$VENV/bin/python" -m tests.mutations --quiet
+	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
 	@"$$VENV/bin/ruff" check --quiet .
 	@"$$VENV/bin/mypy" --no-error-summary
-	@"$$VENV/bin/mypy" --no-error-summary demo bench
+	@"$$VENV/bin/mypy" --no-error-summary demo bench examples
 	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
 
 mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m tests.mutations $(ARGS)
+
+simulate: ## Run simulated worlds on all cores: SEEDS=20000 or SEEDS=1000-2000; SEED=7 replays one and prints its trace
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m tests.simulation $(if $(SEED),--seed "$(SEED)",--seeds "$(or $(SEEDS),500)") $(ARGS)
 
 demo: ## Watch it tell apart a disk that is away and photos that are gone (root; uses loop devices)
 	@.ci/venv all
@@ -57,6 +61,10 @@ matrix: ## Do every fault on every file system; writes docs/fault-matrix.md (roo
 	@place=$$(mktemp -d); trap 'rm -rf -- "$$place"' EXIT; export HOLDFAST_MATRIX=$$place; \
 	  "$$VENV/bin/pytest" -n 2 tests/linux/test_fault_matrix.py -k fault_comes $(ARGS); \
 	  "$$VENV/bin/python" -m tests.linux.matrix.document "$$place"
+
+reference: ## Write docs/api.md, the reference of the REST API, anew
+	@.ci/venv all
+	@"$$VENV/bin/holdfast-sidecar" openapi --markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
 
 clean: ## Remove the virtual environment and all caches
 	@rm -rf -- "$$VENV" build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

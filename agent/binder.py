@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from agent import bindings, mounts, parts, unions
+from agent.config import AgentConfig
 from agent.inquiries import Inquiries
 from agent.messages import Branches, FromWorker, Inspected
 from agent.parts import Place
@@ -55,8 +56,8 @@ class Failed(NamedTuple):
 
 
 class Binder:
-    """``new_volume`` makes an id; ``plain`` tells the directories that the configuration calls plain (R4), ``managed``
-    those that the photo server manages. Times are of the boot clock, except ``wall``. ``inspect_at`` is when import
+    """``new_volume`` makes an id; ``config`` is the configuration as it is now: which directories it calls plain (R4),
+    and which the photo server manages. Times are of the boot clock, except ``wall``. ``inspect_at`` is when import
     paths that lead nowhere are looked at again."""
 
     def __init__(
@@ -65,15 +66,13 @@ class Binder:
         table: Mounts,
         prober: Prober,
         new_volume: Callable[[], str],
-        plain: Callable[[], Sequence[str]] = tuple,
-        managed: Callable[[], Sequence[str]] = tuple,
+        config: Callable[[], AgentConfig] = AgentConfig,
     ) -> None:
         self._registry = registry
         self._mounts = table
         self._prober = prober
         self._new_volume = new_volume
-        self._plain = plain
-        self._managed = managed
+        self._config = config
         self._inquiries = Inquiries(prober)
         self.inspect_at = 0.0
         self._table: Sequence[Mount] = ()
@@ -120,19 +119,19 @@ class Binder:
     def inspect_unbound(self, roots: list[str], now: float) -> None:
         """Have a look at the import paths that lead nowhere yet, when it is time; at what the sidecar asks, at once."""
         questions = [] if self._registry.assignment is None else self._registry.assignment.questions
-        self._inquiries.ask(questions, roots, self._managed(), now)
+        self._inquiries.ask(questions, roots, self._config().managed_directories, now)
         if now < self.inspect_at:
             return
         self.inspect_at = now + _INSPECT_S
         for path in bindings.unbound(self._registry):
-            self._prober.inspect(path.id, path.path, roots, now, managed=self._managed())
+            self._prober.inspect(path.id, path.path, roots, now, managed=self._config().managed_directories)
 
     def take(self, answer: FromWorker) -> Failed | None:
         """Take an answer of a worker; returns what it says against a union."""
         self._is_stale = True
         match answer:
             case Inspected() if self._inquiries.has_asked(answer):
-                vouched_for = (*self._plain(), *self._registry.plain_directories)
+                vouched_for = (*self._config().plain_directories, *self._registry.plain_directories)
                 self._inquiries.take(answer, bindings.mount_of(self._table, answer), vouched_for)
             case Inspected() if " " in answer.import_path:
                 self._looks[answer.import_path] = answer
@@ -194,7 +193,9 @@ class Binder:
         except _Refusal as refusal:
             shown, found = [], Inspected(import_path, found.canonical, str(refusal))
         del self._inspected[import_path]
-        binding = bindings.bind(self._registry, found, mount, probe, self._new_volume, wall, self._plain())
+        binding = bindings.bind(
+            self._registry, found, mount, probe, self._new_volume, wall, self._config().plain_directories
+        )
         if binding.state is BindingState.BOUND:
             binding = self._add(binding, shown, wall)
             self._note_unions(binding, [] if mount is None else [mount, *(place.mount for place in shown)])

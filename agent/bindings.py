@@ -6,7 +6,7 @@ only when the sidecar asks for a path it has not seen bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -49,6 +49,22 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
                 version=_first_version(now),
                 last_mounted_at=known.last_mounted_at,
             )
+
+
+def raise_versions(registry: Registry, now: float) -> None:
+    """Begin to count above everything that was told before: a registry that was set back to an old copy would else say
+    what the sidecar takes for words that have come late, and ignores."""
+    for volume in list(registry.volumes.values()):
+        version = max(volume.version + 1, _first_version(now))
+        registry.volumes[volume.id] = structs.replace(volume, version=version)
+
+
+def overtake(registry: Registry, versions: Mapping[str, int]) -> None:
+    """Count on from the versions that the sidecar has heard, whatever this registry or its clock remember."""
+    for volume_id, version in versions.items():
+        volume = registry.volumes.get(volume_id)
+        if volume is not None and volume.version <= version:
+            registry.volumes[volume_id] = structs.replace(volume, version=version + 1)
 
 
 def unbound(registry: Registry) -> list[AssignedPath]:

@@ -1,4 +1,5 @@
-"""The agent's two local sockets: one tells its status, one takes requests. Both answer whatever storage does."""
+"""The agent's two local sockets: one tells its status, one takes requests and answers each. Both do, whatever storage
+does."""
 
 from __future__ import annotations
 
@@ -26,6 +27,20 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
     plain: bool = False
     marker: Marker | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What became of a request: nothing stands against it, or a sentence that says what does."""
+
+    refusal: str = ""
+
+
+class RequestRefused(Exception):
+    """The agent does not do what it was asked for. The text is a sentence for people."""
+
+
+# The address that an answer goes to; nobody waits for one when there is none.
+Asker = bytes | str | None
 
 
 def control_path(status_path: str) -> str:
@@ -69,18 +84,24 @@ class LocalSockets:
                 except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                     continue
 
-    def read_requests(self) -> list[Request]:
-        """The requests that wait; what is not a request is dropped."""
-        found: list[Request] = []
+    def read_requests(self) -> list[tuple[Request, Asker]]:
+        """The requests that wait, and who asks; what is not a request is refused here already."""
+        found: list[tuple[Request, Asker]] = []
         while True:
             try:
-                packet = self.requests.recv(_REQUEST_BYTES_MAX)
+                packet, asker = self.requests.recvfrom(_REQUEST_BYTES_MAX)
             except BlockingIOError:
                 return found
             try:
-                found.append(msgspec.json.decode(packet, type=Request))
-            except msgspec.DecodeError:
-                continue
+                found.append((msgspec.json.decode(packet, type=Request), asker))
+            except msgspec.DecodeError as error:
+                self.reply(asker, Reply(f"The running agent does not know this request ({error}). Restart it."))
+
+    def reply(self, asker: Asker, reply: Reply) -> None:
+        """Answer a request. Who does not wait for the answer misses it."""
+        if asker:
+            with suppress(OSError):
+                self.requests.sendto(msgspec.json.encode(reply), asker)
 
     def close(self) -> None:
         """Stop listening."""
@@ -100,8 +121,16 @@ def ask_status(path: str, timeout_s: float = 5.0) -> AgentStatus:
     return msgspec.json.decode(document, type=AgentStatus)
 
 
-def send_request(path: str, request: Request) -> None:
-    """Ask the agent whose status socket is here for something. Raises :class:`OSError` when there is none."""
+def send_request(path: str, request: Request, timeout_s: float = 5.0) -> None:
+    """Ask the agent whose status socket is here for something, and wait for its word.
+
+    Raises :class:`RequestRefused`, and :class:`OSError` when there is no agent or none that answers.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.settimeout(timeout_s)
+        client.bind("")  # an address of the kernel's choice, for the answer
         client.connect(control_path(path))
         client.send(msgspec.json.encode(request))
+        reply = msgspec.json.decode(client.recv(_REQUEST_BYTES_MAX), type=Reply)
+    if reply.refusal:
+        raise RequestRefused(reply.refusal)

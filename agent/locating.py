@@ -14,6 +14,9 @@ from holdfast.volumes import Factor, Reason
 
 # Options that the kernel adds to a file system that it has given up, or made read-only because of an error.
 _SHUT_DOWN = "shutdown"
+# A btrfs counts a transaction when it begins, and the one before it may still be being written then. Pulled in that
+# moment it comes back as it was before both. An earlier state that somebody sets it to is older by more.
+_UNWRITTEN = 2
 _STOPPED_WRITING = frozenset({"emergency_ro", "abort"})
 
 
@@ -23,7 +26,8 @@ def judge(volume: Volume, probe: Probe) -> Match:
     if not match.is_ours:
         return match
     seen = None if probe.marker is None else probe.marker.generation
-    if _is_behind(seen, volume.marker_generation) or _is_behind(probe.generation, volume.generation):
+    written = None if volume.generation is None else volume.generation - _UNWRITTEN
+    if _is_behind(seen, volume.marker_generation) or _is_behind(probe.generation, written):
         return match._replace(recognition=Recognition.ROLLED_BACK)
     return match
 
@@ -165,8 +169,10 @@ def _at_its_place(
     if top.fs_type != volume.identity.fs_type:
         return Foreign(Reason.WRONG_VOLUME, where)
     if top.mount_id not in unique_ids:
-        # An XFS that was shut down does not even say which mount it is; that makes it no other storage.
-        return _given_up(top, unique_ids, vitals) or Doubtful(Reason.IO_ERROR, where, "its root does not answer")
+        # A root does not even say which mount it is. That makes it no other storage; and the root of an XFS, which
+        # is in memory as long as it is mounted, does so when the kernel has shut the file system down.
+        silent = Reason.SHUT_DOWN if top.fs_type == "xfs" else Reason.IO_ERROR
+        return _given_up(top, unique_ids, vitals) or Doubtful(silent, where, "its root does not answer")
     probe = probes.get(unique_ids[top.mount_id])
     if probe is None:
         return Unprobed([top])

@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from agent import mounts
-from agent.acceptance import accept
+from agent.acceptance import accept, refusal
 from agent.local_socket import Request
 from agent.ports import Marker, Mount
 from agent.registry import Registry
@@ -20,39 +20,42 @@ _log = structlog.get_logger("agent.requests")
 
 
 class ToDo(NamedTuple):
-    """Volumes to scan, to verify anew, to let go of, and whether refused import paths are to be looked at again."""
+    """Volumes to scan, to verify anew, to let go of, and whether refused import paths are to be looked at again; or
+    why nothing is done."""
 
-    scan: list[str]
-    verify: list[str]
-    rebind: bool
+    scan: Sequence[str] = ()
+    verify: Sequence[str] = ()
     release: Sequence[str] = ()
+    rebind: bool = False
+    refusal: str = ""
 
 
 def obey(book: Registry, request: Request, table: Sequence[Mount]) -> ToDo:
-    """Write down what a person said. What cannot be done is logged; the command line has told it before."""
+    """Write down what a person said, and tell what follows from it."""
+    if request.volume is not None and request.volume not in book.volumes:
+        return ToDo(refusal=f"There is no volume {request.volume} here any more.")
     match request.verb:
         case "scan":
-            return ToDo([one for one in book.volumes if request.volume in (None, one)], [], rebind=False)
-        case "release" if request.volume in book.volumes:
+            return ToDo(scan=[*book.volumes] if request.volume is None else [request.volume])
+        case "release" if request.volume is not None:
             attached = book.volumes[request.volume].epoch is not None
-            return ToDo([], [], rebind=False, release=[request.volume] if attached else [])
-        case "accept" if request.volume in book.volumes:
+            return ToDo(release=[request.volume] if attached else [])
+        case "accept" if request.volume is not None:
             return _accept(book, book.volumes[request.volume])
         case "enrol" if request.path is not None:
             return _enrol(book, request, request.path, table)
         case _:
-            _log.warning("request.refused", verb=request.verb, volume=request.volume)
-            return ToDo([], [], rebind=False)
+            return ToDo(refusal=f"The running agent does not know how to {request.verb}. Restart it.")
 
 
 def _accept(book: Registry, volume: Volume) -> ToDo:
     accepted = accept(volume)
     if accepted is None:
-        _log.warning("volume.not_accepted", volume=volume.id, reason=volume.reason)
-        return ToDo([], [], rebind=False)
+        # It may have changed since the command line asked.
+        return ToDo(refusal=f"{volume.label}: {refusal(volume.reason, volume.detail)}")
     _log.warning("volume.accepted", volume=volume.id, reason=volume.reason, detail=volume.detail)
     book.volumes[volume.id] = accepted
-    return ToDo([], [volume.id], rebind=False)
+    return ToDo(verify=[volume.id])
 
 
 def _enrol(book: Registry, request: Request, path: str, table: Sequence[Mount]) -> ToDo:
@@ -61,7 +64,7 @@ def _enrol(book: Registry, request: Request, path: str, table: Sequence[Mount]) 
         _log.info("directory.plain", path=path)
     mount = mounts.resolve(table, path)
     marked = [] if request.marker is None or mount is None else _marked(book, request.marker, mount)
-    return ToDo([], marked, rebind=True)
+    return ToDo(verify=marked, rebind=True)
 
 
 def _marked(book: Registry, marker: Marker, mount: Mount) -> list[str]:

@@ -7,8 +7,9 @@ assignment. Heartbeats do not queue: only the newest matters, and it overtakes e
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from msgspec import structs
@@ -17,7 +18,7 @@ from agent.backoff import wait_s
 from agent.outbox import Outbox
 from agent.ports import Clock, Refused, Unreachable, Uplink
 from agent.shipping import Delivery, Shipper
-from agent.store import Lease, Store, new_journal_id
+from agent.store import JournalUnusable, Lease, Store, new_journal_id
 from holdfast.assignments import Assignment, Heartbeat, HeartbeatResponse
 
 _log = structlog.get_logger("agent.session")
@@ -26,11 +27,13 @@ _log = structlog.get_logger("agent.session")
 _ASSIGNMENT_WAIT_S = 25.0
 # Used until the sidecar has said how often it wants to hear from us.
 _HEARTBEAT_S = 10.0
+# How long to leave a journal alone that cannot be opened or written.
+_JOURNAL_RETRY_S = 5.0
 
 
 class Session:
-    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session, and so is ``on_turn``, when the
-    standing of a journal has changed."""
+    """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session; so are ``on_turn``, when the
+    standing of a journal has changed, and ``on_overtaken``, when the sidecar has heard of volumes what seems later."""
 
     def __init__(
         self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None], revision: int | None
@@ -48,6 +51,7 @@ class Session:
         self._leases: dict[str, Lease] = {}
         self._catalog: str | None = None
         self.on_turn: Callable[[], None] = lambda: None
+        self.on_overtaken: Callable[[Mapping[str, int]], None] = lambda versions: None
         self.problem: str | None = "not connected yet"
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -132,6 +136,8 @@ class Session:
                     shipper.hurry()
             failures, sent, every_s, self.problem = 0, version, answer.heartbeat_s, None
             self._take_leases(heartbeat, answer)
+            if answer.overtaken:
+                self.on_overtaken(answer.overtaken)
 
     def _with_figures(self, heartbeat: Heartbeat) -> Heartbeat:
         """How much waits changes all the time, and is told when something else is, or it is time."""
@@ -216,7 +222,16 @@ class _ShipperThread(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
-        """Deliver until stopped."""
+        """Deliver until stopped. A journal that cannot be used now, because its disk is full, may be usable later."""
+        while not self._stopping:
+            try:
+                self._deliver()
+            except (sqlite3.Error, JournalUnusable) as error:
+                self._note(str(error))
+                self._hurry.wait(_JOURNAL_RETRY_S)
+                self._hurry.clear()
+
+    def _deliver(self) -> None:
         store = Store(self._store_path, self._volume, durable=True)
         try:
             outbox = Outbox(store)

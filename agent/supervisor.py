@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import structlog
 
@@ -19,7 +18,8 @@ from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
 from agent.engine import EngineSettings
 from agent.errnos import doubt_reason
-from agent.local_socket import LocalSockets, Request
+from agent.inbox import Inbox
+from agent.local_socket import LocalSockets, Reply, Request
 from agent.lookout import Lookout
 from agent.messages import FromWorker, has_news
 from agent.ports import Clock, Devices, Mounts, ServiceManager
@@ -53,7 +53,7 @@ _RELEASED = "it was let go of so that it can be unmounted, and is taken up again
 
 
 class Supervisor:
-    """Runs one agent until :meth:`stop`. Construct, then :meth:`run`; :meth:`wake` may be called from any thread."""
+    """Runs one agent. Construct, then :meth:`run`; ``inbox`` may be used from any thread."""
 
     def __init__(
         self,
@@ -64,74 +64,56 @@ class Supervisor:
         connect: Callable[[Callable[[Assignment], None]], Session],
         boot_id: str,
         devices: Devices,
+        workers: Workers | None = None,
     ) -> None:
         self._config = config
         self._registry = book
         self._clock = clock
         self._boot_id = boot_id
-        self._workers = Workers()
+        self._workers = workers or Workers()
         self._prober = Prober(self._workers, config.probe_deadline_s)
         self._lookout = Lookout(table, self._prober, devices)
         self._saved_at = 0.0
         self._stewards: dict[str, Steward] = {}
         self._sockets = LocalSockets(config.socket_path)
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._assignments: list[Assignment] = []
-        new_volume = partial(self._new_id, "volume")
-        plain, managed = lambda: self._config.plain_directories, lambda: self._config.managed_directories
-        self._binder = Binder(book, table, self._prober, new_volume, plain, managed)
+        self.inbox = Inbox()
+        self._binder = Binder(book, table, self._prober, self._new_volume, lambda: self._config)
         self._look_again = True
-        self._stopping = False
-        self._reload: Callable[[], AgentConfig] | None = None
         self._published: Heartbeat | None = None
-        self._session = connect(self._on_assignment)
-        self._session.on_turn = self.wake
-
-    # From other threads and signal handlers
-
-    def wake(self) -> None:
-        """Make the loop go round."""
-        try:
-            os.write(self._wake_write, b"x")
-        except BlockingIOError:
-            return  # it is full of wake-ups already
-
-    def stop(self) -> None:
-        """End the loop."""
-        self._stopping = True
-        self.wake()
-
-    def reload(self, config: Callable[[], AgentConfig]) -> None:
-        """Take a new configuration (its roots) at the next turn."""
-        self._reload = config
-        self.wake()
-
-    def _on_assignment(self, assignment: Assignment) -> None:
-        self._assignments.append(assignment)
-        self.wake()
+        self._session = connect(self.inbox.assign)
+        self._session.on_turn = self.inbox.wake
+        self._session.on_overtaken = self.inbox.overtake
 
     # The loop
 
     def run(self, manager: ServiceManager) -> None:
         """Serve until stopped. ``manager`` hears of every turn, first when every known volume was looked for once."""
-        if self._registry.assignment is not None:
-            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
-        # Nothing is attached yet, whatever the last run has left in the registry.
-        for volume in list(self._registry.volumes.values()):
-            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
-        self._session.start()
-        while not self._stopping:
-            self._turn()
+        self.begin()
+        while not self.inbox.stopping:
+            self.turn()
             manager.alive(self._clock.now().boot, statuses.summary(self._registry))
             self._wait(manager.due())
         self._close()
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Take up what the last run has left."""
+        if self._registry.assignment is not None:
+            bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
+        bindings.raise_versions(self._registry, self._clock.now().wall)
+        # Nothing is attached yet, whatever the last run has left in the registry.
+        for volume in list(self._registry.volumes.values()):
+            self._apply(volume.id, Gone(Reason.NOT_YET_VERIFIED))
+        self._session.start()
+
+    def turn(self) -> None:
+        """Go round once: take in what is new, and do what follows from it."""
         now = self._clock.now().boot
         changed = self._lookout.changed()
         self._look_again = changed or self._look_again
         self._take_configuration()
         self._take_assignments()
+        for versions in self.inbox.overtaken():
+            bindings.overtake(self._registry, versions)
         self._take_messages(now)
         for steward in self._stewards.values():
             if steward.retry_is_due(now):
@@ -155,19 +137,19 @@ class Supervisor:
         poll = select.poll()
         # Every other descriptor says what is to be done when its turn comes; the poll only has to end.
         poll.register(self._lookout.fileno(), select.POLLPRI | select.POLLERR)
-        descriptors = [self._wake_read, self._sockets.status.fileno(), self._sockets.requests.fileno()]
+        descriptors = [self.inbox.fileno(), self._sockets.status.fileno(), self._sockets.requests.fileno()]
         descriptors.extend(self._prober.lines())
         descriptors.extend(one.fileno() for one in self._stewards.values() if one.worker is not None)
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(self._timeout_ms(until))}
-        if self._wake_read in ready:
-            os.read(self._wake_read, 4096)
+        if self.inbox.fileno() in ready:
+            self.inbox.rest()
         if self._sockets.status.fileno() in ready:
             self._sockets.answer(statuses.agent_status(self._registry, self._session, self._stewards))
         if self._sockets.requests.fileno() in ready:
-            for request in self._sockets.read_requests():
-                self._obey(request)
+            for request, asker in self._sockets.read_requests():
+                self._sockets.reply(asker, self._obey(request))
 
     def _timeout_ms(self, until: float | None) -> int | None:
         if self._look_again:
@@ -213,7 +195,7 @@ class Supervisor:
             self._saved_at = now
             self._save()
 
-    def _obey(self, request: Request) -> None:
+    def _obey(self, request: Request) -> Reply:
         """A local person has said something."""
         todo = requests.obey(self._registry, request, self._lookout.current())
         now = self._clock.now().boot
@@ -235,6 +217,9 @@ class Supervisor:
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
+        if todo.refusal:
+            _log.warning("request.refused", verb=request.verb, volume=request.volume, problem=todo.refusal)
+        return Reply(todo.refusal)
 
     def _apply(self, volume_id: str, sighting: Sighting) -> None:
         """Let a sighting change the state of a volume, and do what follows."""
@@ -283,7 +268,7 @@ class Supervisor:
 
     def _take_configuration(self) -> None:
         """A new configuration, when there is one: its roots, and the waits of engines that start from now on."""
-        reload, self._reload = self._reload, None
+        reload = self.inbox.configuration()
         if reload is None:
             return
         try:
@@ -295,8 +280,7 @@ class Supervisor:
         _log.info("configuration.reloaded", roots=self._config.roots)
 
     def _take_assignments(self) -> None:
-        while self._assignments:
-            assignment = self._assignments.pop(0)
+        for assignment in self.inbox.assignments():
             bindings.adopt_assignment(self._registry, assignment, self._clock.now().wall)
             self._save()
             self._look_again = True
@@ -378,8 +362,8 @@ class Supervisor:
     def _store_path(self, volume_id: str) -> str:
         return os.path.join(self._config.state_dir, "journals", f"{volume_id}.sqlite3")
 
-    def _new_id(self, what: str) -> str:
-        return ids.to_text(what, ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))
+    def _new_volume(self) -> str:
+        return ids.to_text("volume", ids.new(int(self._clock.now().wall * 1000), os.urandom(10)))
 
     def _close(self) -> None:
         self._save()
@@ -389,5 +373,4 @@ class Supervisor:
         self._prober.close()
         self._workers.close()
         self._session.close(timeout_s=5.0)
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self.inbox.close()

@@ -8,23 +8,18 @@ answering. It ends by itself when the supervisor does.
 from __future__ import annotations
 
 import errno
-import os
 import select
 import signal
 import socket
 import sys
-import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
 
 from agent.doubts import Doubt
 from agent.engine import Engine
 from agent.filesystems import traits
-from agent.linux.blockdev import device_of
-from agent.linux.clock import SystemClock
-from agent.linux.files import MountedFiles
-from agent.linux.fuse import read_branches
-from agent.linux.inotify import InotifyWatch
-from agent.linux.inspection import inspect
-from agent.linux.probe import probe
+from agent.linux.storage import KernelStorage
 from agent.looks import Attachment
 from agent.messages import (
     Adopt,
@@ -47,7 +42,7 @@ from agent.messages import (
     Stop,
     ToWorker,
 )
-from agent.ports import Trouble
+from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
 from agent.scopes import Scopes
 from agent.store import Store
 from holdfast.volumes import Epoch
@@ -56,34 +51,78 @@ from holdfast.volumes import Epoch
 _READING_EVERY_S = 0.5
 
 
-class Worker:
-    """The loop around one engine."""
+class OpenFiles(Files, Protocol):
+    """The files of an attachment, to be closed when it ends."""
 
-    def __init__(self, line: Line) -> None:
+    def close(self) -> None:
+        """Give back what is held."""
+
+
+class Storage(Protocol):
+    """What a worker touches storage with, and what else it asks of the world."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    def entropy(self, count: int) -> bytes:
+        """Random bytes."""
+
+    def store(self, path: str, volume: str) -> Store:
+        """Open the journal of a volume."""
+
+    def probe(self, mount: Mount) -> Probe | Trouble:
+        """What stands at the root of a mount."""
+
+    def inspect(self, question: Inspect) -> Inspected:
+        """What is at a host path."""
+
+    def branches(self, mount_point: str) -> list[str]:
+        """The branches of a union. Raises :class:`OSError`."""
+
+    def files(self, order: Adopt, asked_to_let_go: Callable[[], bool]) -> OpenFiles:
+        """The files of the volume that is to be adopted."""
+
+    def watch(self, mount_point: str, mount_id: int) -> tuple[Watch | None, str]:
+        """A watch, or why there is none."""
+
+
+class Worker:
+    """The loop around one engine. ``storage`` is the kernel's, or the simulator's."""
+
+    def __init__(self, line: Line, storage: Storage | None = None) -> None:
         self._line = line
-        self._clock = SystemClock()
+        self._storage = storage or KernelStorage()
+        self._clock = self._storage.clock
         self._store: Store | None = None
         self._engine: Engine | None = None
-        self._watch: InotifyWatch | None = None
-        self._files: MountedFiles | None = None
+        self._watch: Watch | None = None
+        self._files: OpenFiles | None = None
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
-        self._pending = False
+        self._adopting = False
+        # What was said while a volume was being adopted, and can wait until that is done.
+        self._waiting: deque[ToWorker | None] = deque()
 
     def run(self) -> None:
         """Work until told to stop, or until the supervisor is gone."""
-        while True:
-            timeout_s = self._wait_s()
-            if timeout_s != 0.0:
-                self._say(busy=False)
-            if self._wait(timeout_s):
-                message = self._line.receive_to_worker()
-                if message is None or isinstance(message, Stop):
-                    self._release()
-                    return
-                self._obey(message)
-            self._work()
+        while self.turn():
+            pass
+
+    def turn(self) -> bool:
+        """Wait until there is something to do, and do one thing; False at the end."""
+        timeout_s = self._wait_s()
+        if timeout_s != 0.0:
+            self._say(busy=False)
+        if self._waiting or self._wait(timeout_s):
+            message = self._waiting.popleft() if self._waiting else self._line.receive_to_worker()
+            if message is None or isinstance(message, Stop):
+                self._release()
+                return False
+            self._obey(message)
+        self._work()
+        return True
 
     def _wait_s(self) -> float | None:
         due = None if self._engine is None else self._engine.due()
@@ -107,22 +146,21 @@ class Worker:
         if due is None or due > self._clock.now().boot:
             return
         # What comes next may never return, and only a worker that is known to be at work is missed.
-        if not self._said_busy or time.monotonic() - self._said >= _READING_EVERY_S:
+        if not self._said_busy or self._clock.now().boot - self._said >= _READING_EVERY_S:
             self._say(busy=True)
         self._doubt(self._engine.work())
 
     def _obey(self, message: ToWorker) -> None:
         match message:
             case ProbeMount(mount, unique_id):
-                found = probe(mount)
+                found = self._storage.probe(mount)
                 self._line.send(
                     Probed(unique_id, None, found.errno) if isinstance(found, Trouble) else Probed(unique_id, found)
                 )
-            case Inspect(import_path, path, roots, shown_at, managed):
-                seen = inspect(path, roots, shown_at=shown_at, managed=managed)
-                self._line.send(Inspected(import_path, seen.canonical, seen.refusal, seen.errno))
+            case Inspect():
+                self._line.send(self._storage.inspect(message))
             case AskBranches(unique_id, mount_point):
-                self._line.send(_ask_branches(unique_id, mount_point))
+                self._line.send(self._ask_branches(unique_id, mount_point))
             case Adopt():
                 self._adopt(message)
             case Guard(guarded) if self._engine is not None:
@@ -142,22 +180,15 @@ class Worker:
     def _adopt(self, order: Adopt) -> None:
         self._release()
         self._say(busy=True)
-        self._store = Store(order.store_path, order.volume)
-        self._engine = Engine(self._store, self._clock, order.settings, os.urandom)
+        self._store = self._storage.store(order.store_path, order.volume)
+        self._engine = Engine(self._store, self._clock, order.settings, self._storage.entropy)
         self._engine.assign(Scopes(order.scopes))
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         reliable = traits(order.mount.fs_type)
-        self._files = MountedFiles(
-            mount_point,
-            mount_id,
-            device=device_of(order.mount),
-            identity=order.identity,
-            marker=order.marker,
-            remote=not reliable.local,
-            asked_to_let_go=self._is_spoken_to,
-        )
-        self._watch, unwatched = _watch(mount_point, mount_id) if reliable.local else (None, "")
+        self._files = self._storage.files(order, self._is_spoken_to)
+        self._watch, unwatched = self._storage.watch(mount_point, mount_id) if reliable.local else (None, "")
+        self._adopting = True
         doubt = self._engine.attach(
             Attachment(order.epoch, self._files, reliable, mount_point, order.guarded),
             self._watch,
@@ -165,10 +196,17 @@ class Worker:
             accepted=order.accepted,
             unwatched=unwatched,
         )
+        self._adopting = False
         if doubt is not None:
             self._doubt(doubt)
             return
         self._line.send(Ready(order.epoch))
+
+    def _ask_branches(self, unique_id: int, mount_point: str) -> Branches:
+        try:
+            return Branches(unique_id, self._storage.branches(mount_point))
+        except OSError as error:
+            return Branches(unique_id, [], error.errno or errno.EIO)
 
     def _doubt(self, doubt: Doubt | None) -> None:
         """The engine has let go of the volume; say why."""
@@ -190,13 +228,20 @@ class Worker:
 
     def _is_spoken_to(self) -> bool:
         """Whether the supervisor has said something, which may be that the volume is to be let go of: then a pass
-        ends early, and what is left of it is looked at afterwards."""
-        return self._line.has_message()
+        ends early, and what is left of it is looked at afterwards.
+
+        The first look at a volume ends early only when it is to be let go of: what it did not get to would pass for in
+        order."""
+        if not self._adopting:
+            return self._line.has_message()
+        while None not in self._waiting and self._line.has_message():
+            self._waiting.append(self._line.receive_to_worker())
+        return not all(isinstance(one, Rescan | Guard | Consult | Assign) for one in self._waiting)
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:
             return
-        self._said = time.monotonic()
+        self._said = self._clock.now().boot
         self._said_busy = busy
         watching, watched = self._engine.watching()
         self._line.send(
@@ -210,26 +255,6 @@ class Worker:
                 spool_full=self._engine.spool_is_full,
             )
         )
-
-
-def _watch(mount_point: str, mount_id: int) -> tuple[InotifyWatch | None, str]:
-    """A watch, or why there is none: the kernel gives each user only so many (R31)."""
-    try:
-        return InotifyWatch(mount_point, mount_id), ""
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise
-    return (
-        None,
-        "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024",
-    )
-
-
-def _ask_branches(unique_id: int, mount_point: str) -> Branches:
-    try:
-        return Branches(unique_id, read_branches(mount_point))
-    except OSError as error:
-        return Branches(unique_id, [], error.errno or errno.EIO)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from statistics import median
 
 import click
 
-from bench import latencies, scans, tree
+from bench import idle, latencies, scans, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -26,7 +26,9 @@ _EXPLANATION = """
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *Scan without change*: from asking the agent for a scan until it has ended.
 - *Unmount* and *new photo*: from the return of umount(2), and from the close of the file, until a reader that waits on
-  the feed has the entry."""
+  the feed has the entry.
+- *Idle agent*: time on a processor, of all its processes, in a minute in which nothing happens; the limit is 0.2 % of a
+  core. A request of any kind to one of the disks, by whomever, makes the run fail."""
 
 
 @click.command()
@@ -69,6 +71,7 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured(f"scan without change, {tree.FILES:,} files", again, 3, yardstick_s),
         Measured("unmount to feed entry", unmounted, 300),
         Measured("new photo to feed entry", closed, 500),
+        Measured(f"idle agent, {idle.DISKS} disks, a minute", idle.minutes(rounds), 120),
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from holdfast.status import AgentStatus
 from holdfast.up import progress
 from holdfast.up.agent_socket import read_status
 from holdfast.up.catalog import Catalog, FeedItem, Library, Volume
@@ -85,8 +86,12 @@ class Stage:
 
     def is_settled(self) -> bool:
         """Whether the agent has scanned all that it can, and delivered everything."""
-        status = read_status(self._home.agent_socket)
+        status = self.status()
         return status is not None and progress.settled(status.volumes)
+
+    def status(self) -> AgentStatus | None:
+        """What the agent says about itself."""
+        return read_status(self._home.agent_socket)
 
     def refreshed_at(self, library: str) -> str | None:
         """When the catalog last received the end of a complete scan of all of a library."""

@@ -8,7 +8,7 @@ A guided tour. Three packages, one direction:
     The contract: what both parts must agree on, and nothing else. Read ``volumes`` (the states storage can be
     in), then ``reports`` (what an agent may say about files), then ``assignments`` (what a sidecar asks for).
     ``paths``, ``patterns``, ``media`` and ``ids`` are the small rules beneath them. ``up`` is the command that
-    runs both parts on one machine; it starts them as processes and imports neither.
+    runs both parts on one machine; it starts them as processes and imports neither. ``client`` is for photo servers.
 ``agent``
     Runs beside the disks. Start with ``agent/volume.py`` and ``agent/survey.py``.
 ``sidecar``

@@ -109,6 +109,9 @@ class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     ``grants`` are the volumes of the heartbeat that this agent is the writer of, each with its fence. Of the others
     it tells availability only (rule R33).
+
+    ``overtaken`` are the volumes whose status was ignored, since the catalog has heard a later one, each with the
+    version of that. An agent whose registry or clock was set back goes on from there.
     """
 
     catalog: str
@@ -116,6 +119,7 @@ class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
     server_time: float
     heartbeat_s: float
     grants: dict[str, int] = {}
+    overtaken: dict[str, int] = {}
 
 
 class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):

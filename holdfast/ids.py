@@ -23,6 +23,7 @@ PREFIXES = {
     "journal": "jrn",
     "webhook": "whk",
     "delivery": "dlv",
+    "audit": "aud",
     "job": "job",
     "inquiry": "inq",
 }

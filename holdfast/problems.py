@@ -17,7 +17,8 @@ class PlacedError(msgspec.Struct, frozen=True):
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``type`` is stable and documented; ``detail`` says what to do. ``expected`` is the sequence number that a
-    stream wants next, for the problem ``sequence-mismatch`` only."""
+    stream wants next, for the problem ``sequence-mismatch`` only; ``digest`` that of a hold as it is now, for
+    ``hold-changed`` only."""
 
     type: str
     title: str
@@ -25,6 +26,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     errors: list[PlacedError] = []
     expected: int | None = None
+    digest: str | None = None
 
     @property
     def code(self) -> str:

@@ -4,6 +4,7 @@ SidecarError
 ├── ConfigError            the configuration cannot work; the text names the key
 ├── CatalogError
 │   ├── CatalogUnavailable   the database does not answer, or stayed too busy; later it will
+│   ├── MigrationBrokenOff   the database refused a step on the way to another version of the schema
 │   └── SchemaMismatch       the database has another version of the schema than this program
 └── Refused                a request that is refused, with the problem that is sent back
 """
@@ -31,6 +32,10 @@ class CatalogUnavailable(CatalogError):
     retry_after_s = 5
 
 
+class MigrationBrokenOff(CatalogError):
+    """The database refused a step on the way to another version of the schema. The text says what to do."""
+
+
 class SchemaMismatch(CatalogError):
     """The database has another version of the schema than this program understands."""
 
@@ -38,14 +43,22 @@ class SchemaMismatch(CatalogError):
 class Refused(SidecarError):
     """A request that is refused. ``code`` names the kind of problem, see ``sidecar.api.problems``.
 
-    ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only.
+    ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only; ``digest`` that of a
+    hold as it is now, in hexadecimal, for ``hold-changed`` only.
     """
 
     def __init__(
-        self, code: str, detail: str, *, errors: list[PlacedError] | None = None, expected: int | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: list[PlacedError] | None = None,
+        expected: int | None = None,
+        digest: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors or []
         self.expected = expected
+        self.digest = digest

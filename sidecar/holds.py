@@ -88,7 +88,10 @@ def advice(kind: HoldKind, state: HoldState) -> str:
         case HoldState.APPROVED, _:
             return "It was approved. Files that come back are the same assets, with the same ids."
         case HoldState.DISMISSED, _:
-            return "It was dismissed. The files are shown as they were before."
+            return (
+                "It was dismissed. The files are shown as they were before. If that was a mistake, have the storage"
+                " looked at again (holdfast-sidecar holds recheck): what is gone is asked about again."
+            )
         case _:
             return "Every file of it was seen again as it was. There is nothing to do."
 

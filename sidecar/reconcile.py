@@ -40,6 +40,7 @@ from sidecar.steps import Blocked, Gone, Seen, Shifted, Step
 XmpFacts = tuple[int, int]  # size, mtime_ns
 
 ABSENT = "absent"  # the reason of a transition that a proven absence made, and nothing else
+RENAMED_AWAY = "renamed away"  # the file has a name now that no photo server wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +256,10 @@ class _Ledger:
     def _rename_away(self, asset: bytes, library: bytes, step: Shifted) -> None:
         """The file has a name now that no photo server wants. Its old one is kept for it, unless another has it."""
         if library in self._claims.get(step.origin, {}):
-            self._displace(asset, "renamed away", step.source)
+            self._displace(asset, "displaced", step.source)
             return
         self._claims.setdefault(step.origin, {})[library] = asset
-        self._lose(step.origin, "renamed away", step.source)
+        self._lose(step.origin, RENAMED_AWAY, step.source)
 
     def _move(self, asset: bytes, library: bytes, now: Seen) -> None:
         holder = self._claims.get(now.path, {}).get(library)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from agent import acceptance
-from agent.cli.common import USAGE, config_option, configuration, end, no_agent
-from agent.local_socket import Request, ask_status, send_request
-from holdfast.status import AgentStatus, VolumeReading
+from agent.cli.common import TRY_AGAIN, USAGE, config_option, configuration, end, find_volume, no_agent
+from agent.local_socket import Request, RequestRefused, ask_status, send_request
 
 
 @click.command()
@@ -22,27 +21,15 @@ def accept(config_path: str, volume: str, yes: bool) -> None:
     """
     config = configuration(config_path)
     try:
-        reading = _find(ask_status(config.socket_path), volume)
-        status = reading.status
+        status = find_volume(ask_status(config.socket_path), volume).status
         if refusal := acceptance.refusal(status.reason, status.detail):
             end(f"{status.label}: {refusal}", USAGE)
         click.echo(f"{status.label}: {status.detail}\n{acceptance.MEANING[status.reason]}")
         if not yes:
             click.confirm("Is that so?", abort=True)
         send_request(config.socket_path, Request("accept", status.volume))
+    except RequestRefused as error:
+        end(str(error), TRY_AGAIN)
     except OSError as error:
         no_agent(config, error)
     click.echo("Accepted. 'holdfast-agent status' shows what follows.")
-
-
-def _find(answer: AgentStatus, volume: str) -> VolumeReading:
-    readings = answer.volumes
-    by_id = [one for one in readings if one.status.volume == volume]
-    named = by_id or [one for one in readings if one.status.label == volume]
-    if not named:
-        known = ", ".join(one.status.label for one in readings) or "none"
-        end(f"there is no volume {volume!r} here, but {known}. See 'holdfast-agent status'.", USAGE)
-    if len(named) > 1:
-        ids = ", ".join(one.status.volume for one in named)
-        end(f"several volumes are called {volume!r}. Name one by its id: {ids}.", USAGE)
-    return named[0]

@@ -9,6 +9,7 @@ import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
 from agent.uplink import BadUrl, check_url
+from holdfast.status import AgentStatus, VolumeReading
 
 USAGE = 64
 NO_INPUT = 66
@@ -53,4 +54,19 @@ def end(sentence: str, code: int) -> NoReturn:
 
 def no_agent(config: AgentConfig, error: OSError) -> NoReturn:
     """End because nobody listens on the status socket."""
-    end(f"no agent answers at {config.socket_path} ({os.strerror(error.errno or 0)}). Is it running?", UNAVAILABLE)
+    why = os.strerror(error.errno) if error.errno else "nothing came in time"
+    end(f"no agent answers at {config.socket_path} ({why}). Is it running?", UNAVAILABLE)
+
+
+def find_volume(answer: AgentStatus, volume: str) -> VolumeReading:
+    """The volume of this id, or of this label when only one has it; or end with the reason why not."""
+    readings = answer.volumes
+    by_id = [one for one in readings if one.status.volume == volume]
+    named = by_id or [one for one in readings if one.status.label == volume]
+    if not named:
+        known = ", ".join(one.status.label for one in readings) or "none"
+        end(f"there is no volume {volume!r} here, but {known}. See 'holdfast-agent status'.", USAGE)
+    if len(named) > 1:
+        ids = ", ".join(one.status.volume for one in named)
+        end(f"several volumes are called {volume!r}. Name one by its id: {ids}.", USAGE)
+    return named[0]

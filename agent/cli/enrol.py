@@ -8,14 +8,14 @@ import uuid
 import click
 
 from agent import mounts, places
-from agent.cli.common import NO_INPUT, USAGE, config_option, configuration, end, no_agent
+from agent.cli.common import NO_INPUT, TRY_AGAIN, USAGE, config_option, configuration, end, no_agent
 from agent.config import AgentConfig
 from agent.linux import kernel, marker, marking
 from agent.linux.attachment import Attachment
 from agent.linux.inspection import inspect
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
-from agent.local_socket import Request, ask_status, send_request
+from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from agent.ports import Marker, Mount, Probe, Trouble
 from holdfast import paths
 from holdfast.status import AgentStatus
@@ -41,6 +41,8 @@ def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:
         written = _mark(mount, status) if marked else None
         _tell(canonical, mount, plain=plain, marked=marked)
         send_request(config.socket_path, Request("enrol", path=canonical, plain=plain, marker=written))
+    except RequestRefused as error:
+        end(str(error), TRY_AGAIN)
     except OSError as error:
         no_agent(config, error)
 

@@ -9,7 +9,7 @@ import click
 
 from agent.cli.common import TRY_AGAIN, config_option, configuration, end, no_agent
 from agent.config import AgentConfig
-from agent.local_socket import Request, ask_status, send_request
+from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from holdfast import paths
 from holdfast.status import VolumeReading
 from holdfast.volumes import VolumeState
@@ -40,6 +40,8 @@ def release(config_path: str, volume: str) -> None:
             if time.monotonic() - asked_at > _PATIENCE_S:
                 end(f"{volume} does not answer, so it is not let go of yet. `umount -l` takes it away.", TRY_AGAIN)
             time.sleep(0.01)  # the status socket is asked; it does not call
+    except RequestRefused as error:
+        end(str(error), TRY_AGAIN)
     except OSError as error:
         no_agent(config, error)
     for one in meant:

@@ -82,10 +82,10 @@ def _prepare(config: AgentConfig) -> tuple[Registry, str]:
 def _handle_signals(supervisor: Supervisor, config_path: str) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         notify("STOPPING=1")
-        supervisor.stop()
+        supervisor.inbox.stop()
 
     def reload(_signal: int, _frame: FrameType | None) -> None:
-        supervisor.reload(lambda: configuration_file.load(config_path))
+        supervisor.inbox.reload(lambda: configuration_file.load(config_path))
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agent.doctor.evidence import Look
+from agent.linux import kernel
 
 # A disk that spins up takes a few seconds; who asks a doctor waits that long, and no longer.
 DEADLINE_S = 5.0
@@ -94,7 +95,7 @@ def _become(user: int) -> None:
 def _look_here(place: str) -> Look:
     names: list[str] = []
     try:
-        with os.scandir(place) as entries:
+        with kernel.directory(place) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 names.append(os.fsencode(entry.name).decode("utf-8", "replace"))
                 if len(names) == NAMES_MAX:

@@ -107,7 +107,11 @@ class Reading:
 
     def __enter__(self) -> Self:
         self._open()
-        self._inode = os.fstat(self.descriptor).st_ino
+        try:
+            self._inode = os.fstat(self.descriptor).st_ino
+        except OSError:
+            self._close()  # storage may fail between the two, and a descriptor would keep it mounted for ever
+            raise
         return self
 
     def __exit__(

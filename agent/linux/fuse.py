@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from agent import unions
+from agent.linux import kernel
 from holdfast import paths
 
 CONNECTIONS = "/sys/fs/fuse/connections"
@@ -114,7 +115,7 @@ def read_branches(mount_point: str) -> list[str]:
 def shows(union: str, branch: str) -> bool:
     """Whether a directory of a union shows what is in a directory that is said to be a branch's: some names, looked at
     in both. In a container the same path may lead to something else. Raises :class:`OSError`; may block."""
-    with os.scandir(branch) as entries:
+    with kernel.directory(branch) as descriptor, os.scandir(descriptor) as entries:
         names = [entry.name for entry, _ in zip(entries, range(_SAMPLE), strict=False)]
     for name in names:
         shown = _kind(os.path.join(union, name))
@@ -150,7 +151,7 @@ def _expand(named: str) -> Iterator[str]:
         return
     parent, _, pattern = named.rpartition("/")
     for directory in _expand(parent) if parent else [""]:
-        with os.scandir(directory or "/") as entries:
+        with kernel.directory(directory or "/") as descriptor, os.scandir(descriptor) as entries:
             names = sorted(entry.name for entry in entries if fnmatch.fnmatchcase(entry.name, pattern))
         yield from (f"{directory}/{name}" for name in names)
 

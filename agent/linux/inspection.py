@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agent import mounts, places
+from agent.linux import kernel
 from agent.linux.fuse import shows
 from agent.linux.mountinfo import MOUNTINFO, parse
 from agent.linux.plans import Plans
@@ -59,7 +60,7 @@ def inspect(
         status = os.stat(canonical)
         if not stat.S_ISDIR(status.st_mode):
             return Inspection(path, _REFUSALS[errno.ENOTDIR].format(path=path), errno.ENOTDIR)
-        with os.scandir(canonical) as entries:
+        with kernel.directory(canonical) as descriptor, os.scandir(descriptor) as entries:
             next(entries, None)
         if shown_at is not None and not shows(paths.to_os(shown_at), canonical):
             return Inspection(path, f"{path} is not what {shown_at} shows.", errno.EXDEV)

@@ -11,7 +11,8 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 AT_FDCWD = -100
@@ -119,6 +120,23 @@ def openat2(descriptor: int, path: bytes, flags: int, resolve: int) -> int:
     """Open for reading, with rules for how the path may be resolved (openat2(2), Linux 5.6)."""
     how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, 0, resolve)
     return call(_libc.syscall, _SYS_OPENAT2, descriptor, path, how, len(how))
+
+
+@contextmanager
+def directory(path: str) -> Iterator[int]:
+    """A descriptor to list a directory by, wherever its path leads. Its access time stays as it is, where we may ask
+    for that: only owners and root may, and for others it is the mount's to say."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_NOATIME)
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+        descriptor = os.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def handle_of(descriptor: int) -> bytes:

@@ -113,6 +113,11 @@ class FakeDisk:
         return self._state.generation if self.fs_type == "btrfs" else None
 
     @property
+    def changes(self) -> int:
+        """How often anything on it was changed, as its present state remembers."""
+        return self._state.generation
+
+    @property
     def marker(self) -> Marker | None:
         """What the marker file says. It is set back with everything else."""
         return self._state.marker
@@ -254,15 +259,8 @@ class FakeDisk:
 
     def clone(self, device: str) -> FakeDisk:
         """A second device with the same content and the same identity, as ``dd`` makes it."""
-        twin = FakeDisk(
-            self.clock,
-            uuid=self.uuid,
-            label=self.label,
-            fs_type=self.fs_type,
-            device=device,
-            tick_ns=self.tick_ns,
-            capacity_bytes=self.capacity_bytes,
-        )
+        twin = FakeDisk(self.clock, uuid=self.uuid, label=self.label, fs_type=self.fs_type, device=device)
+        twin.tick_ns, twin.capacity_bytes = self.tick_ns, self.capacity_bytes
         twin._state = copy.deepcopy(self._state)
         return twin
 

@@ -218,6 +218,10 @@ class FakeHost:
         """The mount with this number in the table."""
         return next((one for one in self._mounted if one.mount.mount_id == mount_id), None)
 
+    def all_mounted(self) -> list[Mounted]:
+        """Every mount of the table, with what it leads to."""
+        return list(self._mounted)
+
     def plug_of(self, disk: FakeDisk) -> int:
         """How often a disk was plugged in again: its diskseq."""
         return self._plugs[id(disk)]

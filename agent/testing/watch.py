@@ -74,6 +74,10 @@ class FakeWatch:
                 self._bell.ring()
         return self._bell.fileno()
 
+    def has_hints(self) -> bool:
+        """Whether :meth:`fileno` polls readable."""
+        return bool(self._queue)
+
     def read(self) -> list[Hint | Lost]:
         """The hints that wait."""
         self._host.called("watch.read")

@@ -17,6 +17,7 @@ from sidecar.api import (
     agent,
     agents,
     assets,
+    audit,
     changes,
     health,
     holds,
@@ -49,6 +50,7 @@ RESOURCES: tuple[Resource, ...] = (
     changes.resource,
     settings.resource,
     tokens.resource,
+    audit.resource,
     webhooks.resource,
     agents.resource,
     agent.resource,
@@ -75,7 +77,7 @@ def create_app(source: Engine | Config) -> Flask:
 
 
 def _refused(error: Refused) -> Response:
-    problem = problems.make(error.code, error.detail, error.errors, error.expected)
+    problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest)
     return problems.respond(problem, retry_after_s=5 if problem.status == 503 else None)
 
 

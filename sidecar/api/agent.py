@@ -82,6 +82,7 @@ def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatResponse:
             server_time=time.time(),
             heartbeat_s=HEARTBEAT_S,
             grants={ids.to_text("volume", raw): fence for raw, fence in answered.grants.items()},
+            overtaken={ids.to_text("volume", raw): version for raw, version in answered.overtaken.items()},
         )
 
     response = transact(call.engine, work)

@@ -75,13 +75,14 @@ class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
     "GET",
     "/assets",
     scope=Scope.READER,
+    limited=True,
     query=AssetQuery,
     returns=Page[shapes.Asset],
     problems=("bad-cursor", "cursor-expired"),
 )
 def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
     """List assets."""
-    filters = _filters(query)
+    filters = _filters(query, call.narrowed(query.owner))
 
     def position(row: AnyRow) -> list[int | bytes]:
         return [row.id] if filters.updated_since is None else [row.changed_at, row.id]
@@ -98,11 +99,13 @@ def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
     return Page(items=[render.asset(row) for row in rows], next_cursor=cursor)
 
 
-@resource.serves("GET", "/assets/<asset>", scope=Scope.READER, returns=shapes.Asset, headers=("If-None-Match",))
+@resource.serves(
+    "GET", "/assets/<asset>", scope=Scope.READER, limited=True, returns=shapes.Asset, headers=("If-None-Match",)
+)
 def get_asset(call: Call, asset: bytes) -> Answer:
     """One asset."""
     with snapshot(call.engine) as connection:
-        row = _row(connection, asset)
+        row = _row(call, connection, asset)
     tag = render.asset_tag(row)
     headers = {"ETag": conditions.quote(tag)}
     if conditions.is_current(call.header("If-None-Match"), tag):
@@ -125,7 +128,7 @@ def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
     def work(connection: Connection) -> AnyRow:
         if not assets.lock(connection, asset):
             raise _not_found()
-        row = _row(connection, asset)
+        row = _row(call, connection, asset)
         conditions.check_match(call.header("If-Match"), render.asset_tag(row))
         now = now_us()
         values: dict[str, Any] = {}
@@ -135,7 +138,7 @@ def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
             values["foreign_id"] = body.foreign_id
         if values:
             assets.mark(connection, asset, values, now)
-        return _row(connection, asset)
+        return _row(call, connection, asset)
 
     row = transact(call.engine, work)
     call.doorbell.ring()
@@ -146,6 +149,7 @@ def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
     "GET",
     "/assets/<asset>/history",
     scope=Scope.READER,
+    limited=True,
     query=PageQuery,
     returns=Page[shapes.AssetTransition],
     problems=("bad-cursor", "cursor-expired"),
@@ -153,7 +157,7 @@ def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
 def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.AssetTransition]:
     """Every change of status and every move, with its evidence, the newest first."""
     with snapshot(call.engine) as connection:
-        _row(connection, asset)
+        _row(call, connection, asset)
         rows, cursor = paged(
             connection,
             query,
@@ -164,7 +168,9 @@ def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.Ass
     return Page(items=[render.asset_transition(row) for row in rows], next_cursor=cursor)
 
 
-@resource.serves("POST", "/assets/lookup", scope=Scope.READER, body=Lookup, returns=LookupResult)
+@resource.serves(
+    "POST", "/assets/lookup", scope=Scope.READER, limited=True, reads=True, body=Lookup, returns=LookupResult
+)
 def look_up_assets(call: Call, body: Lookup) -> LookupResult:
     """Many assets at once. What is not found has an empty list."""
     errors = _bad_paths(body.paths)
@@ -175,18 +181,18 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         rows = assets.with_ids(connection, {raw for raw in asked.values() if raw is not None})
         places = assets.places(connection, body.paths)
         at = assets.at_places(connection, {place for found in places.values() for place in found})
-    by_key = {row.id: row for row in rows}
+    by_key = {row.id: row for row in rows if call.may_see(row.owner)}
     items = []
     for text in body.ids:
         row = by_key.get(asked[text] or b"")
         items.append(Found(id=text, assets=[] if row is None else [render.asset(row)]))
     for path in body.paths:
-        here = {found.id: found for place in places[path] for found in at[place]}
+        here = {found.id: found for place in places[path] for found in at[place] if call.may_see(found.owner)}
         items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
     return LookupResult(items=items)
 
 
-def _filters(query: AssetQuery) -> assets.Filters:
+def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
     errors: list[PlacedError] = []
     library = None if query.library is None else ids.from_text("library", query.library)
     volume = None if query.volume is None else ids.from_text("volume", query.volume)
@@ -203,7 +209,7 @@ def _filters(query: AssetQuery) -> assets.Filters:
         raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
     return assets.Filters(
         library=library,
-        owner=query.owner,
+        owner=owner,
         status=query.status,
         availability=query.availability,
         volume=volume,
@@ -224,9 +230,9 @@ def _bad_paths(given: list[str]) -> list[PlacedError]:
     return errors
 
 
-def _row(connection: Connection, asset: bytes) -> AnyRow:
+def _row(call: Call, connection: Connection, asset: bytes) -> AnyRow:
     row = assets.get(connection, asset)
-    if row is None:
+    if row is None or not call.may_see(row.owner):
         raise _not_found()
     return row
 

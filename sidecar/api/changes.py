@@ -34,6 +34,7 @@ class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     "GET",
     "/changes",
     scope=Scope.READER,
+    limited=True,
     query=ChangesQuery,
     returns=shapes.Changes,
     problems=("bad-cursor", "cursor-expired"),
@@ -41,26 +42,29 @@ class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def read_changes(call: Call, query: ChangesQuery) -> shapes.Changes:
     """The change feed: everything that changed since, as it is now, in the order of changes.
 
-    A reader that follows ``next`` misses nothing. What changes twice between two reads is told once.
+    A reader that follows ``next`` misses nothing. What changes twice between two reads is told once. A reader that is
+    limited to an owner is told of the owner's libraries, assets and volumes; a page of theirs may be empty while
+    ``has_more`` is true.
     """
     found: list[shapes.Changes] = []
 
     def look() -> bool:
-        found[:] = [_read(call, query)]
-        return bool(found[0].items)
+        since = found[0].next if found else query.since
+        found[:] = [_read(call, since, query.limit)]
+        return bool(found[0].items) or found[0].has_more
 
     call.doorbell.wait_until(look, query.wait)
     return found[0]
 
 
-def _read(call: Call, query: ChangesQuery) -> shapes.Changes:
+def _read(call: Call, text: str | None, limit: int) -> shapes.Changes:
     with snapshot(call.engine) as connection:
         catalog = clock.incarnation(connection)
-        since = 0 if query.since is None else _since(query.since, catalog)
+        since = 0 if text is None else _since(text, catalog)
         if since > clock.read(connection):
             raise _expired()
-        page = feed.read(connection, since, query.limit)
-        items = render.changes(connection, page.changes)
+        page = feed.read(connection, since, limit, call.owner)
+        items = render.changes(connection, page.changes, call.owner)
     return shapes.Changes(
         items=items, next=cursor.to_text(cursor.FeedCursor(catalog, page.upto)), has_more=page.has_more
     )

@@ -2,7 +2,8 @@
 
 An endpoint names its method, path, the scope it needs, the structs of its query and body, and what it returns. The
 same description makes the OpenAPI document, so the two cannot differ. Bodies and queries are decoded strictly: what
-is not known is refused, never ignored.
+is not known is refused, never ignored. And whatever a person changes here is written into the audit log, without the
+endpoints doing anything for it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from holdfast import ids
 from holdfast.problems import PlacedError
-from sidecar.api import auth
-from sidecar.api.auth import Caller, Scope
+from sidecar.api import auth, trail
+from sidecar.api.auth import PEOPLE, Caller, Scope
 from sidecar.catalog.waiting import Doorbell
 from sidecar.errors import Refused
 
@@ -35,12 +36,18 @@ _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+|\.\.\.)\]")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint's description. ``raw``: it reads the body by itself, within ``body_bytes_max``."""
+    """An endpoint's description.
+
+    ``limited``: readers that are limited to an owner may call it, and are shown what is that owner's alone. ``reads``:
+    it changes nothing, whatever its method. ``raw``: it reads the body by itself, within ``body_bytes_max``.
+    """
 
     method: str
     path: str
     function: Callable[..., Any]
     scope: Scope | None
+    limited: bool
+    reads: bool
     query: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None
     raw: bool
@@ -49,6 +56,11 @@ class Route:
     status: int
     problems: tuple[str, ...]
     headers: tuple[str, ...]
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether what is done here goes into the audit log: all that people change, and who lets an agent in."""
+        return self.scope in (*PEOPLE, Scope.ENROL) and self.method != "GET" and not self.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,21 @@ class Call:
         return self._caller
 
     @property
+    def owner(self) -> str | None:
+        """Whose things alone may be shown to the caller; None: everybody's."""
+        return self.caller.owner
+
+    def may_see(self, owner: str) -> bool:
+        """Whether what belongs to an owner may be shown to the caller."""
+        return self.owner in (None, owner)
+
+    def narrowed(self, owner: str | None) -> str | None:
+        """Whose things a list may show, when the caller asks for this owner's. Raises :class:`Refused`."""
+        if owner is not None and not self.may_see(owner):
+            raise Refused("forbidden", "Your token is limited to another owner's things.")
+        return self.owner if owner is None else owner
+
+    @property
     def agent(self) -> bytes:
         """The agent that is calling."""
         if self.caller.agent is None:
@@ -109,6 +136,8 @@ class Resource(Blueprint):
         path: str,
         *,
         scope: Scope | None,
+        limited: bool = False,
+        reads: bool = False,
         query: type[msgspec.Struct] | None = None,
         body: type[msgspec.Struct] | None = None,
         raw: bool = False,
@@ -127,6 +156,8 @@ class Resource(Blueprint):
                 self._prefix + path,
                 function,
                 scope,
+                limited,
+                reads,
                 query,
                 body,
                 raw,
@@ -199,20 +230,32 @@ def _view(route: Route) -> Callable[..., Response]:
 
     def view(**arguments: Any) -> Response:
         services = services_of(current_app)
-        caller = None
-        if route.scope is not None:
-            caller = auth.authenticate(request, services.engine)
-            auth.check(caller, route.scope)
-        values = {name: _path_value(name, value) for name, value in arguments.items()}
-        query = _query(route.query)
-        if query is not None:
-            values["query"] = query
-        if decoder is not None:
-            values["body"] = decode(decoder, read_body(route.body_bytes_max))
-        answer = route.function(Call(services, caller), **values)
-        return _response(route, answer)
+        caller = None if route.scope is None else auth.authenticate(request, services.engine)
+
+        def read() -> dict[str, Any]:
+            if caller is not None and route.scope is not None:
+                auth.check(caller, route.scope, route.limited)
+            return _values(route, decoder, arguments)
+
+        def act(values: dict[str, Any]) -> Response:
+            return _response(route, route.function(Call(services, caller), **values))
+
+        if caller is None or not route.is_audited:
+            return act(read())
+        return trail.followed(services.engine, caller, route.function.__name__, read, act)
 
     return view
+
+
+def _values(route: Route, decoder: msgspec.json.Decoder[Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What an endpoint is called with. Raises :class:`Refused` when the request does not fit."""
+    values = {name: _path_value(name, value) for name, value in arguments.items()}
+    query = _query(route.query)
+    if query is not None:
+        values["query"] = query
+    if decoder is not None:
+        values["body"] = decode(decoder, read_body(route.body_bytes_max))
+    return values
 
 
 def _path_value(name: str, value: Any) -> Any:

@@ -67,19 +67,21 @@ class _Filters(msgspec.Struct, frozen=True):
     "GET",
     "/libraries",
     scope=Scope.READER,
+    limited=True,
     query=LibraryQuery,
     returns=Page[shapes.Library],
     problems=("bad-cursor", "cursor-expired"),
 )
 def list_libraries(call: Call, query: LibraryQuery) -> Page[shapes.Library]:
     """List libraries."""
+    owner = call.narrowed(query.owner)
     with snapshot(call.engine) as connection:
         rows, cursor = paged(
             connection,
             query,
-            lambda after, limit: libraries.page(connection, query.owner, _id(after), limit),
+            lambda after, limit: libraries.page(connection, owner, _id(after), limit),
             by_id,
-            _Filters("libraries", query.owner),
+            _Filters("libraries", owner),
         )
         return Page(items=render.library_page(connection, rows), next_cursor=cursor)
 
@@ -122,11 +124,20 @@ def create_library(call: Call, body: LibraryBody) -> Answer:
     return Answer(msgspec.Raw(answer.body.encode()), answer.status, headers)
 
 
-@resource.serves("GET", "/libraries/<library>", scope=Scope.READER, returns=shapes.Library, headers=("If-None-Match",))
+@resource.serves(
+    "GET",
+    "/libraries/<library>",
+    scope=Scope.READER,
+    limited=True,
+    returns=shapes.Library,
+    headers=("If-None-Match",),
+)
 def get_library(call: Call, library: bytes) -> Answer:
     """One library."""
     with snapshot(call.engine) as connection:
         found = _shown(connection, library)
+    if not call.may_see(found.owner):
+        raise _not_found()
     headers = {"ETag": conditions.quote(found.revision)}
     if conditions.is_current(call.header("If-None-Match"), found.revision):
         return Answer(status=304, headers=headers)
@@ -195,11 +206,12 @@ def delete_library(call: Call, library: bytes) -> Answer:
     return Answer(job, 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
 
-@resource.serves("GET", "/libraries/<library>/statistics", scope=Scope.READER, returns=Statistics)
+@resource.serves("GET", "/libraries/<library>/statistics", scope=Scope.READER, limited=True, returns=Statistics)
 def library_statistics(call: Call, library: bytes) -> Statistics:
     """Photos, videos, bytes, and counts by status and availability."""
     with snapshot(call.engine) as connection:
-        if libraries.get(connection, library) is None:
+        row = libraries.get(connection, library)
+        if row is None or not call.may_see(row.owner):
             raise _not_found()
         return statistics.of_library(connection, library)
 

@@ -84,6 +84,8 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.scope is not None:
         operation["security"] = [{"bearer": []}, {"key": []}]
         operation["x-scope"] = route.scope.value
+        operation["x-owner-limited"] = route.limited
+        operation["x-audited"] = route.is_audited
     body = Report if route.raw else route.body
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(body)}}}

@@ -31,6 +31,7 @@ TYPES: dict[str, ProblemType] = {
     "stream-diverged": ProblemType(409, "The report differs from the one applied"),
     "agent-name-taken": ProblemType(409, "The name belongs to another agent"),
     "hold-changed": ProblemType(409, "The hold is another set by now"),
+    "not-rotatable": ProblemType(409, "The token cannot be given another secret"),
     "hold-closed": ProblemType(409, "The hold was decided about already"),
     "job-not-cancellable": ProblemType(409, "The job cannot be cancelled"),
     "cursor-expired": ProblemType(410, "The cursor is of another catalog"),
@@ -46,10 +47,24 @@ TYPES: dict[str, ProblemType] = {
 }
 
 
-def make(code: str, detail: str, errors: list[PlacedError] | None = None, expected: int | None = None) -> Problem:
+def make(
+    code: str,
+    detail: str,
+    errors: list[PlacedError] | None = None,
+    expected: int | None = None,
+    digest: str | None = None,
+) -> Problem:
     """A problem of a known kind."""
     status, title = TYPES[code]
-    return Problem(type=DOCS + code, title=title, status=status, detail=detail, errors=errors or [], expected=expected)
+    return Problem(
+        type=DOCS + code,
+        title=title,
+        status=status,
+        detail=detail,
+        errors=errors or [],
+        expected=expected,
+        digest=digest,
+    )
 
 
 def respond(problem: Problem, retry_after_s: int | None = None) -> Response:

@@ -11,8 +11,9 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from holdfast import ids
+from holdfast.problems import PlacedError
 from sidecar.api import render, shapes
-from sidecar.api.auth import Scope
+from sidecar.api.auth import PEOPLE, Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
 from sidecar.catalog import tokens
@@ -22,12 +23,22 @@ from sidecar.errors import Refused
 
 resource = Resource("tokens")
 
+OVERLAP_MAX_S = 7 * 86_400
+
 
 class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to make. Tokens of agents are made by enrolling, with a token of scope ``enrol``."""
+    """A token to make. Tokens of agents are made by enrolling, with a token of scope ``enrol``. A reader with an
+    ``owner`` sees their libraries, assets and volumes, and nothing else."""
 
     scope: Literal["enrol", "reader", "operator", "admin"]
     name: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\S")]
+    owner: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")] | None = None
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how many seconds the secret before stays good as well: as long as it takes to hand the new one over."""
+
+    overlap_s: Annotated[int, Meta(ge=0, le=OVERLAP_MAX_S)] = 3600
 
 
 @resource.serves(
@@ -54,16 +65,49 @@ def list_tokens(call: Call, query: PageQuery) -> Page[shapes.Token]:
 @resource.serves("POST", "/tokens", scope=Scope.ADMIN, body=TokenBody, returns=shapes.NewToken, status=201)
 def create_token(call: Call, body: TokenBody) -> Answer:
     """Make a token. Its text is in this answer and nowhere else."""
+    if body.owner is not None and body.scope != "reader":
+        errors = [PlacedError("/owner", "Only a reader can be limited to an owner.")]
+        raise Refused("invalid-body", "The token cannot be like this, see the errors.", errors=errors)
+    owner = None if body.owner is None else body.owner.strip()
     now = now_us()
     new_id, secret = ids.new(now // 1000, os.urandom(10)), secrets.token_bytes(tokens.SECRET_BYTES)
 
     def work(connection: Connection) -> str:
-        return tokens.create(connection, new_id=new_id, secret=secret, name=body.name, scope=body.scope, now=now)
+        return tokens.create(
+            connection, new_id=new_id, secret=secret, name=body.name, scope=body.scope, now=now, owner=owner
+        )
 
     text = transact(call.engine, work)
-    made = shapes.NewToken(id=ids.to_text("token", new_id), name=body.name, scope=body.scope, token=text)
+    token = ids.to_text("token", new_id)
+    made = shapes.NewToken(id=token, name=body.name, scope=body.scope, owner=owner, token=text)
     # No cache on the way may keep it.
-    return Answer(made, 201, {"Location": f"/api/v1/tokens/{made.id}", "Cache-Control": "no-store"})
+    return Answer(made, 201, {"Location": f"/api/v1/tokens/{token}", "Cache-Control": "no-store"})
+
+
+@resource.serves(
+    "POST",
+    "/tokens/<token>/rotate",
+    scope=Scope.ADMIN,
+    body=Rotation,
+    returns=shapes.NewToken,
+    problems=("not-rotatable",),
+)
+def rotate_token(call: Call, token: bytes, body: Rotation) -> Answer:
+    """Give a token another secret; for a while the one before stays good, so that nobody is locked out meanwhile."""
+    secret, now = secrets.token_bytes(tokens.SECRET_BYTES), now_us()
+
+    def work(connection: Connection) -> shapes.NewToken:
+        row = tokens.lock(connection, token)
+        if row is None:
+            raise Refused("not-found", "There is no such token, or it is revoked.")
+        if row.scope not in PEOPLE:
+            raise Refused("not-rotatable", "Only tokens of people can be rotated. Enrol the agent again instead.")
+        text = tokens.rotate(connection, token, secret, now, body.overlap_s * 1_000_000)
+        return shapes.NewToken(
+            id=ids.to_text("token", token), name=row.name, scope=row.scope, owner=row.owner, token=text
+        )
+
+    return Answer(transact(call.engine, work), headers={"Cache-Control": "no-store"})
 
 
 @resource.serves("GET", "/tokens/<token>", scope=Scope.ADMIN, returns=shapes.Token)

@@ -8,7 +8,8 @@ from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource
 from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
 from sidecar.catalog import volumes
-from sidecar.catalog.engine import snapshot
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
 
 resource = Resource("volumes")
@@ -17,34 +18,55 @@ _LAST_ID = b"\xff" * ids.ID_BYTES
 _CURSORS = ("bad-cursor", "cursor-expired")
 
 
-@resource.serves("GET", "/volumes", scope=Scope.READER, query=PageQuery, returns=Page[shapes.Volume], problems=_CURSORS)
+@resource.serves(
+    "GET",
+    "/volumes",
+    scope=Scope.READER,
+    limited=True,
+    query=PageQuery,
+    returns=Page[shapes.Volume],
+    problems=_CURSORS,
+)
 def list_volumes(call: Call, query: PageQuery) -> Page[shapes.Volume]:
-    """List volumes."""
+    """List volumes.
+
+    A reader that is limited to an owner sees those that the owner's libraries are on, with the owner's count of assets.
+    """
     with snapshot(call.engine) as connection:
         rows, cursor = paged(
             connection,
             query,
-            after_id(lambda after, limit: volumes.page(connection, after, limit)),
+            after_id(lambda after, limit: volumes.page(connection, after, limit, call.owner)),
             by_id,
             ById("volumes"),
         )
-        return Page(items=render.volume_page(connection, rows), next_cursor=cursor)
+        return Page(items=render.volume_page(connection, rows, call.owner), next_cursor=cursor)
 
 
-@resource.serves("GET", "/volumes/<volume>", scope=Scope.READER, returns=shapes.Volume)
+@resource.serves("GET", "/volumes/<volume>", scope=Scope.READER, limited=True, returns=shapes.Volume)
 def get_volume(call: Call, volume: bytes) -> shapes.Volume:
     """One volume."""
     with snapshot(call.engine) as connection:
-        row = volumes.get(connection, volume)
+        row = volumes.get(connection, volume, call.owner)
         if row is None:
             raise Refused("not-found", "There is no such volume.")
-        return render.volume_page(connection, [row])[0]
+        return render.volume_page(connection, [row], call.owner)[0]
+
+
+@resource.serves("POST", "/volumes/<volume>/recheck", scope=Scope.OPERATOR, returns=shapes.Volume, status=202)
+def recheck_volume(call: Call, volume: bytes) -> shapes.Volume:
+    """Have the agent look at all of a volume again, as soon as it is there. What the catalog believes and is not there
+    is proven absent anew, and judged anew: also what was dismissed in a hold. Nothing changes by this alone."""
+    if not transact(call.engine, lambda connection: volumes.look_again(connection, volume, now_us())):
+        raise Refused("not-found", "There is no such volume.")
+    return get_volume(call, volume)
 
 
 @resource.serves(
     "GET",
     "/volumes/<volume>/history",
     scope=Scope.READER,
+    limited=True,
     query=PageQuery,
     returns=Page[shapes.VolumeTransition],
     problems=_CURSORS,
@@ -52,7 +74,7 @@ def get_volume(call: Call, volume: bytes) -> shapes.Volume:
 def volume_history(call: Call, volume: bytes, query: PageQuery) -> Page[shapes.VolumeTransition]:
     """Every change of state, the newest first."""
     with snapshot(call.engine) as connection:
-        if volumes.get(connection, volume) is None:
+        if volumes.get(connection, volume, call.owner) is None:
             raise Refused("not-found", "There is no such volume.")
         rows, cursor = paged(
             connection,

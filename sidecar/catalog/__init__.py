@@ -15,9 +15,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.errors import CatalogUnavailable, SchemaMismatch
+from sidecar.errors import CatalogUnavailable, MigrationBrokenOff, SchemaMismatch
 
 # Altering a table of ten million rows takes minutes.
 _MIGRATION_WAIT_S = 600
@@ -26,7 +27,8 @@ _MIGRATION_WAIT_S = 600
 def migrate(engine: Engine) -> None:
     """Bring the schema up to date; an empty database gets all of it, and its incarnation.
 
-    Raises :class:`SchemaMismatch` when the database was made by a newer version of the program.
+    One that was broken off goes on where it stopped. Raises :class:`SchemaMismatch` when the database was made by a
+    newer version of the program, and :class:`MigrationBrokenOff` when the database refuses a step.
     """
 
     def work(connection: Connection) -> None:
@@ -37,7 +39,13 @@ def migrate(engine: Engine) -> None:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
 
-    transact(engine, work)
+    try:
+        transact(engine, work)
+    except DBAPIError as error:
+        raise MigrationBrokenOff(
+            f"The schema could not be brought up to date: {error.orig}. No row was lost. Mend the cause, then run"
+            " 'holdfast-sidecar migrate' again; it goes on where it stopped."
+        ) from error
 
 
 def is_current(engine: Engine) -> bool:

@@ -59,11 +59,12 @@ def enrol(connection: Connection, request: EnrolRequest, token: bytes, new_id: b
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What a heartbeat is answered with: the revision of the agent's assignment, and the fences of the volumes of
-    which it is the writer."""
+    """What a heartbeat is answered with: the revision of the agent's assignment, the fences of the volumes of which it
+    is the writer, and the versions of what was heard later than what it says."""
 
     revision: int
     grants: dict[bytes, int]
+    overtaken: dict[bytes, int]
 
 
 def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int, entropy: bytes) -> Answered:
@@ -75,7 +76,7 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     was_silent = row.silent_since is not None
     aliases = volumes.aliases(connection, agent_id, beat.volumes)
     statuses = [one for one in beat.volumes if ids.from_text("volume", one.volume) not in aliases]
-    moves, steady = volumes.compare(connection, agent_id, statuses, accept_any_version=was_silent, now=now)
+    moves, steady, overtaken = volumes.compare(connection, agent_id, statuses, accept_any_version=was_silent, now=now)
     volumes.credit(connection, steady, 0 if was_silent else credited_us(row.last_seen, now))
     bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves}, aliases)
     touched = sorted({one.library for one in bound})
@@ -107,7 +108,7 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
         values |= {"silent_since": None, **feed("agent.back", changes, now)}
     connection.execute(update(agent).where(agent.c.id == agent_id).values(values))
     reported = {raw for one in statuses if (raw := ids.from_text("volume", one.volume))}
-    return Answered(revision, volumes.grants(connection, agent_id, reported) if reported else {})
+    return Answered(revision, volumes.grants(connection, agent_id, reported) if reported else {}, overtaken)
 
 
 def fall_silent(connection: Connection, agent_id: bytes, heartbeats: int, now: int, entropy: bytes) -> bool:

@@ -43,6 +43,7 @@ def decide(connection: Connection, hold_id: bytes, digest: bytes, state: HoldSta
             "hold-changed",
             f"The hold is another set of files than the one you looked at; it has {one.files:,} now. Nothing was"
             " decided. Look at it again, then decide about what it is now.",
+            digest=one.digest.hex(),
         )
     if one.state is state:
         return one

@@ -19,7 +19,10 @@ from sidecar.catalog.holds import Held, LockedHold
 from sidecar.guard import Judgement, Place, Suspect, Tally, balance, is_shifted, judge, went_back
 from sidecar.holds import HoldKind, HoldReason, HoldState, branch_of, top_of
 from sidecar.policy import Policy
-from sidecar.reconcile import ABSENT, Now, Outcome, Transition, Write
+from sidecar.reconcile import ABSENT, RENAMED_AWAY, Now, Outcome, Transition, Write
+
+# What a loss is, of the reasons why an asset is missing. The others have lost their path to a file that is there.
+_LOSSES = (ABSENT, RENAMED_AWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _suspects(outcome: Outcome, before: Mapping[bytes, Asset], scene: Scene) -> 
         if was is None or not is_there(was):
             continue
         directory = top_of(scene.roots.get(after.import_path, b""), after.path)
-        if status(after) is Status.MISSING and last[after.id].reason == ABSENT:
+        if status(after) is Status.MISSING and after.claims and last[after.id].reason in _LOSSES:
             observation = scene.report.observations[last[after.id].source]
             back = isinstance(observation, Absent) and went_back(observation.proof)
             found[after.id] = Suspect(after.id, HoldKind.ABSENT, directory, back)
@@ -189,7 +192,7 @@ class _Watch:
             hold = self._hold(place, one.kind, verdict.reasons[place, one.kind])
             row, branch = self._row(one, write, hold.id, None)
             hold.add(row, branch)
-        elif one.kind is HoldKind.ABSENT and grace_us:
+        elif grace_us and isinstance(self._scene.report.observations[write.source], Absent):
             row, _ = self._row(one, write, None, self._scene.now.online_us + grace_us)
         else:
             return

@@ -160,6 +160,15 @@ def owned_by(connection: Connection, owner: str) -> list[bytes]:
     return list(connection.execute(select(library.c.id).where(library.c.owner == owner)).scalars())
 
 
+def volumes_of(connection: Connection, owner: str) -> list[bytes]:
+    """The ids of all volumes that an owner's libraries are on, or are shown through."""
+    places = select(import_path.c.volume_id, import_path.c.via_volume_id).join(
+        library, library.c.id == import_path.c.library_id
+    )
+    rows = connection.execute(places.where(library.c.owner == owner).distinct())
+    return sorted({one for row in rows for one in row if one is not None})
+
+
 def _change_import_paths(
     connection: Connection,
     library_id: bytes,

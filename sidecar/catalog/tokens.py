@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, token
@@ -35,22 +35,38 @@ def create(
     scope: str,
     now: int,
     agent_id: bytes | None = None,
+    owner: str | None = None,
 ) -> str:
-    """Make a token from :data:`SECRET_BYTES` random bytes. Returns its text, which is nowhere stored."""
+    """Make a token from :data:`SECRET_BYTES` random bytes. Returns its text, which is nowhere stored. ``owner``: it is
+    limited to what belongs to them."""
     text = spell(secret)
-    row = {"id": new_id, "digest": digest(text), "name": name, "scope": scope, "agent_id": agent_id}
+    row = {"id": new_id, "digest": digest(text), "name": name, "scope": scope, "agent_id": agent_id, "owner": owner}
     connection.execute(token.insert().values({**row, "created_at": now}))
     return text
 
 
-def find(connection: Connection, text: str) -> AnyRow | None:
-    """The token with this text, if it is good."""
-    chosen = (
-        select(token.c.id, token.c.name, token.c.scope, token.c.agent_id, token.c.used_at)
-        .outerjoin(agent, agent.c.id == token.c.agent_id)
-        .where(token.c.digest == digest(text), token.c.revoked_at.is_(None), agent.c.revoked_at.is_(None))
-    )
-    return connection.execute(chosen).one_or_none()
+def find(connection: Connection, text: str, now: int) -> AnyRow | None:
+    """The token with this text, if it is good; for a while after a rotation also by its text before."""
+    wanted = digest(text)
+    before = and_(token.c.previous_digest == wanted, token.c.previous_until > now)
+    return _find(connection, token.c.digest == wanted) or _find(connection, before)
+
+
+def rotate(connection: Connection, token_id: bytes, secret: bytes, now: int, overlap_us: int) -> str:
+    """Give a token that was locked another secret; the one before opens for ``overlap_us`` more. Returns the text."""
+    text = spell(secret)
+    values = {"previous_digest": token.c.digest, "previous_until": now + overlap_us}
+    # Two statements: MySQL would put the new digest into both columns of one.
+    other = token.c.digest != digest(text)  # a transaction may be run after itself
+    connection.execute(update(token).where(token.c.id == token_id, other).values(values))
+    connection.execute(update(token).where(token.c.id == token_id).values(digest=digest(text)))
+    return text
+
+
+def lock(connection: Connection, token_id: bytes) -> AnyRow | None:
+    """Lock a good token until the transaction ends. None when there is none."""
+    good = (token.c.id == token_id, token.c.revoked_at.is_(None))
+    return connection.execute(_shown().where(*good).with_for_update()).one_or_none()
 
 
 def use_up(connection: Connection, token_id: bytes, now: int) -> bool:
@@ -87,7 +103,18 @@ def _shown() -> Any:
         token.c.name,
         token.c.scope,
         token.c.agent_id,
+        token.c.owner,
         token.c.created_at,
         token.c.used_at,
         token.c.revoked_at,
+        token.c.previous_until,
     )
+
+
+def _find(connection: Connection, condition: ColumnElement[bool]) -> AnyRow | None:
+    chosen = (
+        select(token.c.id, token.c.name, token.c.scope, token.c.agent_id, token.c.owner, token.c.used_at)
+        .outerjoin(agent, agent.c.id == token.c.agent_id)
+        .where(condition, token.c.revoked_at.is_(None), agent.c.revoked_at.is_(None))
+    )
+    return connection.execute(chosen).one_or_none()

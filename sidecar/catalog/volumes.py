@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from holdfast import paths
 from holdfast.ids import from_text
 from holdfast.volumes import Identity, Reason, VolumeState, VolumeStatus, is_portable, is_same_storage, sentence
 from sidecar import writers
+from sidecar.catalog import libraries
 from sidecar.catalog.clock import feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, asset, import_path, scan, volume, volume_agent, volume_transition
@@ -68,10 +69,12 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Compared(NamedTuple):
-    """What a heartbeat says that is new, and the volumes that were online then and now, in one epoch."""
+    """What a heartbeat says that is new, the volumes that were online then and now, in one epoch, and those of which
+    this agent was heard to say something later, with the version of that."""
 
     moves: list[Move]
     steady: list[bytes]
+    overtaken: dict[bytes, int]
 
 
 def compare(
@@ -86,6 +89,7 @@ def compare(
     rows, heard, fences = _locked(connection, reported)
     moves: list[Move] = []
     steady = []
+    overtaken = {}
     for raw, status in reported.items():
         row, said = rows.get(raw), _said(status)
         before = heard.get(raw, {}).get(agent_id)
@@ -93,10 +97,12 @@ def compare(
         if row is not None and row.agent_id == agent_id and not is_late and _is_steady(row, said):
             steady.append(raw)
         if before is not None and not accept_any_version and status.version <= before["version"]:
+            if is_late or any(said[name] != before[name] for name in _SAID if name not in _FIGURES):
+                overtaken[raw] = int(before["version"])
             said = before | ({} if is_late else {name: said[name] for name in _FIGURES})
         raised = writers.raised(fences.get(raw, 0), now)
         moves += _moved(raw, row, heard.get(raw, {}), agent_id, said, raised)
-    return Compared(moves, steady)
+    return Compared(moves, steady, overtaken)
 
 
 def credit(connection: Connection, volume_ids: Sequence[bytes], online_us: int) -> None:
@@ -182,6 +188,23 @@ def check_writer(connection: Connection, volume_id: bytes, agent_id: bytes, fenc
     return row
 
 
+def look_again(connection: Connection, volume_id: bytes, now: int) -> bool:
+    """Have the writer of a volume look at all of it again, by ending its grant. False when there is no such volume.
+
+    With its next grant it begins anew, with what the catalog believes; whatever of that is not there is proven absent
+    anew, or found. Nothing changes by this alone.
+    """
+    row = connection.execute(select(volume.c.agent_id).where(volume.c.id == volume_id).with_for_update()).one_or_none()
+    if row is None:
+        return False
+    fences = select(func.max(volume_agent.c.fence)).where(volume_agent.c.volume_id == volume_id)
+    highest: int = connection.execute(fences).scalar_one()
+    mine = (volume_agent.c.volume_id == volume_id, volume_agent.c.agent_id == row.agent_id)
+    raised = writers.raised(highest, now)
+    connection.execute(update(volume_agent).where(*mine).values(fence=raised))
+    return True
+
+
 def is_of(connection: Connection, volume_id: bytes, agent_id: bytes) -> bool:
     """Whether this volume is known, and seen by this agent."""
     mine = (volume_agent.c.volume_id == volume_id, volume_agent.c.agent_id == agent_id)
@@ -231,14 +254,16 @@ def aliases(connection: Connection, agent_id: bytes, statuses: Iterable[VolumeSt
     }
 
 
-def get(connection: Connection, volume_id: bytes) -> AnyRow | None:
-    """One volume."""
-    return connection.execute(select(volume).where(volume.c.id == volume_id)).one_or_none()
+def get(connection: Connection, volume_id: bytes, owner: str | None = None) -> AnyRow | None:
+    """One volume; of those that an owner's libraries are on, if one is given."""
+    chosen = select(volume).where(volume.c.id == volume_id, *_of_owner(connection, owner))
+    return connection.execute(chosen).one_or_none()
 
 
-def page(connection: Connection, after: bytes, limit: int) -> Sequence[AnyRow]:
-    """Volumes in the order of their ids."""
-    return connection.execute(select(volume).where(volume.c.id > after).order_by(volume.c.id).limit(limit)).all()
+def page(connection: Connection, after: bytes, limit: int, owner: str | None = None) -> Sequence[AnyRow]:
+    """Volumes in the order of their ids; those that an owner's libraries are on, if one is given."""
+    chosen = select(volume).where(volume.c.id > after, *_of_owner(connection, owner))
+    return connection.execute(chosen.order_by(volume.c.id).limit(limit)).all()
 
 
 def history(connection: Connection, volume_id: bytes, before: bytes, limit: int) -> Sequence[AnyRow]:
@@ -249,10 +274,13 @@ def history(connection: Connection, volume_id: bytes, before: bytes, limit: int)
     return connection.execute(chosen.order_by(volume_transition.c.id.desc()).limit(limit)).all()
 
 
-def asset_counts(connection: Connection, volume_ids: Sequence[bytes]) -> dict[bytes, int]:
-    """How many assets each volume has that hold a path on it. Read off the index that keeps paths unique."""
+def asset_counts(connection: Connection, volume_ids: Sequence[bytes], owner: str | None = None) -> dict[bytes, int]:
+    """How many assets (of an owner) each volume has that hold a path on it. Read off the index that keeps paths
+    unique."""
     found = dict.fromkeys(volume_ids, 0)
     scopes = select(import_path.c.library_id, import_path.c.volume_id).where(import_path.c.volume_id.in_(volume_ids))
+    if owner is not None:
+        scopes = scopes.where(import_path.c.library_id.in_(libraries.owned_by(connection, owner)))
     for library_id, volume_id in connection.execute(scopes.distinct()).all() if volume_ids else ():
         counted = select(func.count()).where(
             asset.c.library_id == library_id, asset.c.volume_id == volume_id, asset.c.path_key.is_not(None)
@@ -269,6 +297,11 @@ def last_scans(connection: Connection, volume_ids: Sequence[bytes]) -> dict[byte
         .group_by(scan.c.volume_id)
     )
     return {row[0]: row[1] for row in connection.execute(ended)} if volume_ids else {}
+
+
+def _of_owner(connection: Connection, owner: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an owner's libraries are on a volume, or are shown through it; none without an owner."""
+    return [] if owner is None else [volume.c.id.in_(libraries.volumes_of(connection, owner))]
 
 
 def _is_steady(row: AnyRow, said: Said) -> bool:

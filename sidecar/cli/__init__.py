@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from holdfast import __version__
+from sidecar.cli.audit import audit
 from sidecar.cli.check_config import check_config
 from sidecar.cli.explain import explain
 from sidecar.cli.holds import holds
@@ -16,6 +17,7 @@ from sidecar.cli.openapi import openapi
 from sidecar.cli.promote import promote
 from sidecar.cli.restored import restored
 from sidecar.cli.serve import serve
+from sidecar.cli.settings import settings_group
 from sidecar.cli.tokens import tokens
 from sidecar.cli.worker import worker
 
@@ -26,5 +28,18 @@ def main() -> None:
     """Keeps the catalog of assets beside a photo server."""
 
 
-for _verb in (serve, worker, migrate, promote, restored, holds, explain, tokens, openapi, check_config):
+for _verb in (
+    serve,
+    worker,
+    migrate,
+    promote,
+    restored,
+    holds,
+    explain,
+    settings_group,
+    tokens,
+    audit,
+    openapi,
+    check_config,
+):
     main.add_command(_verb)

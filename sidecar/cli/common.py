@@ -6,21 +6,29 @@ import contextlib
 import functools
 import logging
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
+import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from sidecar import config
-from sidecar.catalog.engine import connect
+from sidecar.api.problems import TYPES
+from sidecar.catalog import audit
+from sidecar.catalog.audit import Deed, Outcome
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import connect, transact
 from sidecar.config import Config
-from sidecar.errors import CatalogError, ConfigError
+from sidecar.errors import CatalogError, ConfigError, Refused
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
+# Who did it, where nobody sent a token.
+CONSOLE = "the command line"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +72,31 @@ def opened(settings: Config) -> Iterator[Engine]:
         engine.dispose()
 
 
+@contextlib.contextmanager
+def audited(engine: Engine, action: str, target: str = "", **values: object) -> Iterator[None]:
+    """Write into the audit log what a person does at the command line, and what came of it. ``action`` is what the
+    REST API calls the same."""
+    now = now_us()
+    entry = audit.new_entry(now)
+    body = msgspec.json.encode(values).decode() if values else ""
+    deed = Deed(None, f"{CONSOLE}, {_user()}", "console", action, target, body)
+    transact(engine, lambda connection: audit.begin(connection, deed, entry, now))
+    outcome = Outcome(500, "internal")
+    try:
+        yield
+        outcome = Outcome(200)
+    except Refused as refused:
+        outcome = Outcome(TYPES[refused.code].status, refused.code)
+        raise
+    finally:
+        transact(engine, lambda connection: audit.end(connection, entry, outcome))
+
+
+def clean(text: str) -> str:
+    """A text that a terminal obeys in nothing: names may hold its sequences."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def make_state_dir(settings: Config) -> None:
     """Make the state directory, and whatever else this process makes, for its owner only."""
     os.umask(0o077)
@@ -94,3 +127,11 @@ def write_secret(path: str, text: str) -> None:
         os.link(draft, path)
     finally:
         os.unlink(draft)
+
+
+def _user() -> str:
+    """The person at the command line, as the system knows them: who logged in, before any sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

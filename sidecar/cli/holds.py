@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import click
@@ -13,18 +13,17 @@ from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar.api import render, shapes
-from sidecar.catalog import deciding
+from sidecar.catalog import deciding, volumes
 from sidecar.catalog import holds as catalog_holds
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import catalog_options, opened
+from sidecar.cli.common import CONSOLE, audited, catalog_options, clean, opened
 from sidecar.config import Config
 from sidecar.errors import Refused
 from sidecar.holds import HoldState
 
 _PAGE = 500
 _LAST_ID = b"\xff" * ids.ID_BYTES
-_BY = "the command line"
 
 _json = click.option("--json", "as_json", is_flag=True, help="As JSON, like the REST API.")
 _digest = click.option("--digest", required=True, metavar="DIGEST", help="The digest of the set, as `show` tells it.")
@@ -50,7 +49,7 @@ def list_holds(settings: Config, every: bool, as_json: bool) -> None:
         click.echo("There are no holds." if every else "There are no open holds: nothing waits for you.")
         return
     for one in found:
-        click.echo(f"{one.id}  {one.state:<9}  {_moment(one.opened_at)}  {_clean(one.summary)}")
+        click.echo(f"{one.id}  {one.state:<9}  {_moment(one.opened_at)}  {clean(one.summary)}")
     click.echo(f"\nLook at one with:  holdfast-sidecar holds show {found[0].id}")
 
 
@@ -89,6 +88,22 @@ def dismiss(settings: Config, hold: str, digest: str) -> None:
     click.echo(f"Dismissed: {_files(one.files)} stay as they were.")
 
 
+@holds.command()
+@click.argument("hold")
+@catalog_options
+def recheck(settings: Config, hold: str) -> None:
+    """Have the volume of a hold looked at again, such as after it was dismissed by mistake.
+
+    Nothing changes by this alone. The agent scans the volume as soon as it is there; what the catalog believes and is
+    not there is proven absent anew, and more than may go without asking is held again.
+    """
+    key = _id(hold)
+    with opened(settings) as engine:
+        volume = ids.from_text("volume", _details(engine, key).volume_id)
+        transact(engine, lambda connection: volumes.look_again(connection, volume or b"", now_us()))
+    click.echo("The volume will be looked at again, as soon as its agent is heard from and the storage is there.")
+
+
 def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shapes.HoldDetails:
     """Decide, and carry it out before returning."""
     key = _id(hold)
@@ -97,8 +112,10 @@ def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shape
     except ValueError:
         raw = b""
     with opened(settings) as engine:
+        what = "approve_hold" if state is HoldState.APPROVED else "dismiss_hold"
         try:
-            transact(engine, lambda connection: deciding.decide(connection, key, raw, state, _BY, now_us()))
+            with audited(engine, what, hold, digest=digest):
+                transact(engine, lambda connection: deciding.decide(connection, key, raw, state, CONSOLE, now_us()))
         except Refused as refused:
             _refuse(refused.detail)
         while transact(engine, lambda connection: deciding.carry_out(connection, key, now_us(), os.urandom(10))):
@@ -109,13 +126,13 @@ def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shape
 def _told(one: shapes.HoldDetails) -> list[str]:
     """A hold as people read it."""
     lines = [
-        _clean(one.summary),
+        clean(one.summary),
         one.advice,
         "",
         f"  hold      {one.id}",
-        f"  state     {one.state}{f', by {_clean(one.closed_by)}' if one.closed_by else ''}",
+        f"  state     {one.state}{f', by {clean(one.closed_by)}' if one.closed_by else ''}",
         f"  reason    {one.reason}",
-        f"  volume    {_clean(one.volume_label)}  {one.volume_id}",
+        f"  volume    {clean(one.volume_label)}  {one.volume_id}",
         f"  files     {one.files:,}, {one.bytes:,} bytes",
         f"  opened    {_moment(one.opened_at)}",
         f"  digest    {one.digest}",
@@ -125,14 +142,24 @@ def _told(one: shapes.HoldDetails) -> list[str]:
     if one.directories:
         width = max(len(f"{branch.files:,}") for branch in one.directories)
         lines += ["", "In these directories:"]
-        lines += [f"  {branch.files:>{width},}  {_clean(branch.directory) or '.'}/" for branch in one.directories]
+        lines += [f"  {branch.files:>{width},}  {clean(branch.directory) or '.'}/" for branch in one.directories]
         lines += ["  and more"] if one.has_more_directories else []
     if one.examples:
-        lines += ["", "Such as:", *(f"  {_clean(path)}" for path in one.examples)]
+        lines += ["", "Such as:", *(f"  {clean(path)}" for path in one.examples)]
+    if one.evidence is not None:
+        lines += ["", "How it is known, of the first of these:"]
+        lines += [f"  {clean(sentence)}" for sentence in _known(one.evidence)]
     if one.state is HoldState.OPEN:
         command = f"{one.id} --digest {one.digest}"
         lines += ["", f"  holdfast-sidecar holds approve {command}", f"  holdfast-sidecar holds dismiss {command}"]
     return lines
+
+
+def _known(evidence: shapes.Evidence) -> list[str]:
+    """What the storage was, when it was looked at, why that proves anything, and who told."""
+    at = datetime.fromtimestamp(evidence.made_at, UTC)
+    told = f"It was told on {_moment(at)}, in report {evidence.sequence} of {evidence.journal}."
+    return [*evidence.why, told]
 
 
 def _all(connection: Connection, state: HoldState | None) -> list[shapes.Hold]:
@@ -175,8 +202,3 @@ def _files(count: int) -> str:
 
 def _moment(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
-
-
-def _clean(text: str) -> str:
-    """A name may hold sequences that a terminal obeys."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

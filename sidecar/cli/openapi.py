@@ -7,10 +7,15 @@ import msgspec
 
 from sidecar.api import RESOURCES
 from sidecar.api.openapi import document
+from sidecar.api.reference import markdown
 
 
 @click.command()
-def openapi() -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="For people, as in docs/api.md.")
+def openapi(as_markdown: bool) -> None:
     """Print the description of the REST API, as OpenAPI 3.1."""
-    routes = [route for resource in RESOURCES for route in resource.routes]
-    click.echo(msgspec.json.format(msgspec.json.encode(document(routes)), indent=2).decode())
+    described = document([route for resource in RESOURCES for route in resource.routes])
+    if as_markdown:
+        click.echo(markdown(described), nl=False)
+        return
+    click.echo(msgspec.json.format(msgspec.json.encode(described), indent=2).decode())

@@ -11,7 +11,7 @@ from sidecar import catalog
 from sidecar.catalog import clock
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import transact
-from sidecar.cli.common import catalog_options, opened
+from sidecar.cli.common import audited, catalog_options, opened
 from sidecar.config import Config
 
 
@@ -26,5 +26,6 @@ def restored(settings: Config) -> None:
     incarnation = ids.new(now_us() // 1000, os.urandom(10))
     with opened(settings) as engine:
         catalog.migrate(engine)
-        transact(engine, lambda connection: clock.renew(connection, incarnation))
+        with audited(engine, "restored", ids.to_text("catalog", incarnation)):
+            transact(engine, lambda connection: clock.renew(connection, incarnation))
     click.echo(f"The catalog is {ids.to_text('catalog', incarnation)} from now on. Start the sidecar again.")

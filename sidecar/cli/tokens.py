@@ -1,4 +1,4 @@
-"""``holdfast-sidecar tokens``: make, list and revoke tokens."""
+"""``holdfast-sidecar tokens``: make, list, rotate and revoke tokens."""
 
 from __future__ import annotations
 
@@ -7,47 +7,76 @@ import secrets
 import sys
 
 import click
+from sqlalchemy import Connection
 
 from holdfast import ids
+from sidecar.api.auth import PEOPLE
 from sidecar.api.shapes import moment
 from sidecar.catalog import tokens as catalog_tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import catalog_options, opened, write_secret
+from sidecar.cli.common import audited, catalog_options, opened, write_secret
 from sidecar.config import Config
+from sidecar.errors import Refused
 
 _PAGE = 500
 
 
 @click.group()
 def tokens() -> None:
-    """Make, list and revoke tokens."""
+    """Make, list, rotate and revoke tokens."""
 
 
 @tokens.command()
 @click.option("--scope", type=click.Choice(["enrol", "reader", "operator", "admin"]), required=True)
 @click.option("--name", required=True, help="What it is for, in your own words.")
+@click.option("--owner", help="Limit a reader to what belongs to this owner.")
 @click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
 @catalog_options
-def create(settings: Config, scope: str, name: str, path: str | None) -> None:
+def create(settings: Config, scope: str, name: str, owner: str | None, path: str | None) -> None:
     """Make a token. It is shown this once."""
+    if owner is not None and (scope != "reader" or not owner.strip()):
+        click.echo("--owner limits a reader to one owner, who has a name.", err=True)
+        sys.exit(os.EX_USAGE)
     now = now_us()
     new_id, secret = ids.new(now // 1000, os.urandom(10)), secrets.token_bytes(catalog_tokens.SECRET_BYTES)
-    if path is not None:
-        # Before the token is made: one that cannot be written down would be lost.
-        try:
-            write_secret(path, catalog_tokens.spell(secret))
-        except OSError as error:
-            click.echo(f"{path}: {os.strerror(error.errno or 0)}", err=True)
-            sys.exit(os.EX_CANTCREAT)
-    with opened(settings) as engine:
+    _write_down(path, secret)
+    token = ids.to_text("token", new_id)
+    with opened(settings) as engine, audited(engine, "create_token", token, scope=scope, name=name, owner=owner):
         text = transact(
             engine,
             lambda connection: catalog_tokens.create(
-                connection, new_id=new_id, secret=secret, name=name, scope=scope, now=now
+                connection, new_id=new_id, secret=secret, name=name, scope=scope, now=now, owner=owner
             ),
         )
-    click.echo(ids.to_text("token", new_id) if path is not None else text)
+    click.echo(token if path is not None else text)
+
+
+@tokens.command()
+@click.argument("token")
+@click.option("--overlap", "overlap_s", type=click.IntRange(0), default=3600, show_default=True, metavar="SECONDS")
+@click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
+@catalog_options
+def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> None:
+    """Give a token another secret. The one before stays good for SECONDS more."""
+    raw, secret = ids.from_text("token", token), secrets.token_bytes(catalog_tokens.SECRET_BYTES)
+
+    def work(connection: Connection) -> str | None:
+        row = catalog_tokens.lock(connection, raw or b"")
+        if row is None or row.scope not in PEOPLE:
+            return None
+        return catalog_tokens.rotate(connection, row.id, secret, now_us(), overlap_s * 1_000_000)
+
+    with opened(settings) as engine:
+        with snapshot(engine) as connection:
+            found = catalog_tokens.get(connection, raw or b"")
+        if found is None or found.revoked_at is not None or found.scope not in PEOPLE:
+            click.echo(f"There is no good token {token} of a person.", err=True)
+            sys.exit(os.EX_USAGE)
+        _write_down(path, secret)
+        with audited(engine, "rotate_token", token, overlap_s=overlap_s):
+            text = transact(engine, work)
+    click.echo(token if path is not None else text)
 
 
 @tokens.command("list")
@@ -70,11 +99,26 @@ def list_tokens(settings: Config) -> None:
 def revoke(settings: Config, token: str) -> None:
     """Revoke a token, by its id."""
     raw = ids.from_text("token", token)
-    with opened(settings) as engine:
-        done = raw is not None and transact(
-            engine, lambda connection: catalog_tokens.revoke(connection, raw or b"", now_us())
-        )
-    if not done:
-        click.echo(f"There is no good token {token}.", err=True)
+
+    def work(connection: Connection) -> None:
+        if not catalog_tokens.revoke(connection, raw or b"", now_us()):
+            raise Refused("not-found", f"There is no good token {token}.")
+
+    try:
+        with opened(settings) as engine, audited(engine, "revoke_token", token):
+            transact(engine, work)
+    except Refused as refused:
+        click.echo(refused.detail, err=True)
         sys.exit(os.EX_USAGE)
     click.echo(f"{token} is revoked.")
+
+
+def _write_down(path: str | None, secret: bytes) -> None:
+    """Write a secret to a file, before it is good for anything: one that cannot be written down would be lost."""
+    if path is None:
+        return
+    try:
+        write_secret(path, catalog_tokens.spell(secret))
+    except OSError as error:
+        click.echo(f"{path}: {os.strerror(error.errno or 0)}", err=True)
+        sys.exit(os.EX_CANTCREAT)

@@ -12,8 +12,8 @@ from agent.local_socket import Request
 from agent.messages import Inspected
 from agent.ports import Marker, Mount, Probe
 from agent.registry import Registry
-from agent.requests import obey
-from agent.volume import Volume
+from agent.requests import ToDo, obey
+from agent.volume import Adopted, Verified, Volume, advance
 from holdfast.assignments import BindingState
 from holdfast.volumes import Identity, Reason
 
@@ -58,9 +58,20 @@ def test_r2_accepting_what_is_less_than_it_was_counts_once(reason: Reason) -> No
     assert after == structs.replace(because(reason), accepted=True)
 
 
+def test_r2_the_word_ends_with_the_attachment_that_it_was_given_for() -> None:
+    marker = Marker("m1", 3)
+    probe = Probe(mount_id=1002, identity=IDENTITY, capacity=None, label="usb", marker=marker, generation=9)
+    attached, _ = advance(structs.replace(VOLUME, accepted=True), Verified(DISK, probe), "boot", 1.0)
+    assert attached.accepted, "the worker has to hear of it"
+    assert attached.epoch is not None
+    assert not advance(attached, Adopted(attached.epoch), "boot", 2.0)[0].accepted
+
+
 def test_r8_a_formatted_disk_is_never_accepted_as_what_it_was() -> None:
     book = Registry(volumes={"vol_1": because(Reason.REFORMATTED)})
-    assert obey(book, Request("accept", "vol_1"), [ROOT, DISK]).verify == []
+    todo = obey(book, Request("accept", "vol_1"), [ROOT, DISK])
+    assert not todo.verify
+    assert todo.refusal.startswith("usb: ")
     assert book.volumes["vol_1"] == because(Reason.REFORMATTED)
 
 
@@ -68,7 +79,15 @@ def test_accepting_writes_to_the_registry_and_has_the_volume_verified_anew() -> 
     book = Registry(volumes={"vol_1": because(Reason.EMPTY)})
     assert obey(book, Request("accept", "vol_1"), [ROOT, DISK]).verify == ["vol_1"]
     assert book.volumes["vol_1"].accepted
-    assert obey(book, Request("accept", "vol_9"), [ROOT, DISK]).verify == []
+    assert not obey(book, Request("accept", "vol_9"), [ROOT, DISK]).verify
+
+
+def test_what_cannot_be_done_is_refused_in_a_sentence() -> None:
+    book = Registry(volumes={"vol_1": because(Reason.EMPTY)})
+    assert "no volume vol_9" in obey(book, Request("scan", "vol_9"), [ROOT]).refusal
+    assert "no volume vol_9" in obey(book, Request("release", "vol_9"), [ROOT]).refusal
+    assert "does not know how to dance" in obey(book, Request("dance"), [ROOT]).refusal
+    assert obey(book, Request("scan"), [ROOT]) == ToDo(scan=["vol_1"])
 
 
 def test_r7_a_marker_that_was_written_is_what_the_volume_is_recognised_by() -> None:

@@ -422,3 +422,20 @@ def test_r31_full_spool_bounds_what_waits_and_recovers_with_a_recorded_gap() -> 
     told = {paths.join(one.directory, file.name) for one in found if isinstance(one, Listed) for file in one.files}
     assert len(told) == 15_000
     assert [one.directory for one in found if isinstance(one, Gap)], "hints were lost while nothing was looked at"
+
+
+def test_r20_another_look_proves_anew_what_a_person_dismissed() -> None:
+    """The sidecar ends the grant and gives another, and believes what this journal has long told otherwise."""
+    world = known(*PHOTOS)
+    told = in_step(world)
+    world.disk.unlink("a.jpg")
+    world.run(60)
+    told.ship()
+    assert not world.outbox.has_pending()
+    told.sidecar.fences[VOLUME] = 2
+    told.shipper.lease = Lease("cat_1", 2)
+    told.ship()
+    world.run(60)
+    news = world.news()
+    assert news["absent"] == {"a.jpg"}
+    assert news["listed"] == set(PHOTOS) - {"a.jpg"}

@@ -215,7 +215,7 @@ def test_r11_a_marker_of_an_earlier_generation_is_a_rollback_and_a_later_one_is_
 
 def test_r11_what_a_rolled_back_disk_says_is_not_what_it_is_measured_by() -> None:
     known = structs.replace(NEW, generation=70)
-    back = structs.replace(PROBE, generation=69)
+    back = structs.replace(PROBE, generation=60)
     sighting = look(known, DISK, probes={1001: SYSTEM, 1002: back})
     assert isinstance(sighting, Verified)
     volume = attached(known, sighting.concern, back)
@@ -278,3 +278,12 @@ def test_r18_a_mount_that_does_not_even_say_which_it_is_is_no_other_storage() ->
     sighting = locate(attached(), [ROOT, DISK], {1: 1001}, PROBES)
     assert isinstance(sighting, Doubtful)
     assert sighting.reason is Reason.IO_ERROR
+
+
+def test_r16_an_xfs_that_does_not_even_say_which_mount_it_is_was_shut_down() -> None:
+    """Its root is in memory as long as it is mounted, and answers as long as the kernel lets it."""
+    disk = structs.replace(DISK, fs_type="xfs")
+    volume = structs.replace(attached(), identity=structs.replace(IDENTITY, fs_type="xfs"))
+    sighting = locate(volume, [ROOT, disk], {1: 1001}, PROBES)
+    assert isinstance(sighting, Doubtful)
+    assert sighting.reason is Reason.SHUT_DOWN

@@ -107,6 +107,14 @@ def test_r9_one_top_directory_that_was_deleted_is_told_with_the_sentinels_in_its
     assert all(Check.SENTINELS in one.proof.gate for one in absences)
 
 
+def test_r9_a_proof_does_not_claim_photos_that_nobody_found() -> None:
+    world = known("trip/a.jpg")
+    world.disk.unlink("trip/a.jpg")
+    scan(world)
+    (one,) = [one for one in world.told() if isinstance(one, Absent)]
+    assert Check.SENTINELS not in one.proof.gate
+
+
 @pytest.mark.parametrize("fs_type", ["nfs4", "cifs", "fuse.rclone", "fuse.mergerfs"])
 def test_r9_a_share_that_lists_short_in_several_places_is_suspect_until_it_is_well(fs_type: str) -> None:
     world = known(*LIBRARY, fs_type=fs_type, watch=False)

@@ -37,6 +37,12 @@ def test_r23_a_fat_rounds_to_two_seconds_when_it_is_mounted_again() -> None:
     assert not is_same_time(NOON_NS + 2_000_000_000, NOON_NS, traits("vfat"))
 
 
+def test_r1_a_directory_has_stood_still_when_both_its_times_have() -> None:
+    assert is_same_stamp((5, 6), (5, 6), traits("ext4"))
+    for moved in ((5, 7), (7, 6), (7, 8)):
+        assert not is_same_stamp((5, 6), moved, traits("ext4"))
+
+
 def test_r23_unknown_times_are_never_the_same() -> None:
     assert not is_same_stamp(None, None, traits("vfat"))
     assert not is_same_stamp((1, 1), None, traits("ext4"))

@@ -7,12 +7,15 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from tests.needs import needs
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
+# An agent that is at work lets go often enough for whoever tries to unmount to get through within a second (R40).
+_BUSY_S = 2.0
 # The smallest that each mkfs makes.
 _SMALLEST_MIB = {"ext4": 8, "xfs": 300, "btrfs": 128, "ntfs-3g": 8}
 _MKFS = {
@@ -66,8 +69,17 @@ class Disk:
         return place
 
     def umount(self, *, lazy: bool = False) -> None:
-        """Unmount it from the last place. Fails when it is busy, unless ``lazy``."""
-        run("umount", *(["-l"] if lazy else []), str(self.path))
+        """Unmount it from the last place, trying again for a moment as people do. Fails when it stays busy, unless
+        ``lazy``."""
+        until = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                run("umount", *(["-l"] if lazy else []), str(self.path))
+                break
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.02)  # nothing tells that a mount is not busy any more
         self._mounted_at.pop()
 
     def forget_mount(self) -> None:

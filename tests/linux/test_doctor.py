@@ -169,9 +169,6 @@ def test_a_worker_that_ends_again_and_again_is_found(parts: Stack) -> None:
     assert findings(parts)["worker-restarts"]["about"] == "family"
 
 
-_NO_INSTANCE = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
-
-
 class WithoutInotify(Stack):
     """Its agent is in a user namespace where the kernel gives it no inotify instance."""
 

@@ -19,7 +19,7 @@ from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
 from agent.mounts import resolve
-from agent.ports import Listing, Mount, Probe, Trouble
+from agent.ports import Listing, Mount, Probe, Sought, Trouble
 from holdfast.gate import Check
 from holdfast.volumes import Reason, VolumeState
 from tests.linux.disks import Disks, run
@@ -182,6 +182,34 @@ def test_r30_a_disk_with_errors_is_trouble_and_the_kernels_count_closes_the_gate
     gate = files.gate()
     assert isinstance(gate, Trouble)
     assert gate.errno == errno.EIO
+    switch.unlink()
+    run("umount", str(place))
+    files.close()
+
+
+def test_r9_a_disk_that_only_its_caches_answer_for_does_not_vouch_for_a_known_photo(
+    disks: Disks, table: MountTable, serve: Serve, tmp_path: Path
+) -> None:
+    pytest.importorskip("fuse")
+    image, switch, behind = tmp_path / "image", tmp_path / "switch", tmp_path / "behind"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    program = str(Path(__file__).parent / "failing_disk.py")
+    serve(behind, sys.executable, program, str(image), str(behind), str(switch))
+    disk = disks.adopt(behind / "disk", "ext4")
+    disk.reformat()
+    place = disk.mount(tmp_path / "disk")
+    (place / "2024").mkdir()
+    (place / "2024/a.jpg").write_bytes(b"photo" * 4096)
+    disk.umount()
+    disk.mount(place, "ro")
+    files = attach(table, place)
+    files.begin()
+    photo = Sought("2024", "a.jpg")
+    assert files.look_for([photo]) == {photo: True}
+    switch.touch()
+    assert names(files, "2024") == ["a.jpg"], "the cache still answers"
+    assert files.look_for([photo]) == Trouble(errno.EIO, Check.SENTINELS)
     switch.unlink()
     run("umount", str(place))
     files.close()

@@ -24,7 +24,7 @@ GROUPS = {
     "mounts": ("unmounted", "unmounted-lazily", "unmounted-in-use", "stray-files"),
     "places": ("covered", "nested", "alias", "read-only"),
     "identities": ("wrong-disk", "turns", "clone", "clone-renamed", "reformatted"),
-    "contents": ("set-back", "snapshot", "shut-down", "disk-errors", "emptied"),
+    "contents": ("set-back", "set-back-marked", "snapshot", "shut-down", "disk-errors", "emptied"),
     "programs": ("dead", "hung", "eio", "empty-listing", "short-listing", "slow-listing", "branch-lost"),
     "permissions": ("folder-closed", "root-closed"),
 }

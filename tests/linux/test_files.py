@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from agent.linux import kernel
+from agent.linux import attachment, kernel
 from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
@@ -408,6 +410,25 @@ def test_r40_people_can_unmount_right_after_a_listing(disks: Disks, tmp_path: Pa
         files.births("2024", ["a.jpg"])
         files.gate()
     disk.umount()
+
+
+def test_r40_a_directory_that_takes_long_to_read_is_let_go_of_again_and_again(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    monkeypatch.setattr(attachment, "HELD_S", -1.0)  # it always takes long
+    monkeypatch.setattr(time, "sleep", lambda _seconds: run("umount", str(place)))
+    assert files.list("2024") == Trouble(errno.EXDEV, "2024"), "whoever tried to unmount got through"
+
+
+def test_r40_a_listing_ends_as_soon_as_somebody_wants_the_disk(disks: Disks, tmp_path: Path, attach: Attach) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    asked = itertools.count()
+    files = MountedFiles(str(place), attach(place).mount_id, asked_to_let_go=lambda: next(asked) > 0)
+    assert files.list("2024") == Trouble(errno.ECANCELED, "2024")
+    files.close()
+    assert next(asked) == 2, "once before, and once while it was read"
 
 
 def test_r28_a_disk_mounted_read_only_serves_every_call(disks: Disks, tmp_path: Path, attach: Attach) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 
-from agent.local_socket import ask_status
+from agent.local_socket import Request, ask_status, send_request
 from holdfast.status import VolumeReading
+from sidecar.uptime import HEARTBEAT_S
 from tests.linux.disks import Disks
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.needs import needs
@@ -23,6 +29,8 @@ PHOTOS = 12
 # Storage takes its time when a disk spins up; what is mounted here answers at once, or never.
 WAITS = "patience_s = 2.0\nprobe_deadline_s = 2.0\n"
 DAY_S = 86400
+# Each fault lasts this long; together they last for several heartbeats.
+FAULT_S = 6.0
 
 
 class ImpatientStack(Stack):
@@ -273,4 +281,87 @@ def test_a_slow_share_is_not_a_hung_one(scene: Scene) -> None:
     scene.share.set(Faults(slow_s={"/2023": 1.0, "/2024": 1.0}))
     scene.scan_to_the_end()
     assert scene.reading().status.state == "online"
+    scene.nothing_happened_to_the_photos()
+
+
+class Pulse:
+    """What the sidecar hears of the agent, as a context manager: when, by its own record."""
+
+    def __init__(self, parts: Stack) -> None:
+        self._parts = parts
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="pulse")
+        self.heard_at: list[datetime] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def longest_s(self) -> float:
+        """The longest time between two heartbeats."""
+        return max((later - earlier).total_seconds() for earlier, later in pairwise(self.heard_at))
+
+    def _listen(self) -> None:
+        while not self._over.wait(0.1):
+            (agent,) = self._parts.get("/agents")["items"]
+            heard_at = datetime.fromisoformat(agent["last_seen"])
+            if not self.heard_at or self.heard_at[-1] != heard_at:
+                self.heard_at.append(heard_at)
+
+
+def befall(share: FaultyMount, fault: str) -> None:
+    match fault:
+        case "stopped":
+            share.stop()
+        case "killed":
+            share.kill()
+        case _:
+            share.set(FAULTS[fault])
+
+
+def mend(share: FaultyMount, fault: str) -> None:
+    match fault:
+        case "stopped":
+            share.resume()
+        case "killed":
+            share.umount()
+            share.mount()
+        case _:
+            share.set(Faults())
+
+
+FAULTS = {
+    "silent": Faults(hang=["/2024"]),
+    "eio": Faults(eio=["/2024/IMG_0003.jpg"]),
+    "empty": Faults(empty=["/"]),
+    "partial": Faults(left_out={"/2024": ["IMG_0001.jpg", "IMG_0003.jpg"]}),
+    "slow": Faults(slow_s={"/2023": 1.0, "/2024": 1.0}),
+}
+
+
+def test_r17_the_agent_answers_and_sends_its_heartbeats_through_every_fault(scene: Scene) -> None:
+    """Far more often than an agent has to, to count as one that is there."""
+    seen: dict[str, set[str]] = {}
+    socket = str(scene.parts.home / "agent" / "agent.sock")
+    with Pulse(scene.parts) as pulse:
+        for fault in ("stopped", "silent", "eio", "empty", "partial", "slow", "killed"):
+            befall(scene.share, fault)
+            until = time.monotonic() + FAULT_S
+            while time.monotonic() < until:
+                send_request(socket, Request("scan"))
+                seen.setdefault(fault, set()).add(scene.reading().status.reason)  # within a second, or it raises
+                scene.parts.feed.read(wait_s=0.2)
+            mend(scene.share, fault)
+            scene.parts.feed.until_true(lambda: scene.reading().status.state == "online")
+    assert pulse.longest_s() < 2 * HEARTBEAT_S
+    assert "agent.silent" not in {one["kind"] for one in scene.parts.feed.items}
+    found = {"stopped": "hung", "silent": "hung", "eio": "io-error", "empty": "empty", "killed": "disconnected"}
+    assert [fault for fault, reason in found.items() if reason not in seen[fault]] == [], "each has befallen it"
+    scene.scan_to_the_end()
     scene.nothing_happened_to_the_photos()

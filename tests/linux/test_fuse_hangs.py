@@ -21,6 +21,7 @@ from agent.ports import Mount, Probe
 from agent.processes import Workers
 from agent.scopes import Scope
 from agent.stewards import Steward
+from agent.store import Standing, Store
 from agent.volume import Adopted, Attach, Doubtful, Sighting, Verified, Volume, advance
 from holdfast.volumes import Reason
 from tests.linux.fuse_faults import Faults, FaultyMount
@@ -38,13 +39,18 @@ class Attached:
     """A steward with the share in its care, as a supervisor keeps it."""
 
     def __init__(self, share: FaultyMount, state: Path, workers: Workers, patience_s: float) -> None:
-        self.share, self._state = share, state
+        self.share = share
         self.steward = Steward("vol_share", workers, patience_s)
         self._line = self._mount()
         found = probe(self._line)
         assert isinstance(found, Probe)
         self._probe = found
         self.volume = Volume(id="vol_share", label="share", identity=found.identity, since=0.0)
+        self._store_path = str(state / "share.sqlite3")
+        store = Store(self._store_path, "vol_share")
+        with store.transaction():
+            store.stand(Standing.WRITING)  # in step with a catalog that believes nothing
+        store.close()
         self.adopt()
 
     def adopt(self) -> None:
@@ -54,7 +60,7 @@ class Attached:
         self.steward.adopt(
             self.volume,
             self._line,
-            store_path=str(self._state / "share.sqlite3"),
+            store_path=self._store_path,
             scopes=[Scope("", "/photos", ())],
             settings=SETTINGS,
             now=time.monotonic(),

@@ -154,7 +154,7 @@ def test_r11_an_image_that_was_set_back_is_a_rollback(disks: Disks, tmp_path: Pa
     early = disk.clone()
     place = disk.mount(tmp_path / "disk")
     looker = Looker(table, place)
-    for number in range(3):
+    for number in range(6):
         (place / f"{number}.jpg").touch()
         run("btrfs", "filesystem", "sync", str(place))
     assert looker.look() is Reason.VERIFIED
@@ -164,6 +164,26 @@ def test_r11_an_image_that_was_set_back_is_a_rollback(disks: Disks, tmp_path: Pa
     early.umount()
     disk.mount(place)
     assert looker.look() is Reason.VERIFIED, "the newer state is back"
+
+
+def test_r11_a_disk_that_was_pulled_while_it_was_written_to_is_no_rollback(
+    disks: Disks, tmp_path: Path, table: MountTable
+) -> None:
+    """What was not written yet is lost with the cable, and the generation that was open with it."""
+    disk = disks.make("btrfs")
+    place = disk.mount(tmp_path / "disk")
+    looker = Looker(table, place)
+    run("btrfs", "filesystem", "sync", str(place))
+    written = looker.volume.generation
+    (place / "new.jpg").touch()
+    assert looker.look() is Reason.VERIFIED
+    assert looker.volume.generation != written, "there must be something to be lost"
+    pulled = disk.clone()  # while it is mounted: what is on the disk at this moment
+    disk.umount()
+    assert looker.look() is Reason.NOT_MOUNTED
+    run("btrfs", "device", "scan", "--forget")
+    pulled.mount(place, "ro")  # no transaction of the mount's own catches up with what is lost
+    assert looker.look() is Reason.VERIFIED
 
 
 @pytest.mark.parametrize("fs_type", TYPES)

@@ -22,7 +22,9 @@ from agent.ports import Marker, Probe, Trouble
 from holdfast.gate import Check
 from holdfast.volumes import Reason
 from tests.linux.disks import Disks
+from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.linux.looking import Looker
+from tests.needs import needs
 
 TYPES = ["ext4", "xfs", "btrfs"]
 
@@ -112,6 +114,18 @@ def test_r7_a_marker_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_text(json.dumps({"about": "", "id": "a", "generation": 1}))
     (tmp_path / NAME).symlink_to("real")
     assert read(tmp_path) is None
+
+
+def test_r7_a_disk_that_cannot_be_read_has_not_lost_its_marker(tmp_path: Path) -> None:
+    needs(os.access("/dev/fuse", os.R_OK | os.W_OK), "needs FUSE")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / NAME).write_bytes(marking.content(Marker("a" * 32, 2)))
+    with FaultyMount(tmp_path / "far", tmp_path / "near") as share:
+        assert read(share.place) == Marker("a" * 32, 2)
+        share.set(Faults(eio=[f"/{NAME}"]))
+        with pytest.raises(OSError) as failed:
+            read(share.place)
+    assert failed.value.errno == errno.EIO
 
 
 @pytest.mark.root

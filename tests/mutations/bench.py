@@ -49,7 +49,7 @@ PRELOADED = (
 OWN = ("holdfast", "agent", "sidecar", "tests")
 NOT_COPIED = (".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__", "build")
 # Longer than any named test takes on a busy machine; a mutation that makes the product hang is not noticed by it.
-JUDGEMENT_MAX_S = 120.0
+JUDGEMENT_MAX_S = 180.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 

@@ -27,6 +27,11 @@ def of_rules(mutations: Iterable[Mutation], rules: Iterable[str]) -> list[Mutati
     return [one for one in mutations if not wanted or wanted & set(one.rules)]
 
 
+def quick(mutations: Iterable[Mutation]) -> list[Mutation]:
+    """Those that are judged within seconds."""
+    return [one for one in mutations if not one.slow]
+
+
 def broken(mutation: Mutation, text: str) -> str:
     """The text of its file with the rule broken. Raises :class:`DoesNotApply`."""
     found = text.count(mutation.old)

@@ -9,7 +9,8 @@ class Mutation(NamedTuple):
     """Replace ``old``, which stands exactly once in ``file``, by ``new``; one of ``tests`` must fail.
 
     ``rules`` are those that it breaks, such as ("R1", "R21"). ``file`` is a path from the top of the repository,
-    ``tests`` are arguments of pytest, chosen so that they run within seconds.
+    ``tests`` are arguments of pytest, chosen so that they run within seconds. ``slow``: they do not when it is broken,
+    since they wait for what does not come; then it is left out where time is short.
     """
 
     rules: tuple[str, ...]
@@ -18,3 +19,4 @@ class Mutation(NamedTuple):
     old: str
     new: str
     tests: tuple[str, ...]
+    slow: bool = False

@@ -15,6 +15,7 @@ MUTATIONS = [
         "until = time.monotonic() + deadline_s",
         "until = time.monotonic() + 3 * deadline_s",
         (f"{_DOCTOR}::test_r17_looks_are_taken_side_by_side_with_the_rights_of_the_agent_and_given_up",),
+        slow=True,
     ),
     Mutation(
         ("R29",),
@@ -27,10 +28,11 @@ MUTATIONS = [
     Mutation(
         ("R31",),
         "a worker that gets no inotify instance ends",
-        "agent/worker.py",
+        "agent/linux/storage.py",
         "errno.EMFILE, errno.ENFILE",
         "errno.ENFILE, errno.ENFILE",
         (f"{_DOCTOR}::test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit",),
+        slow=True,
     ),
     Mutation(
         ("R31",),
@@ -54,7 +56,7 @@ MUTATIONS = [
         "agent/doctor/storage.py",
         "if top is None or top.mount_point == where:",
         "if top is None or top.mount_point != where:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_every_fault_is_found_by_its_evidence",),
     ),
     Mutation(
         ("R16",),
@@ -62,6 +64,6 @@ MUTATIONS = [
         "agent/cli/status.py",
         "if status.state is not VolumeState.ONLINE:",
         "if status.state is VolumeState.ONLINE:",
-        (_DIAGNOSIS,),
+        (f"{_DIAGNOSIS}::test_status_and_doctor_print_the_sentence_of_a_reason_and_where_to_read_on",),
     ),
 ]

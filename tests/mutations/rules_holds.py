@@ -8,6 +8,8 @@ _GUARD = "tests/sidecar/test_guard.py"
 _HOLDS = "tests/sidecar/test_holds.py"
 _GRACE = "tests/sidecar/test_grace.py"
 _EVIDENCE = "tests/sidecar/test_evidence.py"
+_BOOKS = "tests/sidecar/test_hold_books.py"
+_SECOND = "tests/sidecar/test_second_thoughts.py"
 
 
 def _on_sqlite(file: str, *names: str) -> tuple[str, ...]:
@@ -149,8 +151,8 @@ MUTATIONS: list[Mutation] = [
         ("R24",),
         "a proven absence shows at once, whatever grace was asked for",
         "sidecar/catalog/guarding.py",
-        "        elif one.kind is HoldKind.ABSENT and grace_us:",
-        "        elif one.kind is HoldKind.CHANGED and grace_us:",
+        "        elif grace_us and isinstance(",
+        "        elif not grace_us and isinstance(",
         _on_sqlite(_GRACE, "TestGrace::test_r24_a_proven_absence_shows_after_its_grace"),
     ),
     Mutation(
@@ -170,11 +172,15 @@ MUTATIONS: list[Mutation] = [
         _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r20_a_large_loss_is_held_and_touches_no_asset"),
     ),
     Mutation(
-        ("R29",),
-        "a file that a rule excludes counts as lost",
+        ("R20", "R29"),
+        "what a rule excludes counts as lost, and its loss spends the budget",
         "sidecar/catalog/guarding.py",
-        "        if was is None or not is_there(was):",
-        "        if was is None:",
+        "        if was is None or not is_there(was):\n            continue\n",
+        "        if was is None:\n            continue\n"
+        "        if after.absent_since is not None and was.absent_since is None:\n"
+        '            top = top_of(scene.roots.get(after.import_path, b""), after.path)\n'
+        "            found[after.id] = Suspect(after.id, HoldKind.ABSENT, top)\n"
+        "            continue\n",
         _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r29_what_a_rule_excludes_is_no_loss"),
     ),
     Mutation(
@@ -200,5 +206,53 @@ MUTATIONS: list[Mutation] = [
         "    if proof.before is not None:\n        return",
         "    if True:\n        return",
         (f"{_GUARD}::test_r1_what_could_not_be_compared_is_not_claimed",),
+    ),
+    Mutation(
+        ("R20",),
+        "files that get a name nobody wants are no loss",
+        "sidecar/catalog/guarding.py",
+        "_LOSSES = (ABSENT, RENAMED_AWAY)",
+        "_LOSSES = (ABSENT,)",
+        _on_sqlite(_HOLDS, "TestWhatIsHeld::test_r20_files_that_get_a_name_nobody_wants_are_a_loss"),
+    ),
+    Mutation(
+        ("R20",),
+        "what was dismissed by mistake stays present for ever",
+        "sidecar/catalog/volumes.py",
+        "    raised = writers.raised(highest, now)\n    connection",
+        "    raised = highest\n    connection",
+        _on_sqlite(_SECOND, "test_r33_another_look_changes_nothing_by_itself"),
+    ),
+    Mutation(
+        ("R1",),
+        "the evidence does not say which storage it was",
+        "sidecar/api/render/assets.py",
+        "    if found.identity is not None:  #",
+        "    if found.identity is None:  #",
+        _on_sqlite(_EVIDENCE, "test_r1_the_history_shows_which_storage_which_listing_when_and_why"),
+    ),
+    Mutation(
+        ("R20",),
+        "what was approved is still counted as there",
+        "sidecar/catalog/deciding.py",
+        "    tallies.recount(connection, volume_id, pairs)\n    changes",
+        "    changes",
+        _on_sqlite(_HOLDS, "TestTallies::test_they_count_what_is_there_whatever_happens"),
+    ),
+    Mutation(
+        ("R20",),
+        "an empty hold stays open",
+        "sidecar/catalog/holds.py",
+        "        if one.state is HoldState.OPEN and not one.files:\n",
+        "        if one.state is HoldState.OPEN and one.files < 0:\n",
+        _on_sqlite(_HOLDS, "TestReturn::test_r26_what_is_seen_again_leaves_and_an_empty_hold_is_resolved"),
+    ),
+    Mutation(
+        ("R20",),
+        "a decision gives a budget back",
+        "sidecar/catalog/tallies.py",
+        "replace(tally, present=tally.present + grown[place]) for place, tally in locked.items()}",
+        "type(tally)(tally.present + grown[place]) for place, tally in locked.items()}",
+        (f"{_BOOKS}::test_r20_no_more_goes_unasked_than_the_budget_whatever_happens",),
     ),
 ]

@@ -12,6 +12,7 @@ INOTIFY = "tests/linux/test_inotify.py"
 TABLE = "tests/linux/test_mountinfo.py"
 WORKERS = "tests/linux/test_fuse_workers.py"
 BLOCKDEV = "tests/linux/test_blockdev.py"
+UNMOUNTING = "tests/linux/test_unmounting.py"
 
 DESCRIPTORS = [
     Mutation(
@@ -45,6 +46,55 @@ DESCRIPTORS = [
         "self._noatime = os.O_NOATIME",
         "self._noatime = 0",
         (f"{FILES}::test_r28_reading_leaves_no_trace_not_even_an_access_time",),
+    ),
+    Mutation(
+        ("R40",),
+        "a directory that fails as soon as it is open is held for ever",
+        "agent/linux/attachment.py",
+        "            self._close()  # storage may fail",
+        "            pass  # storage may fail",
+        (f"{UNMOUNTING}::test_r40_a_directory_that_fails_as_soon_as_it_is_open_is_not_held",),
+        slow=True,
+    ),
+    Mutation(
+        ("R2",),
+        "any message ends the first look at a volume",
+        "agent/worker.py",
+        "if not self._adopting:",
+        "if True:",
+        (f"{UNMOUNTING}::test_r2_what_is_said_during_the_first_look_does_not_keep_an_empty_disk_from_being_seen",),
+    ),
+    Mutation(
+        ("R11",),
+        "a disk that was pulled while it was written to counts as rolled back",
+        "agent/locating.py",
+        "_UNWRITTEN = 2",
+        "_UNWRITTEN = 0",
+        ("tests/agent/test_recognition.py",),
+    ),
+    Mutation(
+        ("R16",),
+        "an XFS that was shut down has input/output errors",
+        "agent/locating.py",
+        'Reason.SHUT_DOWN if top.fs_type == "xfs" else Reason.IO_ERROR',
+        "Reason.IO_ERROR",
+        ("tests/agent/test_locating.py",),
+    ),
+    Mutation(
+        ("R6",),
+        "the serial of an NTFS is not read",
+        "agent/linux/probe.py",
+        'ntfs.read_serial(root) if mount.fs_type == "fuseblk" else kernel',
+        "kernel",
+        ("tests/linux/test_fuse_ntfs.py::test_r6_ntfs_is_recognised_by_its_serial_without_udev_and_without_a_write",),
+    ),
+    Mutation(
+        ("R28", "R41"),
+        "looking at an import path touches its access time",
+        "agent/linux/kernel.py",
+        "os.open(path, flags | os.O_NOATIME)",
+        "os.open(path, flags)",
+        ("tests/linux/test_read_only.py::test_r28_a_whole_agent_neither_writes_nor_leaves_a_trace_of_its_reading",),
     ),
     Mutation(
         ("R28",),

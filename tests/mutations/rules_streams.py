@@ -191,6 +191,14 @@ MUTATIONS: list[Mutation] = [
         (f"{_WRITERS}::TestBaseline::test_r35_cursors_of_another_incarnation_end[sqlite]",),
     ),
     Mutation(
+        ("R35",),
+        "to say that the catalog was restored changes nothing",
+        "sidecar/catalog/clock.py",
+        "    connection.execute(update(clock).values(incarnation=new_id))\n",
+        "    connection.execute(update(clock).values(value=clock.c.value))\n",
+        ("tests/sidecar/test_cli.py::test_r35_a_person_says_that_the_catalog_was_restored",),
+    ),
+    Mutation(
         ("R36",),
         "an agent's silence is taken for storage that is away",
         "sidecar/catalog/volumes.py",

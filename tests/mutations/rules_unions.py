@@ -88,6 +88,7 @@ MUTATIONS: list[Mutation] = [
         "return self._hang is not None and now - self._hang.since >= self._limit_s",
         "return False",
         (f"{_HANGS}::test_r17_the_kernel_tells_a_hung_daemon_long_before_patience_ends",),
+        slow=True,
     ),
     Mutation(
         ("R17",),

@@ -93,8 +93,20 @@ class TestHeartbeats:
     def test_r23_a_late_heartbeat_undoes_nothing(self, world: World, agent: Agent) -> None:
         late = agent.status
         agent.becomes(Reason.NOT_MOUNTED, None)
+        agent.heartbeat(msgspec.structs.replace(agent.status, pending=7))
         agent.heartbeat(late)
-        assert world.get(f"/volumes/{agent.volume}")["state"] == "offline"
+        shown = world.get(f"/volumes/{agent.volume}")
+        assert (shown["state"], shown["pending"]) == ("offline", 7)
+
+    def test_r36_an_agent_that_was_set_back_learns_from_where_to_count_on(self, world: World, agent: Agent) -> None:
+        older, told = agent.status, agent.status.version + 1
+        agent.becomes(Reason.NOT_MOUNTED, None)
+        assert agent.heartbeat()["overtaken"] == {}
+        assert agent.heartbeat(older)["overtaken"] == {agent.volume: told}
+        # Of the same number, and yet something else: it would be ignored just the same.
+        assert agent.heartbeat(msgspec.structs.replace(older, version=told))["overtaken"] == {agent.volume: told}
+        assert agent.heartbeat(msgspec.structs.replace(older, version=told + 1))["overtaken"] == {}
+        assert world.get(f"/volumes/{agent.volume}")["state"] == "online"
 
     def test_figures_are_kept_and_not_told(self, world: World, agent: Agent) -> None:
         _, since = world.changes()

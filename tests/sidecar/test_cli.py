@@ -17,13 +17,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from openapi_spec_validator import validate
 
 from sidecar import config
 from sidecar.catalog.engine import connect
+from sidecar.catalog.tables import volume_agent
 from sidecar.errors import ConfigError
 from tests.sidecar.watched import fill, lose
-from tests.sidecar.world import Agent, World, checked
+from tests.sidecar.world import Agent, Problem, World, checked
 
 PATIENCE_S = 60.0
 
@@ -217,6 +219,74 @@ class TestConfig:
         assert "The database cannot be used" in done.stderr
 
 
+def test_r35_a_person_says_that_the_catalog_was_restored(sqlite_template: Path, tmp_path: Path) -> None:
+    file = tmp_path / "catalog.sqlite3"
+    file.write_bytes(sqlite_template.read_bytes())
+    engine = connect(f"sqlite:///{file}")
+    with World(engine) as world:
+        agent = Agent(world)
+        before = agent.heartbeat()["catalog"]
+        _, since = world.changes()
+        done = run("restored", "--state", str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        after = agent.heartbeat()["catalog"]
+        assert after != before
+        assert f"The catalog is {after} from now on." in done.stdout
+        with pytest.raises(Problem) as error:
+            world.get("/changes", since=since)
+        assert error.value.code == "cursor-expired"
+        items, _ = world.changes()
+        assert [one["entity"] for one in items] == ["agent", "volume"], "from the beginning it is all there"
+    engine.dispose()
+
+
+def fences(place: tuple[str, str]) -> list[int]:
+    engine = connect(f"sqlite:///{place[1]}/catalog.sqlite3")
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(volume_agent.c.fence)).scalars().all()
+    engine.dispose()
+    return list(found)
+
+
+class TestSettings:
+    def test_r20_thresholds_are_shown_set_and_reset(self, tmp_path: Path) -> None:
+        place = ("--state", str(tmp_path))
+        assert run("migrate", *place).returncode == 0
+        shown = run("settings", "show", *place).stdout
+        assert [line.split() for line in shown.splitlines()] == [
+            ["guard_files", "100"],
+            ["guard_percent", "10"],
+            ["guard_window_s", "86400"],
+            ["missing_grace_s", "0"],
+        ]
+        done = run("settings", "set", "guard_files", "20", *place)
+        assert (done.returncode, done.stdout) == (0, "guard_files      20  (the default is 100)\n")
+        assert json.loads(run("settings", "show", "--json", *place).stdout) == {
+            "guard_files": 20,
+            "guard_percent": 10,
+            "guard_window_s": 86400,
+            "missing_grace_s": 0,
+            "revision": 1,
+        }
+        assert run("settings", "set", "guard_files", "default", *place).stdout == "guard_files      100\n"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "sentence"),
+        [
+            ("guard_file", "1", "There is no setting guard_file."),
+            ("guard_percent", "101", "This is a percentage"),
+            ("guard_files", "many", "many is no whole number."),
+            ("guard_window_s", "1", "This is a time in seconds"),
+        ],
+    )
+    def test_what_cannot_work_is_refused_with_a_sentence(
+        self, tmp_path: Path, name: str, value: str, sentence: str
+    ) -> None:
+        done = run("settings", "set", name, value, "--state", str(tmp_path))
+        assert done.returncode == 64
+        assert done.stderr.startswith(sentence)
+
+
 class TestHolds:
     @pytest.fixture
     def place(self, sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
@@ -238,6 +308,8 @@ class TestHolds:
         assert "150 files in /mnt/usb/trip\N{REPLACEMENT CHARACTER} are gone" in listed
         shown = run("holds", "show", identifier, *place).stdout
         assert "In these directories:\n  150  trip\N{REPLACEMENT CHARACTER}/" in shown
+        assert "How it is known, of the first of these:\n  The storage was “usb” (ext4, UUID " in shown
+        assert "It was told on " in shown
         command = next(line for line in shown.splitlines() if "holds approve" in line).split()[1:]
         assert run(*command[:-1], "00", *place).returncode == 64
         done = run(*command, *place)
@@ -259,6 +331,16 @@ class TestHolds:
         again = run("holds", "approve", one["id"], "--digest", one["digest"], *place)
         assert again.returncode == 64
         assert "closed already" in again.stderr
+
+    def test_what_was_dismissed_can_be_looked_at_again(self, place: tuple[str, str]) -> None:
+        (one,) = json.loads(run("holds", "list", "--json", *place).stdout)
+        run("holds", "dismiss", one["id"], "--digest", one["digest"], *place)
+        assert "holds recheck" in run("holds", "show", one["id"], *place).stdout
+        before = fences(place)
+        done = run("holds", "recheck", one["id"], *place)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "looked at again" in done.stdout
+        assert fences(place) > before, "the agent begins anew with its next grant"
 
     def test_what_is_no_hold_is_told_so(self, place: tuple[str, str]) -> None:
         for name in ("nonsense", "hld_" + "0" * 32):

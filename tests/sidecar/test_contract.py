@@ -23,6 +23,8 @@ from sidecar.api.auth import Scope, allows
 from sidecar.api.endpoint import Route
 from sidecar.api.openapi import document, problems_of
 from sidecar.api.problems import TYPES
+from sidecar.api.reference import markdown
+from sidecar.asset import Availability, Status
 from sidecar.catalog.engine import connect
 from tests.sidecar.world import Agent, World, new_id
 
@@ -184,6 +186,37 @@ def test_the_openapi_document_names_every_route_and_every_problem() -> None:
     names = [operation["operationId"] for path in described["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))
     assert all("." not in name for name in described["components"]["schemas"] if not name.startswith("holdfast"))
+
+
+def test_the_reference_is_in_step_with_the_document() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    assert written == markdown(document(ROUTES)), "run: make reference"
+
+
+def test_the_reference_has_every_call_and_leads_everywhere() -> None:
+    made = markdown(document(ROUTES))
+    headings = set(re.findall(r"^#+ (.*)$", made, re.MULTILINE))
+    for route in ROUTES:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path.removeprefix("/api/v1"))
+        assert f"{route.method} {path}" in headings
+    anchors = {heading.lower() for heading in headings}
+    assert {anchor for anchor in re.findall(r"\]\(#([^)]*)\)", made) if anchor not in anchors} == set()
+
+
+@pytest.mark.parametrize("name", ["coming-from.md", "access.md", "webhooks.md", "holds.md"])
+def test_calls_that_a_document_names_are_there(name: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+    if name == "coming-from.md":  # the last column is about us
+        text = "\n".join(line.rstrip("| ").rpartition("|")[2] for line in text.splitlines() if line.startswith("|"))
+    offered = {(one.method, re.sub(r"<[^>]*>", "{}", one.path.removeprefix("/api/v1"))) for one in ROUTES}
+    named = re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?]*)", text)
+    assert {
+        (method, path) for method, path in named if (method, re.sub(r"\{\w+\}", "{}", path)) not in offered
+    } == set()
+    if name == "coming-from.md":
+        assert len(named) > 10
+        for word in ("status", "availability"):
+            assert set(re.findall(rf"`GET /assets\?{word}=(\w+)`", text)) <= {*Status, *Availability}
 
 
 def test_every_problem_is_one_that_some_route_announces() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
+import sqlalchemy as sa
 from msgspec import structs
 
+from holdfast.assignments import FENCE_HEADER
 from holdfast.gate import REQUIRED, Check
 from holdfast.reports import Absent, Look, Proof
 from holdfast.volumes import Epoch, Reason
-from tests.sidecar.world import EPOCH, JSON, Agent, World, absent, listed, moved
+from sidecar.catalog.tables import evidence
+from tests.sidecar.world import EPOCH, JSON, Agent, World, absent, checked, listed, moved
 
-SENTENCES_OF_A_PROOF = 2 + len(REQUIRED)
+SENTENCES_OF_A_PROOF = 3 + len(REQUIRED)
 
 
 @pytest.fixture
@@ -75,22 +80,78 @@ def test_r1_an_absence_without_a_proof_is_refused(world: World, agent: Agent) ->
     assert world.assets()[0]["status"] == "present"
 
 
+REPORT = ("volume", "journal", "sequence", "epoch", "made_at")
+PROOF = ("listed", "before", "first", "second", "gate")
+LOOK = ("at", "boot_s", "mount_id", "mtime_ns", "ctime_ns", "entries")
+
+
+@pytest.mark.parametrize("path", [*((one,) for one in REPORT), *(("proof", one) for one in PROOF)])
+def test_r1_whatever_is_left_out_of_the_evidence_is_asked_for(
+    world: World, agent: Agent, path: tuple[str, ...]
+) -> None:
+    report = msgspec.to_builtins(agent.report(absent("trip", "a.jpg")))
+    place = report if len(path) == 1 else report["observations"][0][path[0]]
+    del place[path[-1]]
+    _refused(world, agent, report, path[-1])
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+@pytest.mark.parametrize("count", range(len(LOOK)))
+def test_r1_a_look_is_told_whole(world: World, agent: Agent, which: str, count: int) -> None:
+    report = msgspec.to_builtins(agent.report(absent("trip", "a.jpg")))
+    proof = report["observations"][0]["proof"]
+    proof[which] = proof[which][:count]
+    _refused(world, agent, report, which)
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+@pytest.mark.parametrize("name", LOOK)
+def test_r1_no_part_of_a_look_may_be_nothing(world: World, agent: Agent, which: str, name: str) -> None:
+    report = msgspec.to_builtins(agent.report(absent("trip", "a.jpg")))
+    report["observations"][0]["proof"][which][LOOK.index(name)] = None
+    _refused(world, agent, report, which)
+
+
+@pytest.mark.parametrize("check", sorted(REQUIRED))
+def test_r1_every_check_that_all_storage_can_pass_is_asked_for(world: World, agent: Agent, check: Check) -> None:
+    report = msgspec.to_builtins(agent.report(absent("trip", "a.jpg")))
+    report["observations"][0]["proof"]["gate"].remove(str(check))
+    _refused(world, agent, report, str(check))
+
+
+def _refused(world: World, agent: Agent, report: dict[str, Any], named: str) -> None:
+    """The report is refused whole, what is lacking is named, and nothing comes of it."""
+    (_, since) = world.changes()
+    path = f"/agent/streams/{agent.volume}/reports/2"
+    answer = agent.client.put(
+        path, content=msgspec.json.encode(report), headers={**JSON, FENCE_HEADER: str(agent.fence)}
+    )
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (422, "invalid-report")
+    assert named in answer.text
+    assert world.changes(since)[0] == []
+    assert world.value(sa.select(sa.func.count()).select_from(evidence).where(evidence.c.body.contains("absent"))) == 0
+    assert [one["status"] for one in world.assets()] == ["present"]
+    checked(agent.put(agent.report(listed("trip", "a.jpg"), sequence=2)))  # the number is free for a better one
+
+
 def test_r1_the_history_shows_which_storage_which_listing_when_and_why(world: World, agent: Agent) -> None:
     agent.send(absent("trip", "a.jpg"))
     (one,) = world.assets()
     (step,) = world.get(f"/assets/{one['id']}/history")["items"]
-    evidence = step["evidence"]
-    assert (evidence["volume"], evidence["label"], evidence["mounted_at"]) == (agent.volume, "usb", "/mnt/usb")
-    assert (evidence["identity"]["fs_type"], evidence["identity"]["uuid"]) == (
-        "ext4",
-        agent.volume.removeprefix("vol_"),
-    )
-    assert evidence["epoch"] == [EPOCH.boot_id, EPOCH.mount_id, EPOCH.attach]
-    assert (evidence["journal"], evidence["sequence"]) == (agent.journal, 2)
-    proof = evidence["observation"]["proof"]
+    kept = step["evidence"]
+    assert (kept["volume"], kept["label"], kept["mounted_at"]) == (agent.volume, "usb", "/mnt/usb")
+    assert (kept["identity"]["fs_type"], kept["identity"]["uuid"]) == ("ext4", agent.status.identity.uuid)
+    assert kept["epoch"] == [EPOCH.boot_id, EPOCH.mount_id, EPOCH.attach]
+    assert (kept["journal"], kept["sequence"]) == (agent.journal, 2)
+    proof = kept["observation"]["proof"]
     assert proof == msgspec.json.decode(msgspec.json.encode(absent("trip").proof))
-    assert len(evidence["why"]) == SENTENCES_OF_A_PROOF
-    assert evidence["why"][0].startswith("Two complete listings of “trip”, 5.0 s apart")
+    assert len(kept["why"]) == SENTENCES_OF_A_PROOF
+    storage, looks, *_ = kept["why"]
+    assert storage.startswith(
+        f"The storage was “usb” (ext4, UUID {agent.status.identity.uuid}), mounted at “/mnt/usb” as mount 7"
+    )
+    assert looks.startswith("Two complete listings of “trip”, 5.0 s apart")
+    assert looks.endswith("the second was made on 1970-01-01 00:00:06+00:00.")
 
 
 def test_r1_the_evidence_keeps_the_storage_as_it_was(world: World, agent: Agent) -> None:
@@ -117,7 +178,7 @@ def test_r1_a_folder_that_is_gone_as_a_whole_is_told_so(world: World, agent: Age
     agent.send(Absent("trip", ["a.jpg"], Proof("", None, first, second, [*sorted(REQUIRED), str(Check.SENTINELS)])))
     (one,) = world.assets()
     (step,) = world.get(f"/assets/{one['id']}/history")["items"]
-    looks, folder, times, *checks = step["evidence"]["why"]
+    _, looks, folder, times, *checks = step["evidence"]["why"]
     assert "the root of the storage" in looks
     assert "nearest one above" in folder
     assert "could not be compared" in times

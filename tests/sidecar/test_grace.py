@@ -83,6 +83,24 @@ class TestOnlineTime:
         days.online(10)
         assert online_s(world, agent) - start == pytest.approx(10)
 
+    def test_r24_a_late_heartbeat_adds_nothing(self, world: World, agent: Agent, days: Days) -> None:
+        late = agent.status
+        agent.becomes(Reason.VERIFIED)
+        start = online_s(world, agent)
+        days.pass_by(10)
+        agent.heartbeat(late)
+        assert online_s(world, agent) == start
+
+    def test_r24_of_two_that_see_a_disk_only_the_writer_counts(self, world: World, agent: Agent, days: Days) -> None:
+        other = Agent(world, "other", "elsewhere", agent.volume)
+        other.becomes(Reason.VERIFIED)
+        start = online_s(world, agent)
+        days.pass_by(10)
+        other.heartbeat()
+        assert online_s(world, agent) == start
+        agent.heartbeat()
+        assert online_s(world, agent) - start == pytest.approx(10)
+
     def test_r36_an_agent_that_was_silent_begins_anew(self, world: World, agent: Agent, days: Days) -> None:
         worker = Worker(world.engine, 30.0, new_id())
         worker.step(0.0)
@@ -137,6 +155,17 @@ class TestGrace:
         assert (step["reason"], step["hold_id"]) == ("absent", None)
         assert step["evidence"]["observation"]["proof"]["second"]
         assert waiting(world) == 0
+
+    def test_r24_each_absence_has_a_grace_of_its_own(
+        self, world: World, agent: Agent, days: Days, worker: Worker
+    ) -> None:
+        agent.send(listed("trip", "a.jpg", "b.jpg"))
+        agent.send(absent("trip", "a.jpg"))
+        days.online(GRACE_S / 2)
+        agent.send(absent("trip", "b.jpg"))
+        days.online(GRACE_S / 2)
+        worker.step(1.0)
+        assert {one["file_name"]: one["status"] for one in world.assets()} == {"a.jpg": "missing", "b.jpg": "present"}
 
     def test_r24_a_year_in_a_drawer_ends_no_grace(self, world: World, agent: Agent, days: Days, worker: Worker) -> None:
         agent.send(listed("trip", "a.jpg"), absent("trip", "a.jpg"))

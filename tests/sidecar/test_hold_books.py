@@ -1,121 +1,224 @@
-"""Whatever happens, the books are right: after random histories, what is kept equals what counting the rows gives.
+"""Whatever happens, the books are right, no loss lacks its evidence, and no more goes unasked than the budget.
 
-Digests, figures, trees and tallies are all kept step by step, so that nobody has to count; here somebody counts. And
-whoever followed the feed knows what there is.
+Random histories of two volumes and two libraries: reports, decisions, decisions that were begun and not carried out,
+time, disks that go and come, journals and catalogs that were lost, settings, second thoughts. After every step the
+books are counted; and whoever followed the feed knows what there is.
 """
 
 from __future__ import annotations
 
+import os
 import random
-from collections import Counter
+from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
 
-from sidecar.asset import Status
-from sidecar.catalog import asset_rows, deciding
-from sidecar.catalog.engine import snapshot
-from sidecar.catalog.tables import asset, held, hold, hold_branch, tally
-from sidecar.holds import EMPTY, HoldKind, branch_of, row_digest, toggled, top_of
+from holdfast import ids
+from holdfast.volumes import Epoch, Reason
+from sidecar.api import agent as agent_api
+from sidecar.api import holds as holds_api
+from sidecar.catalog import clock, deciding
+from sidecar.catalog.clock import now_us
+from sidecar.catalog.engine import snapshot, transact
+from sidecar.worker import Worker
+from tests.sidecar.backup import Backup
+from tests.sidecar.books import check_books, check_evidence, unasked_losses
 from tests.sidecar.watched import HOUR_NS, set_back, shifted
-from tests.sidecar.world import Agent, World, absent, file, listed, moved, unreadable
+from tests.sidecar.world import Agent, World, absent, file, listed, moved, new_id, unreadable
 
 DIRECTORIES = ("", "a", "a/x", "a/x/y", "b", "b/z")
 NAMES = [f"{number}.jpg" for number in range(12)]
-STEPS = 60
+STEPS = 70
+GUARD_FILES = 4
 
 
 class Mischief:
-    """Random reports and decisions, from a seed."""
+    """Random reports and decisions, from a seed. ``pass_by`` lets so many seconds pass."""
 
-    def __init__(self, world: World, agent: Agent, seed: int) -> None:
-        self._world, self._agent, self._random = world, agent, random.Random(seed)
+    def __init__(self, world: World, agents: list[Agent], seed: int, pass_by: Callable[[float], None]) -> None:
+        self._world, self._agents, self._random, self._pass_by = world, agents, random.Random(seed), pass_by
+        self._worker = Worker(world.engine, 1e9, new_id())
+        self._epochs = 7
+        self._backup: Backup | None = None
+        self.was_restored = False
 
-    def step(self) -> None:
+    def report(self) -> None:
+        """Something that an agent could have seen."""
+        agent = self._random.choice(self._agents)
         some = self._random.sample(NAMES, self._random.randint(1, len(NAMES)))
         directory, other = self._random.sample(DIRECTORIES, 2)
         match self._random.randrange(9):
             case 0 | 1:
-                self._agent.send(listed(directory, *some))
+                agent.send(listed(directory, *some))
             case 2:
-                self._agent.send(absent(directory, *some), absent(other, *some[:2]))
+                agent.send(absent(directory, *some), absent(other, *some[:2]))
             case 3:
-                self._agent.send(absent(directory, *some[:2]))
+                agent.send(absent(directory, *some[:2]))
             case 4:
-                self._agent.send(shifted(directory, some, self._random.choice((HOUR_NS, -HOUR_NS, 17 * 10**9))))
+                agent.send(shifted(directory, some, self._random.choice((HOUR_NS, -HOUR_NS, 17 * 10**9))))
             case 5:
-                self._agent.send(moved(directory, other, *((name, name) for name in some[:5])))
+                agent.send(moved(directory, other, *((name, name) for name in some[:5])))
             case 6:
-                self._agent.send(absent(directory, *some), listed(directory, file(some[0], 7)), unreadable(other))
+                agent.send(absent(directory, *some), listed(directory, file(some[0], 7)), unreadable(other))
             case 7:
-                self._agent.send(set_back(directory, *some[:1]))
+                agent.send(moved(directory, other, *((name, f"{name}.locked") for name in some[:3])))
             case _:
-                self._decide()
+                agent.send(set_back(directory, *some[:1]))
 
-    def _decide(self) -> None:
+    def decide(self) -> None:
+        """A person decides about what there is, and it may be left to the worker to carry out."""
         holds = self._world.get("/holds", state="open")["items"]
         if holds:
             one = self._random.choice(holds)
             verb = self._random.choice(("approve", "approve", "dismiss"))
             self._world.post(f"/holds/{one['id']}/{verb}", {"digest": one["digest"]})
 
+    def disturb(self) -> None:
+        """The agent is started anew, the disk goes and comes, somebody has second thoughts."""
+        agent = self._random.choice(self._agents)
+        match self._random.randrange(3):
+            case 0:
+                agent.begin_anew()
+            case 1:
+                agent.becomes(Reason.UNPLUGGED, None)
+                if self._random.random() < 0.5:
+                    self.report()  # what was seen before it went
+                self._epochs += 1
+                agent.becomes(Reason.VERIFIED, epoch=Epoch("boot", self._epochs, self._epochs))
+                agent.becomes(Reason.VERIFIED)
+            case _:
+                self._world.admin.post(f"/volumes/{agent.volume}/recheck")
+                agent.heartbeat()
+                agent.begin_anew()
 
-def check_books(connection: sa.Connection) -> None:
-    assets = {row.id: row for row in connection.execute(sa.select(asset))}
-    waiting = connection.execute(sa.select(held)).all()
-    for row in waiting:
-        assert assets[row.asset_id].status in (Status.PRESENT, Status.UNREADABLE), "what waits shows nowhere"
-    for one in connection.execute(sa.select(hold)):
-        rows = [row for row in waiting if row.hold_id == one.id]
-        if one.state != "open":
-            assert rows == []
-            assert one.done_at is not None
-            continue
-        digest = EMPTY
-        branches: Counter[bytes] = Counter()
-        for row in rows:
-            assert row.kind == one.kind
-            digest = toggled(digest, row_digest(one.id, row.asset_id, HoldKind(row.kind), row.size, row.mtime_ns))
-            branches[branch_of(b"", assets[row.asset_id].path)] += 1
-        assert (one.files, one.digest) == (len(rows), digest)
-        assert one.bytes == sum(row.size for row in rows)
-        kept = connection.execute(
-            sa.select(hold_branch).where(hold_branch.c.hold_id == one.id, hold_branch.c.files != 0)
-        )
-        assert {row.directory: row.files for row in kept} == branches
-        if one.directory is not None:
-            assert {top_of(b"", assets[row.asset_id].path) for row in rows} == {one.directory}
-    counted: Counter[bytes] = Counter()
-    for row in assets.values():
-        if row.status in (Status.PRESENT, Status.UNREADABLE):
-            counted[asset_rows.key(top_of(b"", row.path))] += 1
-            counted[bytes(16)] += 1
-    tallies = connection.execute(sa.select(tally.c.place_key, tally.c.present).where(tally.c.present > 0))
-    assert {row.place_key: row.present for row in tallies} == counted
+    def work(self) -> None:
+        """The worker comes, or is stopped after one batch."""
+        if self._random.random() < 0.5:
+            self._worker.step(0.0)
+            return
+        for one in self._world.get("/holds", limit=1000)["items"]:
+            key = ids.from_text("hold", one["id"]) or b""
+            if one["state"] in ("approved", "dismissed") and one["done_at"] is None:
+                transact(
+                    self._world.engine,
+                    lambda connection, key=key: deciding.carry_out(connection, key, now_us(), os.urandom(10)),
+                )
+
+    def wait(self) -> None:
+        """Time passes, online."""
+        for agent in self._agents:
+            agent.heartbeat()
+        self._pass_by(self._random.choice((1, 25, 29)))
+        for agent in self._agents:
+            agent.heartbeat()
+
+    def settle(self) -> None:
+        """Somebody changes the settings."""
+        wanted = {
+            "guard_files": self._random.choice((0, 2, GUARD_FILES, 8)),
+            "guard_percent": self._random.choice((0, 10)),
+            "missing_grace_s": self._random.choice((0, 0, 20)),
+        }
+        self._world.patch("/settings", wanted)
+
+    def restore(self) -> None:
+        """A backup of the catalog is made; or the last one is put in its place."""
+        if self._backup is None or self._random.random() < 0.5:
+            self._backup = Backup(self._world.engine)
+            return
+        self._backup.restore()
+        transact(self._world.engine, lambda connection: clock.renew(connection, new_id()))
+        self.was_restored = True
+        for agent in self._agents:
+            agent.heartbeat()
+            agent.begin_anew()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.fixture
+def agents(world: World) -> list[Agent]:
+    """Two agents, each with a volume; the first one's has a folder that belongs to two libraries."""
+    first, second = Agent(world), Agent(world, "attic", "attic.home")
+    for agent in (first, second):
+        agent.heartbeat()
+        world.library(agent)
+    world.library(first, "/mnt/usb/a", owner="berta")
+    return [first, second]
+
+
+@pytest.fixture
+def pass_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    passed = [0]
+    monkeypatch.setattr(agent_api, "now_us", lambda: now_us() + passed[0])
+
+    def later(seconds: float) -> None:
+        passed[0] += int(seconds * 1_000_000)
+
+    return later
+
+
+class Follower:
+    """Somebody who follows the feed, and begins anew when it does."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._since: str | None = None
+        self._told: dict[tuple[str, str], object] = {}
+
+    def follow(self, anew: bool) -> None:
+        if anew:
+            self._since, self._told = None, {}
+        items, self._since = self._world.changes(self._since)
+        self._told |= {(one["entity"], one["id"]): one["state"] for one in items}
+
+    def check(self) -> None:
+        """What was told is what there is."""
+        there = {one["id"]: one for one in self._world.get("/holds", limit=1000)["items"]}
+        assert {key: state for (entity, key), state in self._told.items() if entity == "hold"} == there
+        for one in self._world.assets(limit=1000):
+            told = self._told["asset", one["id"]]
+            assert isinstance(told, dict)
+            assert (told["status"], told["path"], told["size"]) == (one["status"], one["path"], one["size"])
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_r20_the_books_are_right_after_whatever_happened(
-    world: World, monkeypatch: pytest.MonkeyPatch, seed: int
+    world: World, agents: list[Agent], pass_by: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(deciding, "BATCH", 3)
-    agent = Agent(world)
-    agent.heartbeat()
-    world.library(agent)
-    world.patch("/settings", {"guard_files": 4, "guard_percent": 0})
-    mischief = Mischief(world, agent, seed)
-    followed: dict[tuple[str, str], object] = {}
-    since = None
+    monkeypatch.setattr(holds_api, "INLINE_FILES_MAX", 6)
+    world.patch("/settings", {"guard_files": GUARD_FILES, "guard_percent": 0})
+    mischief = Mischief(world, agents, seed, pass_by)
+    chance = random.Random(seed + 1000)
+    follower, seen = Follower(world), 0
+    everything = (mischief.decide, mischief.disturb, mischief.work, mischief.wait, mischief.settle, mischief.restore)
     for _ in range(STEPS):
-        mischief.step()
+        chosen = chance.choices((mischief.report, *everything), (20, 5, 2, 2, 2, 1, 1))[0]
+        chosen()
         with snapshot(world.engine) as connection:
             check_books(connection)
-        items, since = world.changes(since)
-        followed |= {(one["entity"], one["id"]): one["state"] for one in items}
-    there = {one["id"]: one for one in world.get("/holds", limit=1000)["items"]}
-    assert there, "a history without a hold shows nothing"
-    assert {key: state for (entity, key), state in followed.items() if entity == "hold"} == there
-    for one in world.assets():
-        told = followed["asset", one["id"]]
-        assert isinstance(told, dict)
-        assert (told["status"], told["path"], told["size"]) == (one["status"], one["path"], one["size"])
+            check_evidence(connection)
+        follower.follow(anew=mischief.was_restored)
+        mischief.was_restored = False
+        seen = max(seen, len(world.get("/holds", limit=1000)["items"]))
+    assert seen, "a history without a hold shows nothing"
+    follower.check()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_r20_no_more_goes_unasked_than_the_budget_whatever_happens(
+    world: World, agents: list[Agent], pass_by: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """While no time passes no budget comes back: not by small batches, several folders, import paths, a new journal, a
+    disk that went and came, a restored catalog, an approval, a dismissal, or another look."""
+    monkeypatch.setattr(deciding, "BATCH", 3)
+    world.patch("/settings", {"guard_files": GUARD_FILES, "guard_percent": 0})
+    mischief = Mischief(world, agents, seed, pass_by)
+    chance = random.Random(seed)
+    everything = (mischief.decide, mischief.disturb, mischief.work, mischief.restore)
+    for _ in range(STEPS):
+        chosen = chance.choices((mischief.report, *everything), (20, 5, 3, 1, 1))[0]
+        chosen()
+        with snapshot(world.engine) as connection:
+            for agent in agents:
+                lost = unasked_losses(connection, ids.from_text("volume", agent.volume) or b"")
+                assert lost <= GUARD_FILES

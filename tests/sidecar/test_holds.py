@@ -11,10 +11,12 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from holdfast import ids
 from holdfast.volumes import Reason
 from sidecar.catalog import deciding
 from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import asset, asset_transition, clock, held, tally
+from sidecar.courier import Courier
 from tests.mariadb import MARIADB
 from tests.sidecar.watched import HOUR_NS, Days, fill, lose, names, pieces, set_back, shifted, statuses, the_hold
 from tests.sidecar.world import Agent, Problem, World, absent, file, kinds, listed, moved, new_id, unreadable
@@ -54,6 +56,8 @@ class TestWhatIsHeld:
         assert "150 files in /mnt/usb/trip are gone" in one["summary"]
         assert "approve" in one["advice"]
         assert one["examples"][0] == "/mnt/usb/trip/00000.jpg"
+        assert one["evidence"]["observation"]["directory"] == "trip"
+        assert "Two complete listings of “trip”" in one["evidence"]["why"][1]
 
     def test_r20_what_a_person_deletes_in_a_day_is_not_held(self, world: World, agent: Agent) -> None:
         lose(agent, "trip", fill(agent, "trip", 300)[:100])
@@ -83,6 +87,29 @@ class TestWhatIsHeld:
         one = the_hold(world)
         assert (one["directory"], one["host_path"], one["files"]) == (None, "/mnt/usb", 20)
         assert one["directories"] == [{"directory": f"day{number}/deep", "files": 4} for number in range(25, 30)]
+
+    def test_r20_import_paths_of_one_volume_share_its_budget(self, world: World) -> None:
+        agent = Agent(world)
+        agent.heartbeat()
+        for number in range(3):
+            world.library(agent, f"/mnt/usb/{number}", owner=f"owner {number}")
+            fill(agent, f"{number}/trip", 100)
+        for number in range(3):
+            lose(agent, f"{number}/trip", names(40), in_pieces_of=20)
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert (the_hold(world)["directory"], the_hold(world)["files"]) == (None, 20)
+
+    def test_r32_a_repeated_report_draws_on_no_budget(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        report = agent.report(absent("trip", *made[:60]))
+        for _ in range(3):  # the answer was lost
+            assert agent.put(report).status_code == 200
+        agent.send(absent("trip", *made[60:100]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        agent.begin_anew()
+        agent.send(absent("trip", *made[:101]))
+        assert statuses(world) == {"missing": 100, "present": 200}
+        assert the_hold(world)["files"] == 1, "what is missing already is no loss once more"
 
     def test_r20_everything_of_the_report_in_that_place_is_held_and_no_other(self, world: World, agent: Agent) -> None:
         for directory in ("a", "a/x", "b"):
@@ -122,6 +149,14 @@ class TestWhatIsHeld:
         assert (one["files"], one["reason"]) == (2, "rolled-back")
         assert "set back" in one["summary"]
 
+    def test_r11_an_open_hold_that_turns_out_to_be_a_rollback_says_so(self, world: World, agent: Agent) -> None:
+        made = fill(agent, "trip", 300)
+        lose(agent, "trip", made[:150])
+        assert the_hold(world)["reason"] == "many-absent"
+        agent.send(set_back("trip", *made[150:152]))
+        one = the_hold(world)
+        assert (one["files"], one["reason"]) == (152, "rolled-back")
+
     def test_r20_times_that_all_shifted_are_held(self, world: World, agent: Agent) -> None:
         made = fill(agent, "trip", 300)
         before, (_, since) = world.assets(), world.changes()
@@ -153,12 +188,75 @@ class TestWhatIsHeld:
         lose(agent, "out", made[:90])
         assert statuses(world, library=other["id"]) == {"excluded": 150}
 
+    def test_r20_files_that_get_a_name_nobody_wants_are_a_loss(self, world: World, agent: Agent) -> None:
+        """Whoever encrypts photos and gives them another suffix is asked about, too."""
+        made = fill(agent, "trip", 300)
+        agent.send(moved("trip", "trip", *((name, f"{name}.locked") for name in made[:150])))
+        assert statuses(world) == {"present": 300}
+        one = the_hold(world)
+        assert one["files"] == 150
+        assert one["evidence"]["observation"]["type"] == "moved"
+        agent.send(moved("trip", "trip", *((f"{name}.locked", name) for name in made[:150])))
+        assert the_hold(world, "resolved")["id"] == one["id"]
+        agent.send(moved("trip", "trip", *((name, f"{name}.locked") for name in made[:20])))
+        assert statuses(world) == {"missing": 20, "present": 280}
+
     def test_files_that_move_are_no_loss(self, world: World, agent: Agent) -> None:
         made = fill(agent, "a", 300)
         agent.send(moved("a", "b", *((name, name) for name in made)))
         assert statuses(world) == {"present": 300}
         lose(agent, "b", made[:101])
         assert the_hold(world)["directory"] == "b"
+
+
+def seen_by_a_consumer(world: World, agent: Agent, library: str) -> dict[str, object]:
+    """All that a photo server can ask for, apart from holds."""
+    assets = world.assets(limit=1000)
+    paths = [one["path"] for one in assets]
+    wanted = [{"ids": [one["id"] for one in assets]}, {"paths": paths}]
+    return {
+        "lists": [
+            world.assets(limit=1000, **query)
+            for query in (
+                {"status": "present"},
+                {"status": "missing"},
+                {"availability": "online"},
+                {"path_prefix": "/mnt/usb/trip"},
+                {"updated_since": "2020-01-01T00:00:00Z"},
+            )
+        ],
+        "look-ups": [world.post("/assets/lookup", body) for body in wanted],
+        "one": world.get(f"/assets/{assets[0]['id']}"),
+        "history": [world.get(f"/assets/{one['id']}/history") for one in assets[:3]],
+        "statistics": world.get(f"/libraries/{library}/statistics"),
+        "library": world.get(f"/libraries/{library}"),
+        "volume": world.get(f"/volumes/{agent.volume}"),
+        "feed": [one for one in world.changes()[0] if one["entity"] != "hold"],
+    }
+
+
+@pytest.mark.parametrize("then", ["open", "dismiss", "return"])
+def test_r20_nothing_of_a_hold_can_be_seen_by_a_consumer(world: World, agent: Agent, then: str) -> None:
+    gone = fill(agent, "trip", 300)[:150]
+    library = str(world.get("/libraries")["items"][0]["id"])
+    of_assets, of_holds = (
+        world.post("/webhooks", {"url": "http://localhost:9/", "kinds": kinds_of})["id"]
+        for kinds_of in (["asset.*", "volume.*", "library.*"], ["hold.*"])
+    )
+    before, (_, since) = seen_by_a_consumer(world, agent, library), world.changes()
+    lose(agent, "trip", gone, in_pieces_of=150)
+    assert seen_by_a_consumer(world, agent, library) == before
+    if then == "dismiss":
+        decide(world, the_hold(world), "dismiss")
+    elif then == "return":
+        agent.send(listed("trip", *gone))
+    assert seen_by_a_consumer(world, agent, library) == before
+    assert {one["entity"] for one in world.changes(since)[0]} == {"hold"}
+    courier = Courier(world.engine)
+    courier.step()
+    courier.close()
+    assert world.get(f"/webhooks/{of_holds}/deliveries")["items"], "whoever wants to hear of holds does"
+    assert world.get(f"/webhooks/{of_assets}/deliveries")["items"] == []
 
 
 class TestReturn:
@@ -272,6 +370,7 @@ class TestDecisions:
             problem = refused(world, f"/holds/{looked_at['id']}/{verb}", {"digest": looked_at["digest"]})
             assert (problem.status, problem.code) == (409, "hold-changed")
             assert "151" in problem.body["detail"]
+            assert problem.body["digest"] == the_hold(world)["digest"] != looked_at["digest"]
         assert statuses(world) == {"present": 300}
         for nonsense in ("", "00", "x" * 32):
             problem = refused(world, f"/holds/{looked_at['id']}/approve", {"digest": nonsense})
@@ -341,6 +440,13 @@ class TestCarryingOut:
     def batch(self, world: World, hold: str) -> bool:
         key = bytes.fromhex(hold.partition("_")[2])
         return transact(world.engine, lambda c: deciding.carry_out(c, key, 1_700_000_000_000_000, new_id()[:10]))
+
+    def test_r20_what_nobody_decided_about_is_not_carried_out(self, world: World, agent: Agent) -> None:
+        lose(agent, "trip", fill(agent, "trip", 300)[:150])
+        key = ids.from_text("hold", str(the_hold(world)["id"])) or b""
+        assert not transact(world.engine, lambda connection: deciding.carry_out(connection, key, 1, new_id()[:10]))
+        assert statuses(world) == {"present": 300}
+        assert the_hold(world)["files"] == 150
 
     def test_a_crash_between_batches_loses_nothing(self, world: World, agent: Agent) -> None:
         gone = fill(agent, "trip", 300)[:150]

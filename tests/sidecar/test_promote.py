@@ -15,12 +15,14 @@ import pytest
 import sqlalchemy as sa
 
 from sidecar import promote
-from sidecar.catalog.engine import connect, transact
+from sidecar.catalog.engine import connect, snapshot, transact
 from sidecar.catalog.tables import asset, library, metadata
 from sidecar.errors import CatalogError, CatalogUnavailable
 from sidecar.promote import freeze, mover, preflight, verify
 from sidecar.promote.preflight import Server
 from tests.mariadb import MariaDB
+from tests.sidecar.books import check_books
+from tests.sidecar.watched import lose, statuses, the_hold
 from tests.sidecar.world import Agent, World, absent, file, listed, moved
 
 pytestmark = pytest.mark.mariadb
@@ -74,6 +76,27 @@ def agent(world: World) -> Agent:
     agent.send(listed("", *AWKWARD), listed("trip", *(f"{number}.jpg" for number in range(300))))
     agent.send(moved("trip", "best", ("0.jpg", "0.jpg")), absent("trip", "1.jpg"))
     return agent
+
+
+def test_r20_holds_and_evidence_move_along(world: World, agent: Agent, source: sa.Engine, target: sa.Engine) -> None:
+    lose(agent, "trip", (f"{number}.jpg" for number in range(2, 152)))
+    hold, lost = the_hold(world), world.assets(status="missing")[0]
+    waiting = world.get(f"/holds/{hold['id']}/assets", limit=1000)["items"]
+    steps = world.get(f"/assets/{lost['id']}/history")["items"]
+    assert steps[0]["evidence"]["why"]
+    promote.promote(source, target, quiet)
+    with World(target) as after:
+        assert the_hold(after) == hold
+        assert after.get(f"/holds/{hold['id']}/assets", limit=1000)["items"] == waiting
+        assert after.get(f"/assets/{lost['id']}/history")["items"] == steps
+        with snapshot(target) as connection:
+            check_books(connection)
+        agent.client = after.client(agent.token)
+        agent.send(listed("trip", "2.jpg"))
+        after.post(f"/holds/{hold['id']}/approve", {"digest": the_hold(after)["digest"]})
+        assert statuses(after)["missing"] == 150
+        with snapshot(target) as connection:
+            check_books(connection)
 
 
 def tables(engine: sa.Engine) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
-from holdfast.volumes import Reason
+from holdfast.volumes import Reason, VolumeState
 from sidecar.catalog import leases
 from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import volume_transition
@@ -81,6 +82,18 @@ def test_the_state_at_silence_may_differ_from_the_one_it_comes_back_with(world: 
     acting.step(31.0)
     agent.becomes(Reason.NO_DEVICE)
     assert world.get(f"/volumes/{agent.volume}")["reason"] == "no-device"
+
+
+def test_r36_after_its_silence_an_agent_that_lost_its_memory_is_believed(world: World, agent: Agent) -> None:
+    """It counts its versions from one again."""
+    first = agent.status
+    agent.becomes(Reason.VERIFIED)
+    acting = worker(world.engine)
+    acting.step(0.0)
+    acting.step(31.0)
+    state, reason = VolumeState.OFFLINE, Reason.NOT_MOUNTED
+    agent.heartbeat(structs.replace(first, version=1, state=state, reason=reason, epoch=None, mounted_at=None))
+    assert world.get(f"/volumes/{agent.volume}")["reason"] == "not-mounted"
 
 
 def test_of_two_workers_one_acts_until_it_stops(world: World, agent: Agent) -> None:

@@ -150,6 +150,11 @@ class Agent:
             self.bindings.append(bound)
         self.heartbeat()
 
+    def begin_anew(self) -> None:
+        """Begin a stream of another incarnation of the journal."""
+        self.journal = ids.to_text("journal", new_id())
+        self._sequence = itertools.count(1)
+
     def heartbeat(self, status: VolumeStatus | None = None) -> Item:
         beat = Heartbeat(volumes=[status or self.status], bindings=self.bindings, version="1.0")
         answer = self.client.post("/agent/heartbeat", content=msgspec.json.encode(beat), headers=JSON)

@@ -3,84 +3,140 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterable
 
 from agent.testing.disk import FakeDisk, NodeKind
 from agent.testing.host import FakeHost
 from holdfast import media, paths
-from holdfast.reports import Absent, Report
+from holdfast.reports import Absent, Listed, Moved, Report
 
-FileKey = tuple[str, int, int]  # the disk's UUID, inode, birth
+FileKey = tuple[str, int, int]  # the storage, inode, birth
 
 
 class Truth:
-    """Remembers for every path of every disk when it was there. Times are of the boot clock of one boot."""
+    """Remembers for every path of every disk when it was there, and which disk was behind every mount.
 
-    def __init__(self, host: FakeHost) -> None:
-        self._host = host
-        self._history: dict[tuple[str, str], tuple[list[float], list[bool]]] = {}
-        self._last: dict[str, set[str]] = {}
+    A *storage* is what a person takes for one: a disk, with its clones, which are as good as the disk itself; but not
+    a disk that was formatted with the UUID of another one.
+    """
+
+    def __init__(self) -> None:
+        self._history: dict[tuple[int, str], tuple[list[float], list[bool]]] = {}
+        self._last: dict[int, set[str]] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
+        self._mounts: dict[tuple[str, int], list[FakeDisk]] = {}
+        self._boots: dict[str, float] = {}
+        self._hosts: list[FakeHost] = []
+        self._storage: dict[int, str] = {}
+        self._disks: dict[int, FakeDisk] = {}  # kept, so that no number is used a second time
+        self.volumes: dict[str, str] = {}
+        self.now = 0.0
         # Files that may get another id: they had two names at once, or one that no photo server wants, or lay where
         # the agent may not look, so that nobody can tell a move from a copy.
         self.untraceable: set[FileKey] = set()
-        self.observe()
+
+    # What the simulator tells
+
+    def add_host(self, host: FakeHost) -> None:
+        """There is this machine."""
+        self._hosts.append(host)
+
+    def is_storage(self, disk: FakeDisk, storage: str) -> None:
+        """This disk is this storage."""
+        self._storage[id(disk)] = storage
+        self._disks[id(disk)] = disk
+
+    def storage_of(self, disk: FakeDisk) -> str:
+        """Which storage a disk is."""
+        return self._storage.get(id(disk), disk.label)
 
     def observe(self) -> None:
-        """Take note of what is on the disks now; to be called after everything that changes one."""
-        now = self._time(self._host.boot_id, self._host.clock.now().boot)
-        for disk in self._host.disks:
-            uuid = disk.uuid or ""
-            there = set(disk.files())
-            before = self._last.get(uuid, set())
-            for path in there ^ before:
-                times, present = self._history.setdefault((uuid, path), ([], []))
-                times.append(now)
-                present.append(path in there)
-            self._last[uuid] = there
-            files = _files(disk)
-            self.untraceable |= {key for key, links in _links(disk) if links > 1}
-            self.untraceable |= set(files.values()) - set(photos(disk).values())
-            closed = [path for path, node in disk.walk() if node.denied]
-            self.untraceable |= {key for path, key in files.items() for top in closed if paths.contains(top, path)}
+        """Take note of what is mounted and on the disks now; to be called after everything that changes them."""
+        for host in self._hosts:
+            self._boots.setdefault(host.boot_id, self.now - host.clock.now().boot)
+            for one in host.all_mounted():
+                disks = self._mounts.setdefault((host.boot_id, one.unique_id), [])
+                if one.disk not in disks:
+                    disks.append(one.disk)
+        for disk in self._disks.values():
+            seen = (id(disk.root), disk.changes)
+            if self._seen.get(id(disk)) != seen:
+                self._seen[id(disk)] = seen
+                self._observe_files(disk)
 
-    def was_there(self, uuid: str, path: str, boot_id: str, boot_s: float) -> bool:
-        """Whether a file was at this path at this moment."""
-        times, present = self._history.get((uuid, path), ([], []))
-        index = bisect.bisect_right(times, self._time(boot_id, boot_s)) - 1
+    # What the checkers ask
+
+    def was_there(self, disk: FakeDisk, path: str, boot_id: str, boot_s: float) -> bool:
+        """Whether a file was at this path at this moment of this boot."""
+        times, present = self._history.get((id(disk), path), ([], []))
+        index = bisect.bisect_right(times, self._boots[boot_id] + boot_s + 1e-6) - 1
         return index >= 0 and present[index]
 
-    def false_absences(self, report: Report, uuid: str) -> list[str]:
-        """The files that a report calls absent although they were there at one of the two looks."""
+    def ever_there(self, disk: FakeDisk, path: str) -> bool:
+        """Whether a file was ever at this path."""
+        return (id(disk), path) in self._history
+
+    def false_words(self, report: Report) -> list[str]:
+        """What a report says that was not so: files that it calls absent although they were there at one of the two
+        looks, and files that never were where it lists them."""
+        disks = self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
+        if disks is None:
+            return [f"an epoch without a mount: {report.epoch}"]
+        storage = self.volumes.setdefault(report.volume, self.storage_of(disks[-1]))
+        # Where numbers are used again, several disks may have been behind one; the report is of the one that it can be.
+        disk = next((one for one in reversed(disks) if self.storage_of(one) == storage), disks[-1])
+        if storage != self.storage_of(disk):
+            told = [one for one in report.observations if isinstance(one, Absent | Listed | Moved)]
+            return [f"of {storage}, while {self.storage_of(disk)} is there: {one}" for one in told]
         found = []
         for one in report.observations:
             if isinstance(one, Absent):
                 looks = (one.proof.first.boot_s, one.proof.second.boot_s)
-                for path in (paths.join(one.directory, name) for name in one.names):
-                    if any(self.was_there(uuid, path, report.epoch.boot_id, look) for look in looks):
-                        found.append(path)
+                gone = (paths.join(one.directory, name) for name in one.names)
+                boot = report.epoch.boot_id
+                found += [
+                    f"absent: {path}" for path in gone if any(self.was_there(disk, path, boot, at) for at in looks)
+                ]
+            for path in _listed(one):
+                if not self.ever_there(disk, path):
+                    found.append(f"listed: {path}")
         return found
 
-    def _time(self, boot_id: str, boot_s: float) -> float:
-        """One ascending time over all boots. The simulator never boots twice at the same second."""
-        if not hasattr(self, "_boots"):
-            self._boots: dict[str, float] = {}
-        if boot_id not in self._boots:
-            self._boots[boot_id] = 1e9 * len(self._boots)
-        return self._boots[boot_id] + boot_s
+    # Details
+
+    def _observe_files(self, disk: FakeDisk) -> None:
+        there = set(disk.files())
+        for path in there ^ self._last.get(id(disk), set()):
+            times, present = self._history.setdefault((id(disk), path), ([], []))
+            times.append(self.now)
+            present.append(path in there)
+        self._last[id(disk)] = there
+        files = keys(disk, self.storage_of(disk))
+        self.untraceable |= {key for key, links in _links(disk, self.storage_of(disk)) if links > 1}
+        self.untraceable |= {key for path, key in files.items() if not _is_photo(path)}
+        closed = [path for path, node in disk.walk() if node.denied]
+        self.untraceable |= {key for path, key in files.items() for top in closed if paths.contains(top, path)}
 
 
-def photos(disk: FakeDisk) -> dict[str, FileKey]:
-    """Every photo and video on a disk, and which file it is."""
-    wanted = (media.Kind.IMAGE, media.Kind.VIDEO)
-    return {path: key for path, key in _files(disk).items() if media.kind(paths.split(path)[1]) in wanted}
+def photos(disk: FakeDisk) -> set[str]:
+    """Every photo and video on a disk."""
+    return {path for path, node in disk.walk() if node.kind is NodeKind.FILE and _is_photo(path)}
 
 
-def _files(disk: FakeDisk) -> dict[str, FileKey]:
-    return {
-        path: (disk.uuid or "", node.inode, node.birth_ns) for path, node in disk.walk() if node.kind is NodeKind.FILE
-    }
+def keys(disk: FakeDisk, storage: str) -> dict[str, FileKey]:
+    """Every file on a disk, and which one it is."""
+    return {path: (storage, node.inode, node.birth_ns) for path, node in disk.walk() if node.kind is NodeKind.FILE}
 
 
-def _links(disk: FakeDisk) -> list[tuple[FileKey, int]]:
-    return [
-        ((disk.uuid or "", node.inode, node.birth_ns), node.links) for _, node in disk.walk() if not node.is_directory
-    ]
+def _listed(one: object) -> Iterable[str]:
+    if isinstance(one, Listed):
+        return [paths.join(one.directory, file.name) for file in one.files]
+    return []
+
+
+def _is_photo(path: str) -> bool:
+    return media.kind(paths.split(path)[1]) in (media.Kind.IMAGE, media.Kind.VIDEO)
+
+
+def _links(disk: FakeDisk, storage: str) -> list[tuple[FileKey, int]]:
+    return [((storage, node.inode, node.birth_ns), node.links) for _, node in disk.walk() if not node.is_directory]

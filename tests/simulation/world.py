@@ -1,300 +1,328 @@
-"""The whole product in one thread: the real engine and the real sidecar application, on fake disks, mounts, clocks
-and networks, driven by a seed.
+"""The whole product in one thread: real supervisors, workers, engines and shippers, and the real sidecar application,
+on fake disks, mounts, clocks and networks.
 
-After every step the checkers look; at the end everything heals, and then the catalog must equal the disks.
+Nothing in here draws: :mod:`tests.simulation.fate` does that for seeds, and scenarios say what happens themselves.
 """
 
 from __future__ import annotations
 
-import gzip
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Sequence
+from tempfile import mkdtemp
 
-import msgspec
-
-from agent.ports import Refused, Unreachable
+from agent.ports import Marker
+from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
 from agent.testing.uplink import FakeUplink, Network
 from agent.uplink import HttpUplink
-from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
-from holdfast.reports import Receipt, Report
-from tests.simulation.agent import Disk, SimulatedAgent
-from tests.simulation.mischief import KEEPER, Person, Storage
-from tests.simulation.sidecar import SimulatedSidecar
-from tests.simulation.truth import FileKey, Truth, photos
+from holdfast import ids
+from holdfast.assignments import BindingState
+from holdfast.volumes import VolumeState
+from tests.simulation.cables import Cables, Home
+from tests.simulation.checks import (
+    CheckedUplink,
+    CheckFailed,
+    Ids,
+    check_available,
+    check_bounds,
+    check_catalog,
+)
+from tests.simulation.machine import Machine
+from tests.simulation.mischief import KEEPER, Person
+from tests.simulation.person import Keeper
+from tests.simulation.reader import Reader
+from tests.simulation.sidecar import PLACE, SimulatedSidecar, determined
+from tests.simulation.truth import Truth
 
 HOMES = ("/mnt/one", "/mnt/two")
-# More steps than this without coming to rest, when nothing happens any more, is a loop.
-_REST_STEPS_MAX = 4_000
+INNER = "/mnt/one/inner"
+# More rounds than this without coming to rest, when nothing happens any more, is a loop.
+_REST_ROUNDS_MAX = 3_000
+_REMOUNTS_MAX = 12
+# As far ahead as a step of time goes: heartbeats must not stop, and devices are looked at every five seconds.
+_STRIDE_S = 5.0
+# How often the sidecar's worker looks for something to do.
+_WORK_S = 1.0
 
 
-class CheckFailed(AssertionError):
-    """A checker found something that must never be. The text has the seed and the last steps."""
-
-
-@dataclass
-class Checked:
-    """An uplink that checks every report before it goes out."""
-
-    beyond: HttpUplink
-    check: Callable[[str, bytes], None]
-
-    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatResponse:
-        return self.beyond.heartbeat(heartbeat)
-
-    def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
-        return self.beyond.assignment(revision, wait_s)
-
-    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
-        self.check(volume, body)
-        return self.beyond.send(volume, sequence, body, fence)
-
-    def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
-        return self.beyond.known(volume, fence, cursor)
-
-
-@dataclass
 class World:
-    """One run. ``trace`` is one line a step; the same seed gives the same trace."""
+    """Machines, disks and one sidecar. ``trace`` has one line a step; the same seed gives the same trace.
 
-    seed: int
-    sidecar: SimulatedSidecar
-    trace: list[str] = field(default_factory=list)
+    ``kinds`` are the file systems of the disks, at most two, ``writes`` how often each was written to before.
+    ``shared``: there is another machine, that may mount them too. ``planned``: the mount points are in the fstab.
+    """
 
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-        self.host = FakeHost(seed=self.seed)
-        self.clock = self.host.clock
-        self.disks: dict[str, FakeDisk] = {}
-        for index, home in enumerate(HOMES):
-            # The second one is a file system whose inodes cannot be trusted, every other time.
-            fs_type = "ext4" if index == 0 or self.seed % 2 else "fuse.sshfs"
-            self.disks[home] = self.host.disk(home.rpartition("/")[2], fs_type)
-        stranger = self.host.disk("stranger")
-        stranger.write("foreign.jpg")
-        self.truth = Truth(self.host)
-        self.person = Person(self.host, self.random)
-        self.storage = Storage(self.host, self.disks, stranger, self.random)
-        for home, disk in self.disks.items():
-            disk.write(KEEPER)
-            for _ in range(8):
-                self.person.anywhere(disk)
-            self.host.mount(disk, home)
+    def __init__(
+        self,
+        seed: int,
+        kinds: Sequence[str] = ("ext4", "ext4"),
+        *,
+        shared: bool = False,
+        recycles_ids: bool = False,
+        settings: dict[str, int] | None = None,
+        writes: int = 8,
+        planned: bool = True,
+    ) -> None:
+        self.seed = seed
+        self._writes = writes
+        self._planned = list(HOMES) if planned else []
+        self.random = random.Random(seed)
+        self.trace: list[str] = []
+        self.truth = Truth()
+        self._elapsed = self._worked = 0.0
+        self.sidecar_clock = FakeClock()
+        self._determined = determined(self.sidecar_clock, random.Random(seed + 1))
+        self._determined.__enter__()
+        self.sidecar = SimulatedSidecar(self.sidecar_clock, random.Random(seed + 2))
+        self._place = mkdtemp(dir=PLACE, prefix="hf")
+        self.networks: list[Network] = []
+        self._uplinks: list[HttpUplink] = []
+        self.machines: list[Machine] = []
+        self._make_disks(kinds, recycles_ids=recycles_ids)
+        self.machines.append(self._machine("one", self.host))
+        if shared:
+            self._share()
         self.truth.observe()
-        self.clock.advance(3600)
-        self.network = Network()
-        self._client = HttpUplink("http://localhost", self.sidecar.agent_token, transport=self.sidecar.transport)
-        self.uplink = FakeUplink(Checked(self._client, self._check_report), network=self.network, seed=self.seed)
-        self.kept = Disk()
-        self.kept.registry.agent = self.sidecar.agent
-        self.agent = SimulatedAgent(self.host, self.uplink, self.kept, self.random)
-        self.sidecar.make_library([*HOMES])
-        self.ids: dict[FileKey, str] = {}
+        places = [(self.machines[0].agent, home.place) for home in self.cables.homes]
+        self.sidecar.make_library(places + [(machine.agent, HOMES[0]) for machine in self.machines[1:]])
+        self.sidecar.change(**(settings or {}))
+        self.reader = Reader(self.sidecar)
+        self.keeper = Keeper(self.sidecar, self.cables, self.random)
+        self.ids = Ids()
+        self.advance(3600)
 
     def close(self) -> None:
-        """Throw the agent's files away."""
-        self.agent.crash()
-        self._client.close()
-        for store in self.kept.stores.values():
-            store.close()
+        """Throw everything away."""
+        for machine in self.machines:
+            machine.close()
+        for uplink in self._uplinks:
+            uplink.close()
+        self.sidecar.close()
+        self._determined.__exit__(None, None, None)
+        shutil.rmtree(self._place)
 
-    # One step
+    # Time
 
-    def step(self) -> None:
-        """Something happens."""
-        self.clock.advance(self.random.choice([0.001, 0.01, 0.1, 0.1, 0.5, 1.0, 3.0, 10.0]))
-        actions: list[tuple[int, Callable[[], str]]] = [
-            (20, lambda: self.person.at_files(self._any_disk())),
-            (6, self.storage.happens),
-            (10, self._look),
-            (8, self._beat),
-            (3, self._ask),
-            (40, self._work),
-            (16, self._ship),
-            (2, self._network),
-            (1, self._crash),
-            (1, self._scan),
-            (1, self._jump),
-            (1, self._reboot),
-        ]
-        action = self.random.choices([one for _, one in actions], [weight for weight, _ in actions])[0]
-        what = action()
-        self.truth.observe()
-        self.note(what)
+    def advance(self, seconds: float) -> None:
+        """Let time pass, everywhere alike."""
+        self._elapsed += seconds
+        self.truth.now = self._elapsed
+        for clock in {id(one): one for one in (self.sidecar_clock, *(m.host.clock for m in self.machines))}.values():
+            clock.advance(seconds)
 
     def note(self, what: str) -> None:
         """Write a line of the trace."""
-        self.trace.append(f"{self.clock.now().boot:10.3f} {what}")
+        self.trace.append(f"{self._elapsed:10.3f} {what}")
 
-    def _any_disk(self) -> FakeDisk:
-        return self.disks[self.random.choice(HOMES)]
+    # Letting things go on
 
-    def _look(self) -> str:
-        self.agent.look()
-        return "agent looks: " + ", ".join(
-            f"{volume.label}={volume.reason.value}" for volume in self.agent.registry.volumes.values()
-        )
+    def run(self, seconds: float) -> None:
+        """Let everything go on as it would by itself, for so long."""
+        end = self._elapsed + seconds
+        for _ in range(_REST_ROUNDS_MAX):
+            if not self._round():
+                left = end - self._elapsed
+                if left <= 0:
+                    return
+                self._wait(min(left, self._next_due(_STRIDE_S)))
+            self.truth.observe()
+        raise CheckFailed(f"no end of work: {self._state()}")
 
-    def _beat(self) -> str:
-        self.agent.beat()
-        return "agent beats"
+    def settle(self) -> None:
+        """Everything heals, a person decides what is open, a full scan runs, and then the catalog equals the disks."""
+        self.cables.all_well()
+        for network in self.networks:
+            network.__init__()  # type: ignore[misc]
+        for machine in self.machines:
+            machine.weir.disarm()
+        self.sidecar.weir.disarm()
+        self.truth.observe()
+        self.note("all is well again")
+        self.rest()
+        for machine in self.machines:
+            machine.request("scan")
+        self.rest()
+        self.check()
+        self._check_whole()
 
-    def _ask(self) -> str:
-        self.agent.ask()
-        return "agent asks"
-
-    def _work(self) -> str:
-        volumes = sorted(self.agent.engines())
-        for volume in volumes:
-            self.agent.work(volume)
-        return "agent works"
-
-    def _ship(self) -> str:
-        sent = [volume for volume in sorted(self.kept.stores) if self._ship_one(volume)]
-        return f"agent ships {len(sent)}"
-
-    def _ship_one(self, volume: str) -> bool:
-        try:
-            return self.agent.ship(volume)
-        except Refused as error:
-            raise CheckFailed(f"the sidecar refused a report: {error}") from error
-
-    def _network(self) -> str:
-        kind = self.random.choice(["down", "bad", "fine", "fine"])
-        self.network.down = kind == "down"
-        chance = 0.2 if kind == "bad" else 0.0
-        self.network.lost_request = self.network.lost_response = chance
-        self.network.duplicate = self.network.late = chance
-        return f"network is {kind}"
-
-    def _crash(self) -> str:
-        self.agent.crash()
-        self.agent = SimulatedAgent(self.host, self.uplink, self.kept, self.random)
-        return "agent crashes and starts again"
-
-    def _scan(self) -> str:
-        self.agent.scan()
-        return "agent is told to scan"
-
-    def _jump(self) -> str:
-        seconds = self.random.choice([-3600, -1, 1, 3600, 90_000])
-        self.clock.jump(seconds)
-        return f"the clock is set by {seconds} s"
-
-    def _reboot(self) -> str:
-        self.agent.crash()
-        self.clock.reboot()
-        self.host.reboot()
-        self.agent = SimulatedAgent(self.host, self.uplink, self.kept, self.random)
-        return "the host reboots"
-
-    # Checkers
+    def rest(self) -> None:
+        """Let everything go on until nothing is left to do; whatever needs a person's word gets it."""
+        remounts = 0
+        for _ in range(_REST_ROUNDS_MAX):
+            self.truth.observe()
+            if self._round():
+                continue
+            soon = self._next_due(120.0)
+            if soon < 120.0 or not self._is_quiet():
+                if self._ask_people():
+                    continue
+                self._wait(min(soon, _STRIDE_S))
+            elif self._ask_people():
+                continue
+            elif (places := self._places_resting()) and remounts < _REMOUNTS_MAX:
+                remounts += 1
+                self.note(f"mounted anew: {places}")
+                if self.host.recycles_ids:
+                    # A number that is used again does not tell one mount from another; a boot does.
+                    self.machines[0].reboot()
+                    self.cables.all_well()
+                for place in () if self.host.recycles_ids else places:
+                    self.cables.remount(place)
+            else:
+                return
+        raise CheckFailed(f"no rest: {self._state()}")
 
     def check(self) -> None:
         """What must hold at every moment."""
-        self.sidecar.follow()
-        if problem := self.sidecar.feed_differs():
+        if problem := self.reader.look():
             raise CheckFailed(problem)
+        for machine in self.machines:
+            check_bounds([ship for ship in machine.session.ships.values() if ship.store is not None])
 
-    def _check_report(self, volume: str, body: bytes) -> None:
-        identity = self.kept.registry.volumes[volume].identity
-        disk = next(one for one in self.disks.values() if (None if one.is_remote else one.uuid) == identity.uuid)
-        report = msgspec.json.decode(gzip.decompress(body), type=Report)
-        for one in report.observations:
-            self.note(f"    {disk.label} {report.sequence}: {one}")
-        if false := self.truth.false_absences(report, disk.uuid or ""):
-            raise CheckFailed(f"false absence of {false} in report {report.sequence} of {disk.label}")
+    @property
+    def main(self) -> Machine:
+        """The machine where the disks belong."""
+        return self.machines[0]
 
-    # The end
+    @property
+    def home(self) -> Home:
+        """The first disk."""
+        return self.cables.homes[0]
 
-    def settle(self) -> None:
-        """Everything heals, a full scan runs, and then the catalog equals the disks."""
-        self.storage.all_well()
-        self.truth.observe()
-        self.network.__init__()  # type: ignore[misc]
-        self.note("all is well again")
-        self._until_rest()
-        self.agent.scan()
-        self._until_rest()
-        self.check()
-        self._check_catalog()
-        self._check_ids()
+    def mark(self, home: Home) -> None:
+        """Let a disk be recognised by a marker file."""
+        home.marker = Marker(f"{self.random.getrandbits(128):032x}", 1)
+        home.disk.mark(home.marker)
+        self.main.request("enrol", path=home.place, marker=home.marker)
 
-    def _until_rest(self) -> None:
-        """Let the agent do what is due, and time pass in between, until nothing is left to do."""
-        for _ in range(_REST_STEPS_MAX):
-            self.agent.ask()
-            self.agent.look()
-            for volume in sorted(self.agent.engines()):
-                self.agent.work(volume)
-            self.agent.beat()
-            shipped = [self._ship_one(volume) for volume in sorted(self.kept.stores)]
-            now = self.clock.now().boot
-            due = [time for time in self.agent.due() if time < now + 120]
-            if not due and not any(shipped) and not self.agent.pending() and self._all_online():
-                return
-            later = [time - now for time in due if time > now]
-            if not any(shipped) and not any(time <= now for time in due):
-                self.clock.advance(min(later, default=1.0) + 0.001)
-            self.truth.observe()
-        raise CheckFailed(
-            f"no rest: pending {self.agent.pending()}, {self.agent.stalled()}, "
-            f"{[(v.label, v.reason, v.detail) for v in self.agent.registry.volumes.values()]}"
+    def set_back(self, *, said: bool) -> None:
+        """Set the catalog back to its backup. ``said``: whoever did it told the sidecar."""
+        self.sidecar.restore(said=said)
+        self.reader.renewed()
+        if not said:
+            self.reader.begin_anew()
+        self.ids.restore()
+
+    def is_bound(self) -> bool:
+        """Whether the catalog knows where every import path of the main machine leads."""
+        agent = ids.from_text("agent", self.main.agent)
+        query = "SELECT COUNT(*) FROM import_path WHERE agent_id = ? AND state = 'bound' AND parent_id IS NULL"
+        return bool(self.sidecar.table.execute(query, (agent,)).fetchone()[0] == len(self.cables.homes))
+
+    def is_known(self) -> bool:
+        """Whether the main machine's agent does."""
+        bound = [one for one in self.main.book.bindings.values() if one.state is BindingState.BOUND]
+        return len(bound) == len(self.cables.homes)
+
+    def disks(self) -> dict[str, FakeDisk]:
+        """The photo disks by their labels, as they are now."""
+        found = {home.disk.label: home.disk for home in self.cables.homes}
+        if self.cables.is_nested:
+            found[self.cables.inner.disk.label] = self.cables.inner.disk
+        return found
+
+    # Details
+
+    def _round(self) -> bool:
+        busy = [machine.run_ready() for machine in self.machines]
+        return any(busy)
+
+    def _wait(self, seconds: float) -> None:
+        self.advance(max(seconds, 0.0) + 0.001)
+        if self._elapsed >= self._worked + _WORK_S:
+            self._worked = self._elapsed
+            self.sidecar.work()
+
+    def _next_due(self, most: float) -> float:
+        """In how many seconds something goes on by itself, at most so many."""
+        found = most
+        for machine in self.machines:
+            due = machine.due()
+            if due is not None:
+                found = min(found, due - machine.host.clock.now().boot)
+        return max(found, 0.0)
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is to be told, and every volume is as it should be."""
+        if self.sidecar.table.execute("SELECT 1 FROM held LIMIT 1").fetchone():
+            return False  # a time of grace is running, or a decision is being carried out
+        if any(machine.pending() or machine.session.problem is not None for machine in self.machines):
+            return False
+        volumes = {volume.label: volume for volume in self.main.volumes()}
+        wanted = self.disks().keys()
+        return all(label in volumes and volumes[label].state is VolumeState.ONLINE for label in wanted)
+
+    def _ask_people(self) -> bool:
+        said = [self.keeper.accepts(machine, self.cables.homes) for machine in self.machines]
+        approved = self.keeper.approve_all()
+        if approved or any(said):
+            self.note("a person approves and accepts what is open")
+        return approved or any(said)
+
+    def _places_resting(self) -> list[str]:
+        book = self.machines[0].book
+        return [
+            place for volume in self.machines[0].resting() if (place := book.volumes[volume].mounted_at) is not None
+        ]
+
+    def _check_whole(self) -> None:
+        check_catalog(self.sidecar, self.disks(), self.keeper.dismissed)
+        check_available(self.sidecar, {home.place: home.disk for home in self.cables.homes})
+        self.ids.check(
+            self.sidecar, self.disks(), self.truth, lambda disk, path: disk.look(path) in self.person.swapped
         )
 
-    def _all_online(self) -> bool:
-        volumes = self.agent.registry.volumes.values()
-        return len(volumes) == len(HOMES) and all(volume.reason == "verified" for volume in volumes)
+    def _state(self) -> str:
+        return "; ".join(
+            f"{machine.name}: pending {machine.pending()}, candidates {machine.candidates()}, resting "
+            f"{machine.resting()}, {machine.session.problem}, "
+            f"{[machine.session.shipping_problem(one) for one in machine.session.ships]}, "
+            f"{[(v.label, v.reason.value, v.detail) for v in machine.volumes()]}, "
+            f"{[(one.state.value, one.message) for one in machine.book.bindings.values()]}"
+            for machine in self.machines
+        )
 
-    def _check_catalog(self) -> None:
-        wrong = []
-        catalog = self.sidecar.assets()
-        for home, disk in self.disks.items():
-            there = {f"{home}/{path}" for path in photos(disk)}
-            present = {a["wire"] for a in catalog if a["wire"].startswith(f"{home}/") and a["status"] == "present"}
-            if there != present:
-                wrong.append(
-                    f"{home}: only on disk {sorted(there - present)}, only in catalog {sorted(present - there)}"
-                )
-        others = {a["status"] for a in catalog} - {"present", "missing"}
-        if wrong or others:
-            raise CheckFailed(f"the catalog differs from the disks: {wrong} {others}")
-        unavailable = [a["wire"] for a in catalog if a["availability"] != "online"]
-        if unavailable:
-            raise CheckFailed(f"unavailable although all is well: {unavailable}")
+    # Making it
 
-    def _check_ids(self) -> None:
-        """A file that stayed on its disk kept its id, whatever happened to its name."""
-        present = {a["wire"]: a["id"] for a in self.sidecar.assets() if a["status"] == "present"}
-        for home, disk in self.disks.items():
-            if disk.is_remote:
-                continue
-            for path, key in photos(disk).items():
-                asset = present[f"{home}/{path}"]
-                # Of two files that trade names, one in a place not looked at yet, the name wins: a file that is
-                # replaced by another one of its name is a changed photo.
-                if key in self.truth.untraceable or disk.look(path) in self.person.swapped:
-                    continue
-                if self.ids.setdefault(key, asset) != asset:
-                    raise CheckFailed(f"{home}/{path} was asset {self.ids[key]} and is now {asset}")
+    def _make_disks(self, kinds: Sequence[str], *, recycles_ids: bool) -> None:
+        self.host = FakeHost(FakeClock(), seed=self.seed, recycles_ids=recycles_ids)
+        self.person = Person([self.host], self.random)
+        homes = []
+        for place, kind in zip(HOMES, kinds, strict=False):
+            disk = self.host.disk(place.rpartition("/")[2], kind)
+            homes.append(Home(self.host, place, disk))
+            disk.write(KEEPER)
+            for _ in range(self._writes):
+                self.person.anywhere(disk)
+        inner = Home(self.host, INNER, self.host.disk("inner"))
+        inner.disk.write("deep.jpg")
+        stranger = self.host.disk("stranger")
+        stranger.write("foreign.jpg")
+        for disk in self.host.disks:
+            self.truth.is_storage(disk, disk.label)
+        self.truth.add_host(self.host)
+        self.cables = Cables(homes, {id(self.host): stranger}, inner, self.truth, self.random)
+        for home in homes:
+            self.host.mount(home.disk, home.place)
 
+    def _share(self) -> None:
+        other = FakeHost(FakeClock(), seed=self.seed + 7)
+        other.disks += [home.disk for home in self.cables.homes]
+        self.truth.is_storage(other.root_disk, "other root")
+        self.truth.add_host(other)
+        self.cables.sharers.append(other)
+        self.person.hosts.append(other)
+        self.machines.append(self._machine("other", other))
 
-def run(seed: int, sidecar: SimulatedSidecar, steps: int) -> World:
-    """Run one seed, in rounds that each end with everything healed. Raises :class:`CheckFailed`."""
-    world = World(seed, sidecar)
-    try:
-        world.settle()
-        for _ in range(2):
-            for number in range(steps // 2):
-                world.step()
-                if number % 10 == 0:
-                    world.check()
-            world.settle()
-    except (CheckFailed, Unreachable) as error:
-        story = "\n".join(world.trace[-200:])
-        raise CheckFailed(f"seed {seed}: {error}\n{story}") from error
-    finally:
-        world.close()
-    return world
+    def _machine(self, name: str, host: FakeHost) -> Machine:
+        agent, token = self.sidecar.enrol(name)
+        http = HttpUplink("http://localhost", token, transport=self.sidecar.transport)
+        self._uplinks.append(http)
+        network = Network()
+        self.networks.append(network)
+        checked = CheckedUplink(http, self.sidecar, self.truth, self.note)
+        uplink = FakeUplink(checked, network=network, seed=self.seed, called=host.called)
+        rng = random.Random(f"{self.seed} {name}")
+        return Machine(name, host, agent, uplink, f"{self._place}/{name}", rng, self._planned)

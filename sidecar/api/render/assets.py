@@ -89,7 +89,11 @@ def evidence(body: str | None) -> shapes.Evidence | None:
         return found
     # The names are kept with the assets, not here.
     absent = msgspec.convert({**found.observation, "names": []}, Absent)
-    return msgspec.structs.replace(found, why=proofs.why(absent))
+    reasons = proofs.why(absent)
+    if found.identity is not None:  # what was kept before schema 0002 does not say
+        label = found.label or found.volume
+        reasons.insert(0, proofs.storage(label, found.identity, found.mounted_at, found.epoch))
+    return msgspec.structs.replace(found, why=reasons)
 
 
 def library_page(connection: Connection, rows: Sequence[AnyRow]) -> list[shapes.Library]:

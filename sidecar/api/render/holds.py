@@ -31,6 +31,7 @@ def hold_details(row: AnyRow, tree: Sequence[AnyRow], examples: Sequence[AnyRow]
         ],
         has_more_directories=len(tree) > holds.BRANCHES_SHOWN,
         examples=[paths.to_display(places.server_path(one, one.path)) for one in examples],
+        evidence=evidence(examples[0].evidence) if examples else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tokens, web hooks and jobs, from rows of the catalog."""
+"""Tokens, the audit log, web hooks and jobs, from rows of the catalog."""
 
 from __future__ import annotations
 
@@ -19,9 +19,28 @@ def token(row: AnyRow) -> shapes.Token:
         name=row.name,
         scope=row.scope,
         agent=None if row.agent_id is None else ids.to_text("agent", row.agent_id),
+        owner=row.owner,
         created_at=moment(row.created_at),
         used_at=moment_or_none(row.used_at),
         revoked_at=moment_or_none(row.revoked_at),
+        previous_until=moment_or_none(row.previous_until),
+    )
+
+
+def audit_entry(row: AnyRow) -> shapes.AuditEntry:
+    """An entry of the audit log."""
+    return shapes.AuditEntry(
+        id=ids.to_text("audit", row.id),
+        at=moment(row.at),
+        who=row.who,
+        token_id=None if row.token_id is None else ids.to_text("token", row.token_id),
+        scope=row.scope,
+        action=row.action,
+        target=row.target,
+        body=row.body,
+        status=row.status,
+        problem=row.problem,
+        made=row.made,
     )
 
 

@@ -18,10 +18,10 @@ from sidecar.catalog.columns import AnyRow
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "virtiofs"}
 
 
-def volume_page(connection: Connection, rows: Sequence[AnyRow]) -> list[shapes.Volume]:
-    """Volumes with their counts."""
+def volume_page(connection: Connection, rows: Sequence[AnyRow], owner: str | None = None) -> list[shapes.Volume]:
+    """Volumes with their counts; those of an owner's assets, if one is given."""
     volume_ids = [row.id for row in rows]
-    counts, scans = volumes.asset_counts(connection, volume_ids), volumes.last_scans(connection, volume_ids)
+    counts, scans = volumes.asset_counts(connection, volume_ids, owner), volumes.last_scans(connection, volume_ids)
     return [_volume(row, counts[row.id], scans.get(row.id)) for row in rows]
 
 

@@ -31,7 +31,7 @@ from sidecar.api.shapes.changes import (
 )
 from sidecar.api.shapes.holds import Branch, HeldAsset, Hold, HoldDetails
 from sidecar.api.shapes.moments import moment, moment_or_none
-from sidecar.api.shapes.service import Delivery, Job, NewToken, NewWebhook, Settings, Token, Webhook
+from sidecar.api.shapes.service import AuditEntry, Delivery, Job, NewToken, NewWebhook, Settings, Token, Webhook
 from sidecar.api.shapes.storage import Agent, EventGap, Scan, Volume, VolumeTransition
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Asset",
     "AssetChange",
     "AssetTransition",
+    "AuditEntry",
     "Branch",
     "Change",
     "Changes",

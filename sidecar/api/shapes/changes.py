@@ -12,9 +12,11 @@ from sidecar.api.shapes.storage import Agent, EventGap, Scan, Volume
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="entity"):
-    """One item of the feed: the latest that happened to a thing, and in ``state`` the thing as it is now."""
+    """One item of the feed: the latest that happened to a thing, and in ``state`` the thing as it is now. ``cursor`` is
+    where to go on from after it, for those who stop within a page."""
 
     change: int
+    cursor: str
     kind: str
     id: str
     at: datetime

@@ -48,11 +48,13 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
 class HoldDetails(Hold, frozen=True, kw_only=True):
     """A hold with the directories its files are in, the fullest first, and the paths of some that still wait.
-    ``has_more_directories``: there are more than are shown."""
+    ``has_more_directories``: there are more than are shown. ``evidence`` is that of the first of the examples; that of
+    every file is with its assets."""
 
     directories: list[Branch]
     has_more_directories: bool
     examples: list[str]
+    evidence: Evidence | None
 
 
 class HeldAsset(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Tokens, settings and web hooks, as JSON shows them."""
+"""Tokens, the audit log, settings and web hooks, as JSON shows them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import msgspec
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, without its secret."""
+    """A token, without its secret. ``owner``: it is limited to what belongs to them. ``previous_until``: until then
+    the secret before the last rotation is good, too."""
 
     id: str
     name: str
     scope: str
     agent: str | None
+    owner: str | None
     created_at: datetime
     used_at: datetime | None
     revoked_at: datetime | None
+    previous_until: datetime | None
 
 
 class NewToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +29,28 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     scope: str
+    owner: str | None
     token: str
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person did, or tried to do. ``who`` is the name of their token, or the command line; ``action``
+    what they did, ``target`` where, ``body`` what they sent, as JSON, cut when it is long. ``status`` is what was
+    answered, ``problem`` why it was refused, ``made`` where the new thing is. No ``status``: it runs, or the sidecar
+    died meanwhile, and it may have taken effect.
+    """
+
+    id: str
+    at: datetime
+    who: str
+    token_id: str | None
+    scope: str
+    action: str
+    target: str
+    body: str
+    status: int | None
+    problem: str | None
+    made: str | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from sidecar.catalog.tables.assets import (
 )
 from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
 from sidecar.catalog.tables.schema import metadata
-from sidecar.catalog.tables.service import clock, delivery, idempotency, inquiry, job, lease, setting, webhook
+from sidecar.catalog.tables.service import audit, clock, delivery, idempotency, inquiry, job, lease, setting, webhook
 from sidecar.catalog.tables.storage import (
     SCOPES,
     agent,
@@ -39,6 +39,7 @@ __all__ = [
     "agent",
     "asset",
     "asset_transition",
+    "audit",
     "clock",
     "delivery",
     "evidence",

@@ -1,4 +1,4 @@
-"""The tables of the sidecar itself: its clock, its settings, its deliveries and its leases."""
+"""The tables of the sidecar itself: its clock, its settings, its deliveries, its leases, and its audit log."""
 
 from __future__ import annotations
 
@@ -80,6 +80,26 @@ delivery = Table(
     one_of("state", ("pending", "delivered", "failed")),
     Index("ix_delivery_webhook_id", "webhook_id", "id"),
     Index("ix_delivery_due", "webhook_id", "state", "next_at"),
+    **ENGINES,
+)
+
+# What people have changed, or tried to. It refers to nothing by a foreign key: it outlives what it tells of.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("at", c.moment(), nullable=False),
+    Column("token_id", c.identifier()),
+    Column("who", c.line(128), nullable=False),
+    Column("scope", c.word(), nullable=False),
+    Column("action", c.line(64), nullable=False),
+    Column("target", c.text(), nullable=False),
+    Column("body", c.text(), nullable=False),
+    # NULL while it runs; and for good, if the sidecar died meanwhile.
+    Column("status", c.number()),
+    Column("problem", c.word()),
+    Column("made", c.text()),
+    Index("ix_audit_token_id", "token_id", "id"),
     **ENGINES,
 )
 

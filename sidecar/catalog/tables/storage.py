@@ -40,8 +40,14 @@ token = Table(
     Column("created_at", c.moment(), nullable=False),
     Column("used_at", c.moment()),
     Column("revoked_at", c.moment()),
+    # Whose libraries a reader is limited to; NULL: it sees all.
+    Column("owner", c.line(255)),
+    # The secret before the last rotation, and until when it still opens.
+    Column("previous_digest", c.fixed(32)),
+    Column("previous_until", c.moment()),
     one_of("scope", SCOPES),
     CheckConstraint("(scope = 'agent') = (agent_id IS NOT NULL)", name="agent"),
+    Index("ix_token_previous_digest", "previous_digest"),
     **ENGINES,
 )
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from agent.linux import kernel, marking
+from agent.linux.attachment import Attachment
+from agent.ports import Marker
 from tests.linux.disks import Disk, run
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.linux.matrix.grounds import (
@@ -28,6 +31,8 @@ from tests.linux.programs import Program
 # The same number for both: EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN. The journal is not written out, as after a yank.
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = 2
+# Folders that an earlier state lacks; fewer than would be held for their number.
+ADDED = 5
 
 G = TypeVar("G", bound=Ground)
 
@@ -173,8 +178,22 @@ def _copy(ground: Ground) -> None:
 
 def _copy_then_add(ground: Ground) -> None:
     _copy(ground)
-    fill(ground.place, folders=5, first=FOLDERS)
-    run("sync", "-f", str(ground.place))
+    for number in range(ADDED):
+        # Each of them is a transaction of its own.
+        fill(ground.place, folders=1, first=FOLDERS + number)
+        run("sync", "-f", str(ground.place))
+
+
+def _copy_between_markers(ground: Ground) -> None:
+    """A copy that has an earlier marker than the disk, and less on it."""
+    _write_marker(ground.place, 1)
+    _copy_then_add(ground)
+    _write_marker(ground.place, 2)
+
+
+def _write_marker(place: Path, generation: int) -> None:
+    mount_id = kernel.mount_at(os.fsencode(place)).mount_id
+    marking.write_marker(Attachment(str(place), mount_id), Marker("a" * 32, generation))
 
 
 def _mount_clone(ground: Ground) -> None:
@@ -239,7 +258,7 @@ def _prepare_snapshot(ground: Ground) -> None:
     run("btrfs", "subvolume", "create", str(disk.place / "@photos"))
     fill(disk.place / "@photos")
     run("btrfs", "subvolume", "snapshot", str(disk.place / "@photos"), str(disk.place / "@before"))
-    fill(disk.place / "@photos", folders=5, first=FOLDERS)
+    fill(disk.place / "@photos", folders=ADDED, first=FOLDERS)
     disk.umount()
     disk.options = ["subvol=@photos"]
     disk.mount()
@@ -350,6 +369,7 @@ FAULTS = {
     "clone-renamed": Fault(_mount_clone, _unmount_clone, _copy),
     "reformatted": Fault(_reformat, _restore, _save),
     "set-back": Fault(_exchange, _exchange, _copy_then_add),
+    "set-back-marked": Fault(_exchange, _exchange, _copy_between_markers),
     "snapshot": Fault(_swap_subvolumes, _swap_subvolumes, _prepare_snapshot),
     "shut-down": Fault(_shut_down, _mount_again),
     "disk-errors": Fault(_fail_disk, _mend_disk),

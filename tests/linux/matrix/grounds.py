@@ -43,6 +43,7 @@ class Ground:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.scanned_at = place  # where the folder in the middle and the last one are read
         self.things = ExitStack()  # what a fault needs besides, given back at the end
         place.mkdir(parents=True, exist_ok=True)
 
@@ -196,6 +197,8 @@ class MergerfsGround(Ground):
         self.paths = [disk.mount(behind / name) for disk, name in zip(self.branches, "ab", strict=True)]
         for path, first in zip(self.paths, (0, FOLDERS // 2), strict=True):
             fill(path, folders=FOLDERS // 2, first=first)
+        # A union is never scanned itself where its branches can be.
+        self.scanned_at = self.paths[1]
         options = "cache.files=off,cache.readdir=false,cache.entry=0,cache.attr=0"
         union = ":".join(map(str, self.paths))
         self.share = Program(["mergerfs", "-f", "-o", options, union, str(place)], place)

@@ -66,13 +66,15 @@ class Seen(NamedTuple):
 
 
 class Cell:
-    """A fault on a file system, within one round."""
+    """A fault on a file system, within one round. ``homes`` are the volumes that have its photos, by where they are
+    mounted: itself, or the branches of a union."""
 
     def __init__(self, row: Row, ground: Ground) -> None:
         self.row = row
         self.ground = ground
         self.fault = FAULTS[row.name]
         self.volume = ""
+        self.homes: dict[str, str] = {}
         self.befell_at = 0.0
         self.seen: Seen | None = None
 
@@ -80,6 +82,11 @@ class Cell:
     def name(self) -> str:
         """For people who read a failure."""
         return f"{self.row.name} on {self.ground.fs_type}"
+
+    @property
+    def volumes(self) -> set[str]:
+        """All volumes of this cell."""
+        return {self.volume, *self.homes.values()}
 
 
 class Round:
@@ -105,15 +112,18 @@ class Round:
         for start in range(0, len(wanted), TOGETHER):
             self.parts.library(*wanted[start : start + TOGETHER], name=f"Photos {start}")
             self.parts.feed.until_true(self._all_bound)
-        bound = {one["path"]: one["volume_id"] for one in self._import_paths()}
+        bound = {one["path"]: one for one in self._import_paths()}
         for cell in self.cells:
-            cell.volume = bound[str(cell.ground.place)]
-        self.companions = [bound[str(place)] for place in turning]
-        everyone = {*(cell.volume for cell in self.cells), *self.companions}
+            path = bound[str(cell.ground.place)]
+            cell.volume = path["volume_id"]
+            cell.homes = {one["path"]: one["volume_id"] for one in _branches(path)} or {path["path"]: cell.volume}
+        self.companions = [bound[str(place)]["volume_id"] for place in turning]
+        everyone = self._everyone()
         self.parts.feed.until_true(lambda: everyone <= self._online())
-        self.parts.feed.until_true(lambda: everyone <= {one["state"]["volume_id"] for one in self._scans()})
+        homes = {*(home for cell in self.cells for home in cell.homes.values()), *self.companions}
+        self.parts.feed.until_true(lambda: homes <= {one["state"]["volume_id"] for one in self._scans()})
         self.known = {one: asset["volume_id"] for one, asset in self._assets().items()}
-        missing = everyone - set(self.known.values())
+        missing = homes - set(self.known.values())
         assert not missing, f"nothing was found on {missing}"
         self.parts.feed.drain()
         self.from_item = len(self.parts.feed.items)
@@ -139,13 +149,14 @@ class Round:
         """Stop the worker of this volume in the middle of a scan, which the kernel's own events show."""
         socket = str(self.parts.home / "agent" / "agent.sock")
         with INotify(nonblocking=True) as watch:
-            middle = watch.add_watch(str(cell.ground.place / MIDDLE), flags.OPEN)
-            watch.add_watch(str(cell.ground.place / LAST), flags.OPEN)
+            scanned = cell.homes[str(cell.ground.scanned_at)]
+            middle = watch.add_watch(str(cell.ground.scanned_at / MIDDLE), flags.OPEN)
+            watch.add_watch(str(cell.ground.scanned_at / LAST), flags.OPEN)
             for _ in range(50):
                 watch.read(timeout=0)
-                worker = self._reading(cell).worker_pid
+                worker = self._reading(scanned).worker_pid
                 assert worker is not None
-                send_request(socket, Request("scan", cell.volume))
+                send_request(socket, Request("scan", scanned))
                 _until_opened(watch, middle)
                 os.kill(worker, signal.SIGSTOP)
                 if all(event.wd == middle for event in watch.read(timeout=0)):
@@ -177,7 +188,7 @@ class Round:
             if cell.seen is not None
             and states[cell.volume][1] not in outcome(cell.row.name, cell.ground.fs_type, self.moment).reasons
         ]
-        assert moved == [], "these did not keep the state that they had come to"
+        assert not moved, "\n".join(["these did not keep the state that they had come to:", *moved])
         self._note_told()
 
     def _look(self) -> None:
@@ -186,10 +197,11 @@ class Round:
         for cell in self.cells:
             expected = outcome(cell.row.name, cell.ground.fs_type, self.moment)
             if cell.seen is None and (cell.row.silent or expected.is_online):
-                try:
-                    send_request(socket, Request("scan", cell.volume))
-                except OSError:
-                    return  # the agent is on its way; the next look will find it
+                for volume in cell.volumes:
+                    try:
+                        send_request(socket, Request("scan", volume))
+                    except OSError:
+                        return  # the agent is on its way; the next look will find it
 
     def _note(self) -> None:
         states, scans = self._states(), self._scans()
@@ -201,7 +213,7 @@ class Round:
             if reason not in expected.reasons:
                 continue
             looked = not expected.is_online or any(
-                one["state"]["volume_id"] == cell.volume for one in scans[self.scans_before :]
+                one["state"]["volume_id"] in cell.homes.values() for one in scans[self.scans_before :]
             )
             if looked:
                 after_s = None if expected.is_online else self._after_s(cell, reason)
@@ -225,7 +237,7 @@ class Round:
         return [
             one
             for one in self.parts.feed.items[self.from_item :]
-            if one["entity"] == "asset" and one["state"]["volume_id"] == cell.volume
+            if one["entity"] == "asset" and one["state"]["volume_id"] in cell.homes.values()
         ]
 
     # And the end of it
@@ -234,12 +246,16 @@ class Round:
         """End every fault, and check that all is as it was: online, the same ids, every photo present."""
         for cell in self.cells:
             cell.fault.mend(cell.ground)
-        everyone = {*(cell.volume for cell in self.cells), *self.companions}
-        self.parts.feed.until_true(lambda: everyone <= self._online(), timeout_s=COME_TO_S)
+        everyone = self._everyone()
+        until = time.monotonic() + COME_TO_S
+        while not everyone <= self._online():
+            assert time.monotonic() < until, self._remnants()
+            self.parts.feed.read(wait_s=0.2)
         before = len(self._scans())
         self.parts.scan()
+        homes = set(self.known.values())
         self.parts.feed.until_true(
-            lambda: everyone <= {one["state"]["volume_id"] for one in self._scans()[before:]}, timeout_s=PATIENCE_S
+            lambda: homes <= {one["state"]["volume_id"] for one in self._scans()[before:]}, timeout_s=PATIENCE_S
         )
         self.parts.feed.drain()
         self._check()
@@ -247,8 +263,9 @@ class Round:
     def _check(self) -> None:
         assets = self._assets()
         for cell in self.cells:
-            mine = {one for one, volume in self.known.items() if volume == cell.volume}
-            now = {one for one, asset in assets.items() if asset["volume_id"] == cell.volume}
+            homes = set(cell.homes.values())
+            mine = {one for one, volume in self.known.items() if volume in homes}
+            now = {one for one, asset in assets.items() if asset["volume_id"] in homes}
             assert now == mine, f"{cell.name}: {len(now - mine)} new ids, {len(mine - now)} ids gone"
             statuses = {assets[one]["status"] for one in mine}
             assert statuses == {"present"}, f"{cell.name}: {statuses}"
@@ -264,8 +281,16 @@ class Round:
         libraries = self.parts.get("/libraries", limit=500)["items"]
         return [one for library in libraries for one in library["import_paths"]]
 
+    def _everyone(self) -> set[str]:
+        return {*(volume for cell in self.cells for volume in cell.volumes), *self.companions}
+
     def _all_bound(self) -> bool:
-        return all(one["volume_id"] is not None for one in self._import_paths())
+        """Whether all are, and those of unions to their branches."""
+        unions = {str(cell.ground.place) for cell in self.cells if isinstance(cell.ground, MergerfsGround)}
+        found = self._import_paths()
+        return all(one["volume_id"] is not None for one in found) and all(
+            _branches(one) for one in found if one["path"] in unions
+        )
 
     def _assets(self) -> dict[str, Item]:
         return self.parts.assets()
@@ -280,9 +305,9 @@ class Round:
     def _scans(self) -> list[Item]:
         return [one for one in self.parts.feed.items if one["kind"] == "scan.finished"]
 
-    def _reading(self, cell: Cell) -> VolumeReading:
+    def _reading(self, volume: str) -> VolumeReading:
         status = ask_status(str(self.parts.home / "agent" / "agent.sock"))
-        return next(one for one in status.volumes if one.status.volume == cell.volume)
+        return next(one for one in status.volumes if one.status.volume == volume)
 
     def _complaint(self) -> str:
         states = self._states()
@@ -294,6 +319,21 @@ class Round:
             if cell.seen is None
         ]
         return "\n".join([f"{self.moment}:", *late])
+
+    def _remnants(self) -> str:
+        states = self._states()
+        late = [
+            f"{cell.name}: {state}, {reason}"
+            for cell in self.cells
+            for state, reason in (states[volume] for volume in cell.volumes)
+            if state != "online"
+        ]
+        return "\n".join([f"{self.moment}, and mended:", *late])
+
+
+def _branches(import_path: Item) -> list[Item]:
+    """The parts of an import path that are branches of its union, each bound."""
+    return [one for one in import_path["parts"] if one["via_volume_id"] is not None and one["volume_id"] is not None]
 
 
 def _until_opened(watch: INotify, wd: int) -> None:

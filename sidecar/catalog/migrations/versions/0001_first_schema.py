@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
 from holdfast import ids
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 
 
 def upgrade() -> None:
@@ -42,12 +36,14 @@ def upgrade() -> None:
     _scan()
     _volume_transition()
     clock = sa.table("clock", sa.column("id"), sa.column("value"), sa.column("incarnation"))
+    if op.get_bind().execute(sa.select(clock.c.id)).first() is not None:
+        return
     incarnation = ids.new(time.time_ns() // 1_000_000, os.urandom(10))
     op.execute(clock.insert().values(id=1, value=0, incarnation=incarnation))
 
 
 def _agent() -> None:
-    op.create_table(
+    resumable.create_table(
         "agent",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("name", c.line(128), nullable=False),
@@ -66,13 +62,12 @@ def _agent() -> None:
         sa.Column("changed_at", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_agent"),
         sa.UniqueConstraint("name", name="uq_agent_name"),
-        **_MYSQL,
     )
-    op.create_index("ix_agent_change", "agent", ["change"], unique=True)
+    resumable.create_index("ix_agent_change", "agent", ["change"], unique=True)
 
 
 def _asset() -> None:
-    op.create_table(
+    resumable.create_table(
         "asset",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("library_id", c.identifier(), nullable=False),
@@ -100,19 +95,18 @@ def _asset() -> None:
         _one_of("asset", "kind", "image", "video"),
         _one_of("asset", "status", "present", "missing", "excluded", "unreadable", "removed"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
-    op.create_index("ix_asset_change", "asset", ["change"], unique=True)
-    op.create_index("ix_asset_changed_at", "asset", ["changed_at", "id"])
-    op.create_index("ix_asset_library_id", "asset", ["library_id", "id"])
-    op.create_index(
+    resumable.create_index("ix_asset_change", "asset", ["change"], unique=True)
+    resumable.create_index("ix_asset_changed_at", "asset", ["changed_at", "id"])
+    resumable.create_index("ix_asset_library_id", "asset", ["library_id", "id"])
+    resumable.create_index(
         "ix_asset_path", "asset", ["library_id", "path"], mysql_length={"path": 255}, mariadb_length={"path": 255}
     )
-    op.create_index("ix_asset_status", "asset", ["library_id", "status", "id"])
+    resumable.create_index("ix_asset_status", "asset", ["library_id", "status", "id"])
 
 
 def _asset_transition() -> None:
-    op.create_table(
+    resumable.create_table(
         "asset_transition",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("asset_id", c.identifier(), nullable=False),
@@ -127,34 +121,31 @@ def _asset_transition() -> None:
         _one_of("asset_transition", "from_status", "present", "missing", "excluded", "unreadable", "removed"),
         _one_of("asset_transition", "to_status", "present", "missing", "excluded", "unreadable", "removed"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
 
 
 def _clock() -> None:
-    op.create_table(
+    resumable.create_table(
         "clock",
         sa.Column("id", c.number(), nullable=False, autoincrement=False),
         sa.Column("value", c.number(), nullable=False),
         sa.Column("incarnation", c.identifier(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_clock"),
         sa.CheckConstraint("id = 1", name=op.f("ck_clock_one_row")),
-        **_MYSQL,
     )
 
 
 def _evidence() -> None:
-    op.create_table(
+    resumable.create_table(
         "evidence",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("body", c.text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_evidence"),
-        **_MYSQL,
     )
 
 
 def _idempotency() -> None:
-    op.create_table(
+    resumable.create_table(
         "idempotency",
         sa.Column("key_digest", c.fixed(32), nullable=False),
         sa.Column("body_digest", c.fixed(32), nullable=False),
@@ -163,25 +154,23 @@ def _idempotency() -> None:
         sa.Column("body", c.text(), nullable=False),
         sa.Column("at", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("key_digest", name="pk_idempotency"),
-        **_MYSQL,
     )
-    op.create_index("ix_idempotency_at", "idempotency", ["at"])
+    resumable.create_index("ix_idempotency_at", "idempotency", ["at"])
 
 
 def _lease() -> None:
-    op.create_table(
+    resumable.create_table(
         "lease",
         sa.Column("name", c.line(64), nullable=False),
         sa.Column("holder", c.identifier(), nullable=False),
         sa.Column("fence", c.number(), nullable=False),
         sa.Column("beat", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_lease"),
-        **_MYSQL,
     )
 
 
 def _library() -> None:
-    op.create_table(
+    resumable.create_table(
         "library",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("name", c.line(255), nullable=False),
@@ -197,14 +186,13 @@ def _library() -> None:
         sa.Column("changed_at", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_library"),
         _one_of("library", "kind", "external"),
-        **_MYSQL,
     )
-    op.create_index("ix_library_change", "library", ["change"], unique=True)
-    op.create_index("ix_library_owner", "library", ["owner"])
+    resumable.create_index("ix_library_change", "library", ["change"], unique=True)
+    resumable.create_index("ix_library_owner", "library", ["owner"])
 
 
 def _stream() -> None:
-    op.create_table(
+    resumable.create_table(
         "stream",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("journal", c.identifier(), nullable=False),
@@ -213,12 +201,11 @@ def _stream() -> None:
         sa.Column("started_at", c.number(), nullable=False),
         sa.Column("last_report_at", c.number()),
         sa.PrimaryKeyConstraint("volume_id", "journal", name="pk_stream"),
-        **_MYSQL,
     )
 
 
 def _xmp() -> None:
-    op.create_table(
+    resumable.create_table(
         "xmp",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("path_key", c.identifier(), nullable=False),
@@ -227,12 +214,11 @@ def _xmp() -> None:
         sa.Column("mtime_ns", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", "path_key", name="pk_xmp"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
 
 
 def _token() -> None:
-    op.create_table(
+    resumable.create_table(
         "token",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("digest", c.fixed(32), nullable=False),
@@ -247,12 +233,11 @@ def _token() -> None:
         sa.UniqueConstraint("digest", name="uq_token_digest"),
         sa.CheckConstraint("(scope = 'agent') = (agent_id IS NOT NULL)", name=op.f("ck_token_agent")),
         _one_of("token", "scope", "enrol", "agent", "reader", "operator", "admin"),
-        **_MYSQL,
     )
 
 
 def _volume() -> None:
-    op.create_table(
+    resumable.create_table(
         "volume",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("agent_id", c.identifier(), nullable=False),
@@ -275,13 +260,12 @@ def _volume() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_volume"),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name="fk_volume_agent_id"),
         _one_of("volume", "state", "online", "idle", "offline", "suspect", "conflict", "unknown"),
-        **_MYSQL,
     )
-    op.create_index("ix_volume_change", "volume", ["change"], unique=True)
+    resumable.create_index("ix_volume_change", "volume", ["change"], unique=True)
 
 
 def _gap() -> None:
-    op.create_table(
+    resumable.create_table(
         "gap",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("volume_id", c.identifier(), nullable=False),
@@ -293,13 +277,12 @@ def _gap() -> None:
         sa.Column("changed_at", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_gap"),
         sa.ForeignKeyConstraint(["volume_id"], ["volume.id"], name="fk_gap_volume_id"),
-        **_MYSQL,
     )
-    op.create_index("ix_gap_change", "gap", ["change"], unique=True)
+    resumable.create_index("ix_gap_change", "gap", ["change"], unique=True)
 
 
 def _import_path() -> None:
-    op.create_table(
+    resumable.create_table(
         "import_path",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("library_id", c.identifier(), nullable=False),
@@ -319,15 +302,14 @@ def _import_path() -> None:
             name=op.f("ck_import_path_bound"),
         ),
         _one_of("import_path", "state", "bound", "refused", "pending"),
-        **_MYSQL,
     )
-    op.create_index("ix_import_path_agent_id", "import_path", ["agent_id"])
-    op.create_index("ix_import_path_library_id", "import_path", ["library_id"])
-    op.create_index("ix_import_path_volume_id", "import_path", ["volume_id"])
+    resumable.create_index("ix_import_path_agent_id", "import_path", ["agent_id"])
+    resumable.create_index("ix_import_path_library_id", "import_path", ["library_id"])
+    resumable.create_index("ix_import_path_volume_id", "import_path", ["volume_id"])
 
 
 def _scan() -> None:
-    op.create_table(
+    resumable.create_table(
         "scan",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("volume_id", c.identifier(), nullable=False),
@@ -345,14 +327,13 @@ def _scan() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_scan"),
         sa.ForeignKeyConstraint(["volume_id"], ["volume.id"], name="fk_scan_volume_id"),
         _one_of("scan", "mode", "new", "changed", "full"),
-        **_MYSQL,
     )
-    op.create_index("ix_scan_change", "scan", ["change"], unique=True)
-    op.create_index("ix_scan_volume_id", "scan", ["volume_id", "id"])
+    resumable.create_index("ix_scan_change", "scan", ["change"], unique=True)
+    resumable.create_index("ix_scan_volume_id", "scan", ["volume_id", "id"])
 
 
 def _volume_transition() -> None:
-    op.create_table(
+    resumable.create_table(
         "volume_transition",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("volume_id", c.identifier(), nullable=False),
@@ -365,9 +346,8 @@ def _volume_transition() -> None:
         sa.Column("at", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_volume_transition"),
         sa.ForeignKeyConstraint(["volume_id"], ["volume.id"], name="fk_volume_transition_volume_id"),
-        **_MYSQL,
     )
-    op.create_index("ix_volume_transition_volume_id", "volume_transition", ["volume_id", "id"])
+    resumable.create_index("ix_volume_transition_volume_id", "volume_transition", ["volume_id", "id"])
 
 
 def _one_of(table: str, column: str, *words: str) -> sa.CheckConstraint:

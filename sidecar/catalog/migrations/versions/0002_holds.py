@@ -11,26 +11,22 @@ import sqlalchemy as sa
 from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 _WHOLE = bytes(16)
 _PAGE = 10_000
 
 
 def upgrade() -> None:
     # Plain ALTERs: every engine adds a column at the end at once, however many rows there are.
-    op.add_column("volume", sa.Column("online_us", c.number(), nullable=False, server_default="0"))
-    op.add_column("asset", sa.Column("absent_online_us", c.number()))
-    op.add_column("asset_transition", sa.Column("hold_id", c.identifier()))
+    resumable.add_column("volume", sa.Column("online_us", c.number(), nullable=False, server_default="0"))
+    resumable.add_column("asset", sa.Column("absent_online_us", c.number()))
+    resumable.add_column("asset_transition", sa.Column("hold_id", c.identifier()))
     _hold()
     _held()
     _setting()
@@ -41,7 +37,7 @@ def upgrade() -> None:
 
 
 def _hold() -> None:
-    op.create_table(
+    resumable.create_table(
         "hold",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("volume_id", c.identifier(), nullable=False),
@@ -70,12 +66,11 @@ def _hold() -> None:
             "(state = 'open') = (open_key IS NOT NULL) AND (state = 'open') = (closed_at IS NULL)",
             name=op.f("ck_hold_open"),
         ),
-        **_MYSQL,
     )
-    op.create_index("ix_hold_change", "hold", ["change"], unique=True)
-    op.create_index("ix_hold_state", "hold", ["state", "done_at"])
-    op.create_index("ix_hold_volume_id", "hold", ["volume_id", "state"])
-    op.create_table(
+    resumable.create_index("ix_hold_change", "hold", ["change"], unique=True)
+    resumable.create_index("ix_hold_state", "hold", ["state", "done_at"])
+    resumable.create_index("ix_hold_volume_id", "hold", ["volume_id", "state"])
+    resumable.create_table(
         "hold_branch",
         sa.Column("hold_id", c.identifier(), nullable=False),
         sa.Column("branch_key", c.identifier(), nullable=False),
@@ -83,12 +78,11 @@ def _hold() -> None:
         sa.Column("files", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("hold_id", "branch_key", name="pk_hold_branch"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
 
 
 def _held() -> None:
-    op.create_table(
+    resumable.create_table(
         "held",
         sa.Column("asset_id", c.identifier(), nullable=False),
         sa.Column("volume_id", c.identifier(), nullable=False),
@@ -104,14 +98,13 @@ def _held() -> None:
         _one_of("held", "kind", "absent", "changed"),
         sa.CheckConstraint("(hold_id IS NULL) = (due_us IS NOT NULL)", name=op.f("ck_held_waits")),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
-    op.create_index("ix_held_hold_id", "held", ["hold_id", "asset_id"])
-    op.create_index("ix_held_volume_id", "held", ["volume_id", "due_us"])
+    resumable.create_index("ix_held_hold_id", "held", ["hold_id", "asset_id"])
+    resumable.create_index("ix_held_volume_id", "held", ["volume_id", "due_us"])
 
 
 def _setting() -> None:
-    op.create_table(
+    resumable.create_table(
         "setting",
         sa.Column("id", c.number(), nullable=False, autoincrement=False),
         sa.Column("guard_files", c.number()),
@@ -121,12 +114,11 @@ def _setting() -> None:
         sa.Column("revision", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_setting"),
         sa.CheckConstraint("id = 1", name=op.f("ck_setting_one_row")),
-        **_MYSQL,
     )
 
 
 def _tally() -> None:
-    op.create_table(
+    resumable.create_table(
         "tally",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("place_key", c.identifier(), nullable=False),
@@ -137,7 +129,6 @@ def _tally() -> None:
         sa.Column("changed_at_us", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", "place_key", name="pk_tally"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
 
 
@@ -156,6 +147,8 @@ def _count_what_is_there() -> None:
         top = root if not inside else root + b"/" + first if root else first
         present[row.volume_id, hashlib.blake2b(top, digest_size=16).digest()] += 1
         present[row.volume_id, _WHOLE] += 1
+    # Counted anew when it was broken off before: the assets may have changed meanwhile.
+    op.execute("DELETE FROM tally")
     names = ("volume_id", "place_key", "present", "absent_level", "absent_at_us", "changed_level", "changed_at_us")
     tally = sa.table("tally", *map(sa.column, names))
     rows = [dict(zip(names, (*place, count, 0, 0, 0, 0), strict=True)) for place, count in present.items()]

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 _STATES = ("online", "idle", "offline", "suspect", "conflict", "unknown")
 # The columns of a volume that are what its writer says.
 _SAID = (
@@ -40,16 +34,19 @@ _SAID = (
 
 def upgrade() -> None:
     _volume_agent()
+    if not resumable.has_column("volume", "version"):
+        return
     columns = ", ".join(_SAID)
     # The owners that volumes have had become their writers.
     into = f"INSERT INTO volume_agent (volume_id, agent_id, fence, {columns})"
-    op.execute(f"{into} SELECT id, agent_id, 1, {columns} FROM volume")
-    op.drop_column("volume", "version")
+    missing = "NOT EXISTS (SELECT 1 FROM volume_agent WHERE volume_id = volume.id)"
+    op.execute(f"{into} SELECT id, agent_id, 1, {columns} FROM volume WHERE {missing}")
+    resumable.drop_column("volume", "version")
 
 
 def _volume_agent() -> None:
     listed = ", ".join(f"'{state}'" for state in _STATES)
-    op.create_table(
+    resumable.create_table(
         "volume_agent",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("agent_id", c.identifier(), nullable=False),
@@ -71,6 +68,5 @@ def _volume_agent() -> None:
         sa.ForeignKeyConstraint(["volume_id"], ["volume.id"], name="fk_volume_agent_volume_id"),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name="fk_volume_agent_agent_id"),
         sa.CheckConstraint(f"state IN ({listed})", name=op.f("ck_volume_agent_state")),
-        **_MYSQL,
     )
-    op.create_index("ix_volume_agent_agent_id", "volume_agent", ["agent_id"])
+    resumable.create_index("ix_volume_agent_agent_id", "volume_agent", ["agent_id"])

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0004"
 down_revision = "0003"
@@ -16,7 +17,17 @@ _REFERENCES = {"parent_id": "import_path", "via_volume_id": "volume"}
 
 
 def upgrade() -> None:
-    # SQLite copies the table; what it should not lose is written out, since checks are not read back from there.
+    if op.get_bind().dialect.name == "sqlite":
+        _copied()
+        return
+    for column, target in _REFERENCES.items():
+        resumable.add_column("import_path", sa.Column(column, c.identifier()))
+        resumable.create_foreign_key(f"fk_import_path_{column}", "import_path", target, column)
+        resumable.create_index(f"ix_import_path_{column}", "import_path", [column])
+
+
+def _copied() -> None:
+    """SQLite copies the table; what it should not lose is written out, since checks are not read back from there."""
     with op.batch_alter_table("import_path", copy_from=_before()) as batch:
         for column, target in _REFERENCES.items():
             batch.add_column(sa.Column(column, c.identifier()))

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
-
 
 def upgrade() -> None:
-    op.create_table(
+    resumable.create_table(
         "webhook",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("url", c.line(2048), nullable=False),
@@ -37,9 +30,8 @@ def upgrade() -> None:
         sa.Column("revision", c.number(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook"),
         sa.CheckConstraint("state IN ('active', 'disabled')", name=op.f("ck_webhook_state")),
-        **_MYSQL,
     )
-    op.create_table(
+    resumable.create_table(
         "delivery",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("webhook_id", c.identifier(), nullable=False),
@@ -55,7 +47,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
         sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], name="fk_delivery_webhook_id"),
         sa.CheckConstraint("state IN ('pending', 'delivered', 'failed')", name=op.f("ck_delivery_state")),
-        **_MYSQL,
     )
-    op.create_index("ix_delivery_webhook_id", "delivery", ["webhook_id", "id"])
-    op.create_index("ix_delivery_due", "delivery", ["webhook_id", "state", "next_at"])
+    resumable.create_index("ix_delivery_webhook_id", "delivery", ["webhook_id", "id"])
+    resumable.create_index("ix_delivery_due", "delivery", ["webhook_id", "state", "next_at"])

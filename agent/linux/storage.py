@@ -1,0 +1,72 @@
+"""Everything that a worker touches storage with, on the kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from agent.filesystems import traits
+from agent.linux.blockdev import device_of
+from agent.linux.clock import SystemClock
+from agent.linux.files import MountedFiles
+from agent.linux.fuse import read_branches
+from agent.linux.inotify import InotifyWatch
+from agent.linux.inspection import inspect
+from agent.linux.probe import probe
+from agent.messages import Adopt, Inspect, Inspected
+from agent.ports import Mount, Probe, Trouble
+from agent.store import Store
+
+_NO_INSTANCES = (
+    "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024"
+)
+
+
+class KernelStorage:
+    """Implements :class:`agent.worker.Storage`."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+
+    def entropy(self, count: int) -> bytes:
+        """Random bytes."""
+        return os.urandom(count)
+
+    def store(self, path: str, volume: str) -> Store:
+        """Open the journal of a volume."""
+        return Store(path, volume)
+
+    def probe(self, mount: Mount) -> Probe | Trouble:
+        """What stands at the root of a mount."""
+        return probe(mount)
+
+    def inspect(self, question: Inspect) -> Inspected:
+        """What is at a host path."""
+        seen = inspect(question.path, question.roots, shown_at=question.shown_at, managed=question.managed)
+        return Inspected(question.import_path, seen.canonical, seen.refusal, seen.errno)
+
+    def branches(self, mount_point: str) -> list[str]:
+        """The branches of a union. Raises :class:`OSError`."""
+        return read_branches(mount_point)
+
+    def files(self, order: Adopt, asked_to_let_go: Callable[[], bool]) -> MountedFiles:
+        """The files of the volume that is to be adopted."""
+        return MountedFiles(
+            order.mount.mount_point,
+            order.epoch.mount_id,
+            device=device_of(order.mount),
+            identity=order.identity,
+            marker=order.marker,
+            remote=not traits(order.mount.fs_type).local,
+            asked_to_let_go=asked_to_let_go,
+        )
+
+    def watch(self, mount_point: str, mount_id: int) -> tuple[InotifyWatch | None, str]:
+        """A watch, or why there is none: the kernel gives each user only so many (R31)."""
+        try:
+            return InotifyWatch(mount_point, mount_id), ""
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
+        return None, _NO_INSTANCES

@@ -1,0 +1,75 @@
+"""What an agent costs that has nothing to do: time on a processor, and requests to its disks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from demo.disks import disk
+from demo.photos import fill
+from demo.stage import Stage, StepFailed
+
+DISKS = 3
+_PHOTOS = 1_000
+_MINUTE_S = 60.0
+
+
+def minutes(rounds: int) -> list[float]:
+    """Seconds on a processor, of the supervisor and its workers together, in each of so many idle minutes with three
+    disks that are watched. Raises :class:`StepFailed` where one of the disks was asked for anything meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, ExitStack() as drawer:
+        places = [os.path.join(folder, f"mnt{number}") for number in range(DISKS)]
+        for number, place in enumerate(places):
+            drawer.enter_context(disk(folder, f"IDLE{number}")).mount(place)
+            fill(place, _PHOTOS, "trip")
+            _settle(place)
+        with Stage(os.path.join(folder, "state"), places) as stage:
+            libraries = [stage.library(f"Idle {number}", place).id for number, place in enumerate(places)]
+            for library in libraries:
+                stage.await_refresh(library, None)
+            stage.wait_for(stage.is_settled, "rest")
+            return [_minute(stage, places) for _ in range(rounds)]
+
+
+def _settle(place: str) -> None:
+    """Have a file system do at once what it would do by itself within a minute: write journal and super block."""
+    for how in ("--freeze", "--unfreeze"):
+        subprocess.run(["fsfreeze", how, place], check=True)
+
+
+def _minute(stage: Stage, places: Sequence[str]) -> float:
+    processes, requests = _processes(stage), [_requests(place) for place in places]
+    spent_s = sum(map(_spent_s, processes))
+    stage.pause(_MINUTE_S)
+    if [_requests(place) for place in places] != requests:
+        raise StepFailed("a disk was asked for something while the agent had nothing to do")
+    if _processes(stage) != processes:
+        raise StepFailed("the agent has started or ended processes while it had nothing to do")
+    return sum(map(_spent_s, processes)) - spent_s
+
+
+def _processes(stage: Stage) -> list[int]:
+    status = stage.status()
+    if status is None:
+        raise StepFailed("the agent does not answer")
+    with open(f"/proc/{status.pid}/task/{status.pid}/children", encoding="ascii") as file:
+        return [status.pid, *map(int, file.read().split())]
+
+
+def _spent_s(pid: int) -> float:
+    """Of all its threads, in the kernel and outside of it (proc_pid_stat(5))."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _requests(place: str) -> list[str]:
+    """Reads, writes and discards that a disk has completed (Documentation/block/stat.rst). Flushes are left out: a
+    sync(2) of anybody's is one for each disk."""
+    device = os.stat(place).st_dev
+    with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat", encoding="ascii") as file:
+        fields = file.read().split()
+    return [fields[one] for one in (0, 4, 11)]

@@ -1,0 +1,89 @@
+"""``holdfast-sidecar settings``: how much may be lost before a person is asked, and how long an absence waits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+import msgspec
+from sqlalchemy import Connection
+
+from sidecar import policy
+from sidecar.catalog import settings as catalog_settings
+from sidecar.catalog.engine import snapshot, transact
+from sidecar.cli.common import catalog_options, opened
+from sidecar.config import Config
+from sidecar.policy import Policy
+
+_DEFAULT = "default"
+
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON, like the REST API.")
+
+
+@click.group(name="settings")
+def settings_group() -> None:
+    """Look at the thresholds of holds and the time of grace, and set them."""
+
+
+@settings_group.command()
+@_json
+@catalog_options
+def show(settings: Config, as_json: bool) -> None:
+    """Show the settings. Times are seconds in which the storage was verified to be there."""
+    with opened(settings) as engine, snapshot(engine) as connection:
+        found, revision = catalog_settings.read(connection)
+    values = msgspec.structs.asdict(found)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(values | {"revision": revision}), indent=2).decode())
+        return
+    for line in _told(values):
+        click.echo(line)
+
+
+@settings_group.command("set")
+@click.argument("name")
+@click.argument("value")
+@catalog_options
+def set_one(settings: Config, name: str, value: str) -> None:
+    """Set one of the settings; the VALUE `default` goes back to the default.
+
+    It holds for what is reported from now on; holds that are open stay as they are.
+    """
+    if name not in Policy.__struct_fields__:
+        _refuse(f"There is no setting {name}. There are: {', '.join(Policy.__struct_fields__)}.")
+    values = {name: _number(value)}
+    for _, sentence in policy.problems(values):
+        _refuse(sentence)
+
+    def work(connection: Connection) -> Policy:
+        catalog_settings.lock(connection)
+        catalog_settings.change(connection, values)
+        return catalog_settings.read(connection)[0]
+
+    with opened(settings) as engine:
+        found = transact(engine, work)
+    for line in _told({name: getattr(found, name)}):
+        click.echo(line)
+
+
+def _told(values: dict[str, int]) -> list[str]:
+    default = msgspec.structs.asdict(Policy())
+    return [
+        f"{name:<16} {value}{'' if value == default[name] else f'  (the default is {default[name]})'}"
+        for name, value in values.items()
+    ]
+
+
+def _number(text: str) -> int | None:
+    if text == _DEFAULT:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        _refuse(f"{text} is no whole number. Give one, or `{_DEFAULT}`.")
+    return int(text)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(os.EX_USAGE)
