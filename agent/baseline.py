@@ -43,6 +43,8 @@ class Baseline:
             self._outbox.begin_anew(journal_id, keep=keep)
             self._journal.retell("")
             self._journal.forget_unreadable()
+            if self._journal.rules():
+                self._journal.retell_rules()
             self._store.set_lease(lease.catalog, lease.fence)
             self._store.stand(Standing.DRAINING if keep and self._outbox.has_pending() else Standing.BASELINE)
 
@@ -51,9 +53,11 @@ class Baseline:
         with self._store.transaction():
             self._store.stand(Standing.BASELINE)
 
-    def believe(self, directories: Iterable[BelievedDirectory], *, last: bool) -> None:
-        """Take in one page of what the catalog believes."""
+    def believe(self, directories: Iterable[BelievedDirectory], *, last: bool, has_rules: bool = False) -> None:
+        """Take in one page of what the catalog believes. ``has_rules``: of ignore files too."""
         with self._store.transaction():
+            if has_rules:
+                self._journal.retell_rules()
             for one in directories:
                 self._believe(one)
             if last:

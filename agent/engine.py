@@ -17,14 +17,14 @@ from agent.looks import Attachment, Outcome, Wish
 from agent.outbox import Outbox
 from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
-from agent.rescoping import left, rescope
+from agent.rescoping import Interests
 from agent.scans import Walk
-from agent.scopes import Scope, Scopes
+from agent.scopes import Scopes
 from agent.settle import Settle
 from agent.store import Standing, Store
 from agent.watching import Watching
 from holdfast import ids, paths
-from holdfast.reports import Gap, Observation, ScanFinished, ScanStarted
+from holdfast.reports import Gap, IgnoreRules, Observation, ScanFinished, ScanStarted
 from holdfast.status import ScanProgress
 from holdfast.volumes import Reason
 
@@ -66,7 +66,7 @@ class Engine:
         self._settings = settings
         self._entropy = entropy
         self._settle = Settle(settings.settle_s)
-        self._scopes = Scopes(())
+        self._interests = Interests(store)
         self._at: Attachment | None = None
         self._watching = Watching(None)
         self._accepted = False
@@ -87,17 +87,9 @@ class Engine:
 
     def assign(self, scopes: Scopes) -> None:
         """Take the import paths of this volume. What is newly wanted is told, and what is not any more is let go of."""
-        self._scopes = scopes
-        text = msgspec.json.encode(scopes.scopes).decode()
-        before = self._journal.scopes()
-        if text == before:
-            return
-        old = msgspec.json.decode(before, type=list[Scope]) if before else []
-        with self._store.transaction():
-            rescope(self._journal, old, scopes)
-            self._journal.set_scopes(text)
-        if self._at is not None:
-            self._watching.remove(left(self._journal, old, scopes))
+        unwanted = self._interests.assign(scopes)
+        if unwanted is not None and self._at is not None:
+            self._watching.remove(unwanted)
             self.scan()
 
     def attach(
@@ -125,6 +117,7 @@ class Engine:
         if outcome.doubt is not None:
             self.detach()
             return outcome.doubt
+        self._interests.take_rules()
         self._spooled = True
         self._begin()
         return None
@@ -297,6 +290,7 @@ class Engine:
         self._accepted = self._accepted and bool(self._journal.suspected_listings())
         self._tell(
             [
+                *self._untold_rules(),
                 ScanFinished(
                     scan=walk.scan,
                     directory=walk.directory,
@@ -305,9 +299,11 @@ class Engine:
                     files=walk.files,
                     errors=walk.errors,
                     duration_s=round(self._boot() - walk.started, 3),
-                )
+                ),
             ]
         )
+        with self._store.transaction():
+            self._journal.note_rules_told()
         self._watching.scan_ended()
         if not self._watching.is_complete:
             self._rescan_at = self._boot() + self._settings.rescan_s
@@ -328,6 +324,10 @@ class Engine:
         )
         return one.run(wishes)
 
+    @property
+    def _scopes(self) -> Scopes:
+        return self._interests.scopes
+
     def _confirm_delay_s(self) -> float | None:
         """How far apart the two looks of an absence must be. What is missed here may yet turn up in a place that a
         walk has not reached, or under a name that is still being written to; but nobody writes for ever.
@@ -343,7 +343,9 @@ class Engine:
             self.detach()
             return outcome.doubt
         self._spooled = self._spooled or outcome.told > 0
-        for directory in outcome.new_directories:
+        if news := self._interests.take_rules():
+            self._watching.remove(news[0])
+        for directory in (*outcome.new_directories, *(news[1] if news else ())):
             self._walks.insert(0, Walk(directory, now))
         for directory in (*outcome.again, *outcome.later):
             self._revisits[directory] = now + (_LATER_S if directory in outcome.later else self._settings.settle_s)
@@ -360,6 +362,9 @@ class Engine:
         self._confirm_wait_s = self._settings.confirm_delay_s
         at = self._boot() + self._confirm_wait_s
         self._confirm_at = at if self._confirm_at is None else min(at, self._confirm_at)
+
+    def _untold_rules(self) -> list[Observation]:
+        return [] if self._journal.rules_are_told() else [IgnoreRules(self._journal.rules())]
 
     def _take_up_losses(self, now: float) -> None:
         """Lost hints: say so, and look everywhere they could have been about (R31)."""

@@ -88,6 +88,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         return self.directory, self.file.name
 
 
+_rules = msgspec.json.Decoder(dict[str, str]).decode
 _unpack_candidate = msgspec.msgpack.Decoder(Candidate).decode
 
 
@@ -221,6 +222,30 @@ class Journal:
     def set_scopes(self, text: str) -> None:
         """Remember the scopes."""
         self._store.set_meta("scopes", text)
+
+    def rules(self) -> dict[str, str]:
+        """The ignore files of the volume: folder -> text."""
+        return _rules(str(self._store.meta("rules")))
+
+    def set_rules(self, rules: Mapping[str, str]) -> None:
+        """Remember the ignore files."""
+        self._store.set_meta("rules", _json(dict(sorted(rules.items()))).decode())
+
+    def rules_are_told(self) -> bool:
+        """Whether the ignore files that were told last are those that there are."""
+        return bool(self._store.meta("rules") == self._store.meta("rules_told"))
+
+    def rules_told_are_known(self) -> bool:
+        """Whether anybody knows what was told of ignore files."""
+        return bool(self._store.meta("rules_told"))
+
+    def note_rules_told(self) -> None:
+        """The ignore files as they are now were told."""
+        self._store.set_meta("rules_told", str(self._store.meta("rules")))
+
+    def retell_rules(self) -> None:
+        """Nobody knows what was told of ignore files."""
+        self._store.set_meta("rules_told", "")
 
     # What is suspected gone
 

@@ -20,14 +20,15 @@ from agent.errnos import Meaning, forbids_only_absences, meaning
 from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
 from agent.looks import Attachment, Outcome, Wish
 from agent.outbox import Outbox
-from agent.ports import Clock, FileEntry, Trouble
+from agent.ports import Clock, FileEntry, Listing, Trouble
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
 from agent.store import Standing, Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
-from holdfast.reports import Listed, Observation, Unreadable
+from holdfast.ignoring import FILES_MAX, IGNORE_FILE
+from holdfast.reports import IgnoreRules, Listed, Observation, Unreadable
 from holdfast.volumes import Reason
 
 
@@ -116,6 +117,7 @@ class Pass:
         held = survey.unsettled(listing.files, known, at, self._settle_s, wish.whole) | wish.writing
         if held:
             self._again.add(directory)
+        self._take_rules(listing)
         compared = survey.compare(
             listing,
             at,
@@ -132,6 +134,16 @@ class Pass:
             return ()
         self._surveys[directory] = compared
         return self._origins(directory, compared) if compared.arrivals or compared.named else ()
+
+    def _take_rules(self, listing: Listing) -> None:
+        """The ignore file of a directory counts for the files in it at once."""
+        rules = dict(self._scopes.ignores.rules)
+        if rules.get(listing.directory) == listing.rules or IGNORE_FILE in listing.unclear:
+            return
+        rules.pop(listing.directory, None)
+        if listing.rules is not None and len(rules) < FILES_MAX:
+            rules[listing.directory] = listing.rules
+        self._scopes = self._scopes.ignoring(rules)
 
     def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
         """Learn the births of the arrivals; returns the directories where their inodes were last seen."""
@@ -207,7 +219,8 @@ class Pass:
     def _commit(self, gate: Sequence[str], grounds: Grounds) -> int:
         """Write down what the pass found; returns how many observations are to be told."""
         news = [one for one in self._surveys.values() if not one.unchanged or one.known is None]
-        if not (news or self._unreadable or self._stale_stamps() or self._journal.has_candidates()):
+        has_rules = self._scopes.ignores.rules != self._journal.rules()
+        if not (news or has_rules or self._unreadable or self._stale_stamps() or self._journal.has_candidates()):
             return 0
         arrivals = [
             identity.Arrival(directory, file, self._births.get((directory, file.name)))
@@ -233,12 +246,27 @@ class Pass:
             self._learn({(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves})
             unreadable = self._note_unreadable()
             observations: list[Observation] = [
+                *self._rules(forgotten),
                 *telling.moved(found.moves),
                 *self._listed(found.listed),
                 *second.absent,
                 *unreadable,
             ]
             return self._outbox.spool(self._at.epoch, observations) if observations else 0
+
+    def _rules(self, forgotten: Sequence[str]) -> list[IgnoreRules]:
+        """The ignore files, if they are to be told. After a loss they are told when a scan has found them all."""
+        rules = {
+            directory: text
+            for directory, text in self._scopes.ignores.rules.items()
+            if not any(paths.contains(one, directory) for one in forgotten)
+        }
+        if rules != self._journal.rules():
+            self._journal.set_rules(rules)
+        if self._journal.rules_are_told() or not self._journal.rules_told_are_known():
+            return []
+        self._journal.note_rules_told()
+        return [IgnoreRules(rules)]
 
     def _candidates_like(self, arrivals: list[identity.Arrival]) -> list[Candidate]:
         if not arrivals or not self._journal.has_candidates():

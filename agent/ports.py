@@ -91,7 +91,7 @@ class Listing(NamedTuple):
 
     ``files`` (media only) and ``directories`` (name and inode) are sorted by name; symbolic links are in neither.
     ``unclear`` are names that were listed and then could not be looked at: nothing may be concluded about them.
-    ``entries`` counts all names.
+    ``entries`` counts all names. ``rules`` is the text of the ignore file in it, None without one.
     """
 
     directory: str
@@ -102,6 +102,7 @@ class Listing(NamedTuple):
     files: list[FileEntry]
     directories: dict[str, int]
     unclear: list[str]
+    rules: str | None = None
 
 
 class Birth(NamedTuple):

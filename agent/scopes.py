@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from holdfast import paths
+from holdfast.ignoring import NONE, Ignores
 from holdfast.patterns import Exclusions
 
 
@@ -21,26 +22,39 @@ class Scope(NamedTuple):
 
 
 class View:
-    """One import path, with its patterns compiled."""
+    """One import path, with its patterns compiled, and the ignore files of its volume."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, ignores: Ignores) -> None:
         self.scope = scope
         self._exclusions = Exclusions(scope.exclusion_patterns)
+        self._ignores = ignores
 
     def holds(self, directory: str) -> bool:
         """Whether anything in or below this directory can be wanted by it."""
-        if not paths.contains(self.scope.directory, directory):
+        root = self.scope.directory
+        if not paths.contains(root, directory):
             return False
-        return directory == self.scope.directory or not self._exclusions.prunes(_server_path(self.scope, directory))
+        if directory == root:
+            return True
+        is_excluded = self._exclusions.prunes(_server_path(self.scope, directory))
+        return not (is_excluded or self._ignores.prunes(root, directory))
 
     def excluded(self, directory: str) -> Callable[[str], bool] | None:
         """A test for the names of files in a directory that it holds; None: every name is wanted."""
-        return self._exclusions.within(_server_path(self.scope, directory))
+        by_pattern = self._exclusions.within(_server_path(self.scope, directory))
+        by_rule = self._ignores.within(self.scope.directory, directory)
+        if by_pattern is None or by_rule is None:
+            return by_pattern or by_rule
+        return lambda name: by_pattern(name) or by_rule(name)
 
     def wants_more_than(self, before: View) -> bool:
         """Whether it can want anything that the same import path did not want ``before``."""
         is_elsewhere = self.scope.server_path != before.scope.server_path
-        return is_elsewhere or not set(before.scope.exclusion_patterns) <= set(self.scope.exclusion_patterns)
+        return (
+            is_elsewhere
+            or self._ignores != before._ignores
+            or not set(before.scope.exclusion_patterns) <= set(self.scope.exclusion_patterns)
+        )
 
     def wants_anew(self, before: View, directory: str, names: Callable[[], Iterable[str]]) -> bool:
         """Whether it wants any of these files in a directory that the same import path did not want ``before``."""
@@ -56,9 +70,14 @@ class View:
 class Scopes:
     """All import paths of one volume."""
 
-    def __init__(self, scopes: Sequence[Scope]) -> None:
+    def __init__(self, scopes: Sequence[Scope], ignores: Ignores = NONE) -> None:
         self.scopes = tuple(sorted(set(scopes)))
-        self.views = [View(scope) for scope in self.scopes]
+        self.ignores = ignores
+        self.views = [View(scope, ignores) for scope in self.scopes]
+
+    def ignoring(self, rules: Mapping[str, str]) -> Scopes:
+        """The same import paths with other ignore files."""
+        return self if rules == self.ignores.rules else Scopes(self.scopes, Ignores(rules))
 
     def roots(self) -> list[str]:
         """The directories to scan: every import path that does not lie in another."""

@@ -132,7 +132,7 @@ class Shipper:
     def _learn(self, fence: int) -> Step:
         """One page of the baseline."""
         page = self._uplink.known(self._store.volume, fence, self._cursor)
-        self._baseline.believe(page.directories, last=page.next_cursor is None)
+        self._baseline.believe(page.directories, last=page.next_cursor is None, has_rules=page.has_rules)
         self._cursor = page.next_cursor
         return self._went_well()
 

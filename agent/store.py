@@ -180,6 +180,8 @@ class Store:
                 ("turn", 1),
                 ("catalog", ""),
                 ("fence", 0),
+                ("rules", "{}"),
+                ("rules_told", "{}"),
             ],
         )
         self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -166,7 +166,9 @@ class BelievedDirectory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BelievedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of what the catalog believes to be on a volume. A page may be empty and yet not the last."""
+    """A part of what the catalog believes to be on a volume. A page may be empty and yet not the last. ``has_rules``:
+    the catalog knows of ignore files, which may be others by now."""
 
     directories: list[BelievedDirectory]
     next_cursor: str | None
+    has_rules: bool = False

@@ -53,18 +53,18 @@ class Exclusions:
 
     def within(self, directory: str) -> Callable[[str], bool] | None:
         """A test for the names of the files in one directory: True where excluded. None: nothing is."""
-        directory = _plain(directory)
+        directory = plain(directory)
         if self._directories and not self._directories.isdisjoint(directory.lower().split("/")):
             return lambda name: True
         names, whole = self._names, self._paths
         if whole is not None:
             prefix = f"{directory}/"
-            return lambda name: bool(whole(prefix + _plain(name)) or (names and names(f"/{_plain(name)}")))
-        return None if names is None else lambda name: names(f"/{_plain(name)}") is not None
+            return lambda name: bool(whole(prefix + plain(name)) or (names and names(f"/{plain(name)}")))
+        return None if names is None else lambda name: names(f"/{plain(name)}") is not None
 
     def prunes(self, directory: str) -> bool:
         """Whether nothing below this directory can be included, so that it need not be entered."""
-        directory = _plain(directory)
+        directory = plain(directory)
         if self._directories and not self._directories.isdisjoint(directory.lower().split("/")):
             return True
         # Only a pattern that ends in /** speaks of every depth: /trip/* leaves /trip/day/a.jpg included.
@@ -75,6 +75,11 @@ class Exclusions:
     def explain(self, path: str) -> str | None:
         """The first pattern that excludes this path, or None."""
         return next((p for p in self.patterns if Exclusions([p]).excludes(path)), None)
+
+
+def plain(path: str) -> str:
+    """A path as people read it: whoever writes a pattern can no more spell a byte that is not UTF-8 than see it."""
+    return _BYTE.sub("\N{REPLACEMENT CHARACTER}", path) if "\0" in path else path
 
 
 def problem(pattern: str) -> str | None:
@@ -105,11 +110,6 @@ def problems(patterns: Sequence[str]) -> list[tuple[int, str]]:
     if len(patterns) > PATTERNS_MAX:
         found.append((PATTERNS_MAX, f"A library has at most {PATTERNS_MAX} exclusion patterns."))
     return sorted(found)
-
-
-def _plain(path: str) -> str:
-    """A path as people read it: whoever writes a pattern can no more spell a byte that is not UTF-8 than see it."""
-    return _BYTE.sub("\N{REPLACEMENT CHARACTER}", path) if "\0" in path else path
 
 
 def _is_about_names(pattern: str) -> bool:

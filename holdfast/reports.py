@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from holdfast import gate, paths
+from holdfast import gate, ignoring, paths
 from holdfast.volumes import Epoch
 
 FORMAT = 1
@@ -114,6 +114,12 @@ class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
     error: str
 
 
+class IgnoreRules(msgspec.Struct, frozen=True, tag="ignore-rules"):
+    """All ignore files of the volume as they are now: folder -> text. What it had before and is not here is no more."""
+
+    files: dict[str, str]
+
+
 class Gap(msgspec.Struct, frozen=True, tag="gap"):
     """Change events below ``directory`` were lost; a scan of it follows."""
 
@@ -141,7 +147,7 @@ class ScanFinished(msgspec.Struct, frozen=True, tag="scan-finished", kw_only=Tru
     duration_s: float
 
 
-Observation = Listed | Moved | Absent | Unreadable | Gap | ScanStarted | ScanFinished
+Observation = Listed | Moved | Absent | Unreadable | IgnoreRules | Gap | ScanStarted | ScanFinished
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -222,6 +228,9 @@ def _check_observation(observation: Observation) -> int:
     match observation:
         case Moved(moves=moves):
             return sum(_check_move(move) for move in moves)
+        case IgnoreRules(files=rules):
+            _check_rules(rules)
+            return 0
         case _:
             paths.check_relative(observation.directory)
     match observation:
@@ -245,6 +254,15 @@ def _check_move(move: Move) -> int:
         paths.check_name(one.old_name)
         _check_file(one.file)
     return len(move.files)
+
+
+def _check_rules(rules: dict[str, str]) -> None:
+    if len(rules) > ignoring.FILES_MAX:
+        raise paths.BadPath(f"a volume has at most {ignoring.FILES_MAX} ignore files")
+    for directory, text in rules.items():
+        paths.check_relative(directory)
+        if len(text) > ignoring.RULES_BYTES_MAX:
+            raise paths.BadPath(f"the ignore file in {directory!r} is too large")
 
 
 def _check_file(file: FileFacts) -> None:

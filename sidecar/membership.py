@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from holdfast import paths
+from holdfast.ignoring import NONE, Ignores
 from holdfast.patterns import Exclusions
 
 OUTSIDE = "outside its import paths"
@@ -30,26 +31,31 @@ class Scope:
 
 
 class Place:
-    """A directory as one library sees it: the import path it is under, and its path for the patterns."""
+    """A directory as one library sees it: the import path it is under, its path for the patterns, and the one inside
+    the volume for its ignore files."""
 
-    __slots__ = ("_excludes", "scope", "server_directory")
+    __slots__ = ("_directory", "_excludes", "_ignores", "scope", "server_directory")
 
-    def __init__(self, scope: Scope, server_directory: str) -> None:
+    def __init__(self, scope: Scope, server_directory: str, directory: str, ignores: Ignores) -> None:
         self.scope = scope
         self.server_directory = server_directory
+        self._directory = directory
+        self._ignores = ignores
         self._excludes = scope.exclusions.within(server_directory)
 
     def excluded_by(self, name: str) -> str | None:
-        """The pattern that excludes the file ``name`` in this directory, or None."""
-        if self._excludes is None or not self._excludes(name):
-            return None
-        return self.scope.exclusions.explain(f"{self.server_directory}/{name}")
+        """The pattern that excludes the file ``name`` in this directory, or the rule of an ignore file, or None."""
+        if self._excludes is not None and self._excludes(name):
+            return self.scope.exclusions.explain(f"{self.server_directory}/{name}")
+        rule = self._ignores.explain(self.scope.directory, self._directory, name)
+        return None if rule is None else str(rule)
 
 
 class Membership:
-    """The scopes of one volume."""
+    """The scopes of one volume, and its ignore files."""
 
-    def __init__(self, scopes: Iterable[Scope]) -> None:
+    def __init__(self, scopes: Iterable[Scope], ignores: Ignores = NONE) -> None:
+        self.ignores = ignores
         # The longest first, so that the first one found for a library is the one that counts.
         self._scopes = sorted(scopes, key=lambda scope: len(scope.directory), reverse=True)
         self.libraries = tuple(sorted({scope.library for scope in self._scopes}))
@@ -63,5 +69,6 @@ class Membership:
             if scope.library not in found and paths.contains(scope.directory, directory):
                 rest = paths.below(scope.directory, directory)
                 root = scope.server_path.rstrip("/")
-                found[scope.library] = Place(scope, f"{root}/{rest}" if rest else root)
+                shown = f"{root}/{rest}" if rest else root
+                found[scope.library] = Place(scope, shown, directory, self.ignores)
         return found

@@ -24,6 +24,7 @@ from agent.ports import Birth, FileEntry, Health, Listing, Marker, Mount, Sought
 from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
+from holdfast.ignoring import IGNORE_FILE, RULES_BYTES_MAX
 from holdfast.media import kind
 from holdfast.volumes import Identity
 
@@ -263,8 +264,9 @@ class _Baseline(NamedTuple):
     had_entries: bool
 
 
-def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], list[str]]:
-    """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones.
+def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], list[str], str | None]:
+    """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones; and the text
+    of its ignore file.
 
     The names are read first, through one descriptor; what they stand for is asked afterwards, with pauses.
     """
@@ -272,12 +274,15 @@ def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], l
     unclear: list[str] = []
     asked: list[str] = []
     entries = 0
+    has_rules = False
     with os.scandir(reading.descriptor) as names:
         for entry in names:
             entries += 1
             try:
                 if kind(entry.name) is not None:
                     asked.append(entry.name)
+                elif entry.name == IGNORE_FILE:
+                    has_rules = True
                 elif entry.is_dir(follow_symlinks=False):
                     directories[paths.from_os(entry.name)] = entry.inode()
                 elif not entry.is_file(follow_symlinks=False):
@@ -285,7 +290,27 @@ def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], l
             except OSError as error:
                 _note_unclear(entry.name, error, unclear)
     files = _look_at(asked, reading, directories, unclear)
-    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear)
+    rules = _read_rules(reading, unclear) if has_rules else None
+    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear), rules
+
+
+def _read_rules(reading: Reading, unclear: list[str]) -> str | None:
+    """The text of the ignore file; None for what is too large to be one, or is no file at all."""
+    # Not blocking: somebody may have given the name to a pipe.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(IGNORE_FILE, flags, dir_fd=reading.descriptor)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            _note_unclear(IGNORE_FILE, error, unclear)
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > RULES_BYTES_MAX:
+            return None
+        return os.read(descriptor, RULES_BYTES_MAX).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
 
 
 def _look_at(

@@ -48,6 +48,7 @@ class Node:
     links: int = 1
     denied: int = 0
     children: dict[str, Node] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def is_directory(self) -> bool:
@@ -125,9 +126,7 @@ class FakeDisk:
         """Write the marker file, or remove it."""
         self._state.marker = marker
 
-    # What users do.
-
-    def write(self, path: str, size: int = 1000) -> None:
+    def write(self, path: str, size: int = 1000, text: str = "") -> None:
         """Create a file, or replace the content of one in place, and close it."""
         directory, name = self._parent(path)
         node = directory.children.get(name)
@@ -135,7 +134,7 @@ class FakeDisk:
             node = self._create(directory, name, NodeKind.FILE)
         elif node.kind is not NodeKind.FILE:
             raise _error(errno.EISDIR, path)
-        node.size = size
+        node.size, node.text = len(text.encode()) or size, text
         node.mtime_ns = node.ctime_ns = self._now_ns()
         self._tell(directory, watched.MODIFY, name)
         self._tell(directory, watched.CLOSE_WRITE, name)

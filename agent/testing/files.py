@@ -14,6 +14,7 @@ from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
 from holdfast.gate import Check
+from holdfast.ignoring import IGNORE_FILE, RULES_BYTES_MAX
 from holdfast.media import kind
 from holdfast.volumes import Identity
 
@@ -169,7 +170,8 @@ class FakeFiles:
             elif child.kind is NodeKind.FILE and kind(name) is not None:
                 _file(place, name, child, files, unclear)
         mtime_ns, ctime_ns = disk.times(node)
-        return Listing(directory, self.mount_id, mtime_ns, ctime_ns, len(shown), files, directories, unclear)
+        rules = _rules(place, node, shown, unclear)
+        return Listing(directory, self.mount_id, mtime_ns, ctime_ns, len(shown), files, directories, unclear, rules)
 
 
 class _Baseline(NamedTuple):
@@ -215,6 +217,20 @@ def _file(place: Place, name: str, node: Node, files: list[FileEntry], unclear: 
         unclear.append(name)
         return
     files.append(entry(name, node))
+
+
+def _rules(place: Place, node: Node, shown: Sequence[str], unclear: list[str]) -> str | None:
+    child = node.children[IGNORE_FILE] if IGNORE_FILE in shown else None
+    if child is None or child.kind is not NodeKind.FILE or child.size > RULES_BYTES_MAX:
+        return None
+    try:
+        place.mounted.disk.faults.check(paths.join(place.path, IGNORE_FILE))
+    except OSError as error:
+        if error.errno not in real.UNCLEAR:
+            raise
+        unclear.append(IGNORE_FILE)
+        return None
+    return child.text
 
 
 def _shown(place: Place, node: Node) -> list[str]:

@@ -6,14 +6,14 @@ import msgspec
 from sqlalchemy import Connection
 
 from holdfast import ids, paths
-from holdfast.explaining import Folder, explain
+from holdfast.explaining import Explanation, Folder, explain
 from holdfast.problems import PlacedError
 from sidecar.api import shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource
 from sidecar.api.rules import ImportPathChange, absolute, changed_import_paths, pattern_errors
 from sidecar.api.validation import RulesBody
-from sidecar.catalog import agents, libraries, previewing
+from sidecar.catalog import agents, libraries, memberships, previewing
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot
 from sidecar.catalog.libraries import KeptImportPath, NewImportPath
@@ -72,14 +72,13 @@ def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPr
     returns=shapes.PathExplanation,
 )
 def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.PathExplanation:
-    """Which import path a file is under, and which pattern excludes it, if one does."""
+    """Which import path a file is under, and which pattern or rule of an ignore file excludes it, if one does."""
     errors: list[PlacedError] = []
     if absolute(query.path, "/path", errors) is None:
         raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
     with snapshot(call.engine) as connection:
         row = _library(call, connection, library)
-        has = libraries.import_paths(connection, [library])[library]
-    found = explain(folders(row, has), query.path)
+        found = explained(connection, row, query.path)
     return shapes.PathExplanation(
         path=found.server_path,
         import_path_id=None if found.folder is None else found.folder.id,
@@ -89,14 +88,24 @@ def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.Path
     )
 
 
-def folders(row: AnyRow, has: list[AnyRow]) -> list[Folder]:
-    """The import paths of a library."""
+def explained(connection: Connection, row: AnyRow, path: str) -> Explanation:
+    """Why a path is in a library or not: by its import paths and patterns, and by the ignore files of its volume."""
+    has = [one for one in libraries.import_paths(connection, [row.id])[row.id] if one.parent_id is None]
     chosen = msgspec.json.decode(row.exclusion_patterns, type=list[str])
-    return [
-        Folder(ids.to_text("import_path", one.id), paths.to_wire(one.path), paths.to_wire(one.server_path), chosen)
-        for one in has
-        if one.parent_id is None
+    by_id = {ids.to_text("import_path", one.id): one for one in has}
+    folders = [
+        Folder(key, paths.to_wire(one.path), paths.to_wire(one.server_path), chosen) for key, one in by_id.items()
     ]
+    found = explain(folders, path)
+    bound = None if found.folder is None else by_id[found.folder.id]
+    if bound is None or found.pattern is not None or bound.volume_id is None:
+        return found
+    ignores = memberships.ignores_of(connection, bound.volume_id)
+    root = paths.to_wire(bound.directory)
+    rest = found.server_path[len(paths.to_wire(bound.server_path).rstrip("/")) :].lstrip("/")
+    directory, name = paths.split(f"{root}/{rest}".strip("/"))
+    rule = ignores.explain(root, directory, name) if rest else None
+    return found if rule is None else found._replace(pattern=str(rule))
 
 
 def _share(found: previewing.Share) -> shapes.RulesShare:

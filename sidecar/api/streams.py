@@ -20,7 +20,7 @@ from sidecar import cursor
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource, decode, read_body
 from sidecar.api.pagination import ById, CursorText, after
-from sidecar.catalog import clock, ingest, known, volumes
+from sidecar.catalog import clock, ingest, known, memberships, volumes
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
@@ -111,6 +111,7 @@ def list_known(call: Call, volume: bytes, query: KnownQuery) -> BelievedPage:
             position = known.Position(*after(query.cursor, clock.incarnation(connection), digest, known.SORTS))
         page = known.page(connection, volume, position, query.limit)
         catalog = clock.incarnation(connection)
+        has_rules = bool(memberships.ignores_of(connection, volume).rules)
     following = None if page.position is None else cursor.ListCursor(catalog, digest, list(page.position))
     return BelievedPage(
         directories=[
@@ -120,6 +121,7 @@ def list_known(call: Call, volume: bytes, query: KnownQuery) -> BelievedPage:
             for directory, found in page.directories.items()
         ],
         next_cursor=None if following is None else cursor.to_text(following),
+        has_rules=has_rules,
     )
 
 

@@ -83,7 +83,8 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     libraries.lock(connection, touched)
     new_ids = ids.series(now // 1000, entropy)
     # What left a library with an import path may be covered by the one that was bound just now.
-    rules.reapply(connection, touched, new_ids, now)
+    out = rules.with_excluded(connection, touched)
+    rules.reapply(connection, out, new_ids, now, by="an import path that was found")
     has_answered = inquiries.answer(connection, agent_id, beat.answers)
     # An answer takes a number that shows nowhere: whoever waits for it may wait at another process.
     count = sum(one.visible for one in moves) + len(touched) + was_silent + has_answered

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, delete, select
 
 from holdfast import ids
 from holdfast.problems import PlacedError
-from holdfast.reports import BadReport, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
+from holdfast.reports import BadReport, IgnoreRules, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import asset_rows, bulk, memberships, scans, streams, volumes
+from sidecar.catalog import asset_rows, bulk, memberships, rules, scans, streams, volumes
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
@@ -71,6 +71,10 @@ def apply(
     if turn is streams.Turn.REPEAT:
         return Receipt(sequence=report.sequence, applied=False, expected=expected)
     new_ids = ids.series(now // 1000, entropy)
+    told = [one.files for one in report.observations if isinstance(one, IgnoreRules)]
+    if told and memberships.set_ignores(connection, volume_id, told[-1]):
+        concerned = memberships.libraries_on(connection, volume_id)
+        rules.reapply(connection, concerned, new_ids, now, by="an ignore file that was changed")
     membership = memberships.of_volume(connection, volume_id)
     walk = steps(report.observations)
     known = _load(connection, walk, membership, volume_id)

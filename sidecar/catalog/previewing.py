@@ -60,8 +60,9 @@ def preview(
     while True:
         page = rules.page(connection, library_id, position)
         for volume in {row.volume_id for row in page} - would_be.keys():
-            would_be[volume] = Membership(_scopes(library_id, volume, import_paths, roots, exclusions))
             are[volume] = memberships.of_library(connection, library_id, volume)
+            scopes = _scopes(library_id, volume, import_paths, roots, exclusions)
+            would_be[volume] = Membership(scopes, are[volume].ignores)
         for row in page:
             if row.path_key is None or row.removed_at is not None:
                 continue

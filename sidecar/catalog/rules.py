@@ -45,13 +45,22 @@ def apply(connection: Connection, library_id: bytes, position: str | None, now: 
     return Batch(position_after(rows), len(rows), {"excluded": left, "included": back})
 
 
-def reapply(connection: Connection, library_ids: Iterable[bytes], new_ids: Iterator[bytes], now: int) -> None:
-    """Have the assets of these libraries judged anew, of those that have excluded any."""
+def reapply(
+    connection: Connection, library_ids: Iterable[bytes], new_ids: Iterator[bytes], now: int, *, by: str
+) -> None:
+    """Have the assets of these libraries judged anew."""
+    for one in library_ids:
+        jobs.create(connection, next(new_ids), JobKind.APPLY_RULES, library_id=one, requested_by=by, now=now)
+
+
+def with_excluded(connection: Connection, library_ids: Iterable[bytes]) -> list[bytes]:
+    """Those of these libraries in which anything is excluded."""
+    found = []
     for one in library_ids:
         out = select(asset.c.id).where(asset.c.library_id == one, asset.c.status == Status.EXCLUDED).limit(1)
         if connection.execute(out).first() is not None:
-            by = "an import path that was found"
-            jobs.create(connection, next(new_ids), JobKind.APPLY_RULES, library_id=one, requested_by=by, now=now)
+            found.append(one)
+    return found
 
 
 def page(connection: Connection, library_id: bytes, position: str | None) -> Sequence[AnyRow]:

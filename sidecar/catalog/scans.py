@@ -44,8 +44,7 @@ def refreshed_libraries(connection: Connection, volume: bytes, found: list[ScanS
     for row in rows:
         if row.volume_id is None or (row.volume_id == volume and not _covered(row.directory, scanned)):
             refreshed.discard(row.library_id)
-    libraries.lock(connection, refreshed)
-    return sorted(refreshed)
+    return sorted(row.id for row in libraries.lock(connection, refreshed) if row.deleted_at is None)
 
 
 def write(

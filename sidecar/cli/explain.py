@@ -8,8 +8,7 @@ import sys
 import click
 
 from holdfast import ids, paths
-from holdfast.explaining import explain as explained
-from sidecar.api.preview import folders
+from sidecar.api.preview import explained
 from sidecar.catalog import libraries
 from sidecar.catalog.engine import snapshot
 from sidecar.cli.common import catalog_options, opened
@@ -31,6 +30,6 @@ def explain(settings: Config, library: str, path: bytes) -> None:
         row = None if raw is None else libraries.get(connection, raw)
         if row is None:
             raise click.UsageError(f"There is no library {library}.")
-        found = explained(folders(row, libraries.import_paths(connection, [row.id])[row.id]), wanted)
+        found = explained(connection, row, wanted)
     click.echo(found.sentence)
     sys.exit(0 if found.folder is not None and found.pattern is None else 1)

@@ -6,8 +6,9 @@ import errno
 
 import pytest
 
+from agent.journal import Journal
 from agent.scopes import Scope, Scopes
-from holdfast.reports import Absent, Gap, Listed, Moved, ScanFinished, ScanStarted, Unreadable
+from holdfast.reports import Absent, Gap, IgnoreRules, Listed, Moved, ScanFinished, ScanStarted, Unreadable
 from holdfast.volumes import Reason
 from tests.agent.world import AT, World, known
 
@@ -425,6 +426,79 @@ def test_an_import_path_that_leaves_is_not_watched_and_told_when_it_is_back() ->
     world.engine.assign(Scopes(two))
     world.run(10)
     assert world.news() == {"listed": {"trip/a.jpg", "trip/day/b.jpg"}}
+
+
+def rules_told(world: World) -> list[dict[str, str]]:
+    return [one.files for one in world.told() if isinstance(one, IgnoreRules)]
+
+
+def test_an_ignore_file_counts_from_the_first_look() -> None:
+    world = World()
+    world.photos("a.jpg", "raw/b.jpg", "trip/c.jpg", "trip/d.tif", "trip/deep/raw/e.jpg")
+    world.disk.write(".holdfastignore", text="raw/\n")
+    world.disk.write("trip/.holdfastignore", text="*.tif\n")
+    world.clock.advance(60)
+    world.mount()
+    world.run(10)
+    told = world.told()
+    assert {file.name for one in told if isinstance(one, Listed) for file in one.files} == {"a.jpg", "c.jpg"}
+    (*_, last) = [one.files for one in told if isinstance(one, IgnoreRules)]
+    assert last == {"": "raw/\n", "trip": "*.tif\n"}
+    assert world.engine.watching()[1] == 3, "ignored folders are not watched"
+
+
+def test_r29_an_ignore_file_that_comes_and_goes_makes_no_absence() -> None:
+    world = known("a.jpg", "raw/b.jpg", "raw/x/c.jpg")
+    world.disk.write(".holdfastignore", text="raw/\n")
+    world.run(60)
+    assert rules_told(world) == [{"": "raw/\n"}]
+    assert world.engine.watching()[1] == 1
+    world.disk.unlink("raw/x/c.jpg")
+    world.disk.write("raw/new.jpg")
+    world.run(60)
+    assert world.news() == {}, "nobody looks there"
+    world.disk.unlink(".holdfastignore")
+    world.run(60)
+    told = world.told()
+    assert [one.files for one in told if isinstance(one, IgnoreRules)] == [{}]
+    assert {file.name for one in told if isinstance(one, Listed) for file in one.files} == {"b.jpg", "new.jpg"}
+    assert [one.names for one in told if isinstance(one, Absent)] == [["c.jpg"]]
+    assert world.engine.watching()[1] == 3
+
+
+def test_an_ignore_file_that_cannot_be_read_stays_what_it_was() -> None:
+    world = known("a.jpg", "raw/b.jpg")
+    world.disk.write(".holdfastignore", text="raw/\n")
+    world.run(60)
+    world.told()
+    world.disk.faults.path_errnos[".holdfastignore"] = errno.EACCES
+    world.engine.scan()
+    world.run(60)
+    assert rules_told(world) == []
+    assert world.engine.watching()[1] == 1
+
+
+def test_ignore_files_survive_a_restart_and_are_not_told_again() -> None:
+    world = known("a.jpg", "raw/b.jpg")
+    world.disk.write(".holdfastignore", text="raw/\n")
+    world.run(60)
+    world.told()
+    world.start()
+    world.attach()
+    world.run(60)
+    assert world.news() == {}
+    assert world.engine.watching()[1] == 1
+
+
+def test_r34_ignore_files_are_told_whole_when_nobody_knows_what_was_told() -> None:
+    world = known("a.jpg", "raw/b.jpg", "trip/c.jpg")
+    with world.store.transaction():
+        Journal(world.store).retell_rules()
+    world.disk.write("trip/.holdfastignore", text="*.tif\n")
+    world.disk.write(".holdfastignore", text="raw/\n")
+    world.engine.scan()
+    world.run(60)
+    assert rules_told(world) == [{"": "raw/\n", "trip": "*.tif\n"}]
 
 
 def test_root_of_an_import_path_that_vanishes_is_a_doubt() -> None:

@@ -9,6 +9,7 @@ import pytest
 from agent.ports import Birth, Listing, Trouble
 from holdfast import paths
 from holdfast.gate import Check
+from holdfast.ignoring import RULES_BYTES_MAX
 from tests.conformance.worlds import World
 
 CHANGES = {
@@ -82,6 +83,21 @@ class TestListing:
         world.mkdir("od\0ff\n")
         world.write("od\0ff\n/\0e9té.jpg")
         assert [file.name for file in listed(world, "od\0ff\n").files] == ["\0e9té.jpg"]
+
+    def test_has_the_text_of_the_ignore_file(self, world: World) -> None:
+        furnish(world)
+        assert listed(world, "d").rules is None
+        world.write_text("d/.holdfastignore", "raw/\n*.tif\n")
+        found = listed(world, "d")
+        assert (found.rules, [file.name for file in found.files]) == ("raw/\n*.tif\n", ["a.jpg"])
+        world.write_text("d/.holdfastignore", "x" * (RULES_BYTES_MAX + 1))
+        assert listed(world, "d").rules is None
+        world.unlink("d/.holdfastignore")
+        world.mkdir("d/.holdfastignore")
+        assert listed(world, "d").rules is None
+        world.symlink("e/.holdfastignore")
+        found = listed(world, "e")
+        assert (found.rules, found.unclear) == (None, [])
 
     def test_r1_of_what_is_not_there_or_no_directory_is_trouble(self, world: World) -> None:
         furnish(world)

@@ -33,6 +33,7 @@ class World(Protocol):
     mounts: Mounts
 
     def write(self, path: str, size: int = 10) -> None: ...
+    def write_text(self, path: str, text: str) -> None: ...
     def append(self, path: str, size: int = 10) -> None: ...
     def mkdir(self, path: str) -> None: ...
     def symlink(self, path: str) -> None: ...
@@ -69,6 +70,9 @@ class FakeWorld:
 
     def write(self, path: str, size: int = 10) -> None:
         self.disk.write(path, size)
+
+    def write_text(self, path: str, text: str) -> None:
+        self.disk.write(path, text=text)
 
     def append(self, path: str, size: int = 10) -> None:
         self.disk.append(path, size)
@@ -134,6 +138,10 @@ class RealWorld:
     def write(self, path: str, size: int = 10) -> None:
         with open(self._at(path), "wb") as file:
             file.write(bytes(size))
+
+    def write_text(self, path: str, text: str) -> None:
+        with open(self._at(path), "w", encoding="utf-8") as file:
+            file.write(text)
 
     def append(self, path: str, size: int = 10) -> None:
         self._descriptors.append(os.open(self._at(path), os.O_WRONLY | os.O_APPEND))

@@ -154,8 +154,8 @@ MUTATIONS: list[Mutation] = [
         ("R34",),
         "a baseline that was interrupted counts as complete",
         "agent/shipping.py",
-        "last=page.next_cursor is None)\n",
-        "last=True)\n",
+        "last=page.next_cursor is None, ",
+        "last=True, ",
         (f"{_BASELINE}::test_r34_baseline_that_was_interrupted_begins_again",),
     ),
     Mutation(

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast import ids
+from holdfast.reports import ScanFinished, ScanStarted
 from holdfast.volumes import Reason
 from sidecar.catalog import deletion, jobs, rules, working
 from sidecar.catalog.engine import transact
@@ -124,11 +125,14 @@ def test_another_server_path_touches_no_asset(world: World, agent: Agent) -> Non
     made = world.library(agent)
     agent.send(listed("trip", "a.jpg"))
     (before,) = world.assets(library=made["id"])
+    tag = world.admin.get(f"/assets/{before['id']}").headers["ETag"]
     _, since = world.changes()
     changed = world.patch(f"/libraries/{made['id']}", {"import_paths": kept(made, server_path="/media/photos")})
     assert changed["import_paths"][0]["server_path"] == "/media/photos"
     items, _ = world.changes(since)
     assert kinds(items) == ["library.updated"]
+    known = {"If-None-Match": tag}
+    assert world.admin.get(f"/assets/{before['id']}", headers=known).status_code == 200, "it is another path"
     (after,) = world.assets(library=made["id"])
     assert (after["path"], after["host_path"]) == ("/media/photos/trip/a.jpg", "/mnt/usb/trip/a.jpg")
     assert (after["id"], after["change"]) == (before["id"], before["change"])
@@ -275,6 +279,16 @@ def test_a_deleted_library_is_gone_at_once_and_its_assets_in_batches(
     assert world.get(f"/volumes/{agent.volume}")["assets"] == 10
     agent.send(listed("", "0.jpg", "new.jpg"))
     assert len(world.assets(library=made["id"])) == 10
+
+
+def test_a_scan_refreshes_no_library_that_is_being_deleted(world: World, agent: Agent) -> None:
+    made = world.library(agent)
+    world.admin.delete(f"/libraries/{made['id']}")
+    _, since = world.changes()
+    scan = ids.to_text("scan", new_id())
+    counts = {"directories": 1, "files": 0, "errors": 0, "duration_s": 1.0}
+    agent.send(ScanStarted(scan, "", "changed"), ScanFinished(scan=scan, directory="", complete=True, **counts))
+    assert "library.updated" not in kinds(world.changes(since)[0])
 
 
 def test_a_deletion_that_nobody_carries_on_is_found_and_finished(world: World, agent: Agent) -> None:

@@ -103,6 +103,7 @@ class Stack:
         self._port = _free_port()
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._sidecar: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (home / "processes.log").open("ab")
         self.start_sidecar()
@@ -128,6 +129,11 @@ class Stack:
                     return
             time.sleep(0.05)  # nothing tells that a port listens, but asking it
         raise AssertionError(f"the sidecar does not start:\n{self.log()}")
+
+    def start_worker(self) -> None:
+        """Start the process that works off jobs."""
+        database = ["--database", self._database] if self._database else []
+        self._worker = self._start("sidecar.cli", "worker", "--state", str(self.home), *database)
 
     def start_agent(self, roots: Path, name: str = "agent", *, apart: bool = False) -> None:
         """Start it, enrolled; at the first start with a fresh enrolment token. ``apart``: on a host of its own, as far
@@ -262,7 +268,7 @@ class Stack:
 
     def close(self) -> None:
         """Stop everything."""
-        for process in (*self._agents.values(), self._sidecar):
+        for process in (*self._agents.values(), self._worker, self._sidecar):
             if process is not None and process.poll() is None:
                 process.terminate()
                 try:

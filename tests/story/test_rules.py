@@ -149,6 +149,18 @@ def test_old_pictures_and_a_christmas_trip(running: Stack, disks: Disks, place: 
     parts.feed.until_true(lambda: shown(parts, old) == after)
     assert second["id"] not in {one["id"] for one in parts.get(f"/libraries/{old['id']}")["import_paths"]}
 
+    # A library is deleted: it is gone at once, its assets soon, and nobody watches its folders. Every file stays.
+    parts.start_worker()
+    before_it = watched(parts)
+    answer = parts.client.delete(f"/libraries/{trip['id']}")
+    assert answer.status_code == 202
+    assert [one["id"] for one in parts.get("/libraries")["items"]] == [old["id"]]
+    parts.feed.until_true(lambda: {now for _, now in shown(parts, trip).values()} == {"removed"})
+    until(lambda: parts.get(f"/jobs/{answer.json()['id']}")["state"] == "done")
+    until(lambda: watched(parts) < before_it)
+    assert (place / "nas/christmas-trip/c.jpg").exists()
+    assert (place / "nas/christmas-trip/Raw/c.dng").exists()
+
 
 def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks, place: Path) -> None:
     parts = running
@@ -211,6 +223,33 @@ def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks
     put(place / "usb/day/Raw/deep/f.jpg")
     parts.feed.until(lambda item: item["kind"] == "asset.added" and item["state"]["file_name"] == "f.jpg")
     assert len([item for item in parts.feed.items if item["kind"] == "scan.started"]) == scans
+
+
+def test_an_ignore_file_takes_effect_when_it_is_seen(running: Stack, disks: Disks, place: Path) -> None:
+    parts = running
+    parts.start_worker()
+    disks.make("ext4", label="trip").mount(place / "usb")
+    put(place / "usb/trip/a.jpg")
+    put(place / "usb/trip/raw/b.jpg")
+    put(place / "usb/trip/c.png")
+    library = make(parts, "Trip", "anna", {place / "usb": "/photos"}, [])
+    files = {"/photos/trip/a.jpg": "present", "/photos/trip/raw/b.jpg": "present", "/photos/trip/c.png": "present"}
+    until_shown(parts, library, files)
+    before = shown(parts, library)
+    until(lambda: watched(parts) == 4)
+
+    (place / "usb/trip/.holdfastignore").write_text("raw/\n*.png\n")
+    until_shown(parts, library, {path: "present" if path.endswith("a.jpg") else "excluded" for path in files})
+    until(lambda: watched(parts) == 3)
+    answer = parts.client.get(f"/libraries/{library['id']}/explain", params={"path": "/photos/trip/raw/b.jpg"})
+    assert answer.json()["excluded_by"] == "raw/ (trip/.holdfastignore)"
+
+    (place / "usb/trip/.holdfastignore").write_text("raw/\n")
+    until_shown(parts, library, {path: "excluded" if "/raw/" in path else "present" for path in files})
+    (place / "usb/trip/.holdfastignore").unlink()
+    until_shown(parts, library, files)
+    assert shown(parts, library) == before
+    until(lambda: watched(parts) == 4)
 
 
 def test_names_that_nobody_would_choose(running: Stack, disks: Disks, place: Path) -> None:

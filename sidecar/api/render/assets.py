@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import zlib
 from collections.abc import Sequence
 
 import msgspec
@@ -59,8 +60,9 @@ def asset(row: AnyRow) -> shapes.Asset:
 
 
 def asset_tag(row: AnyRow) -> str:
-    """The ETag of an asset: it shows the states of its volume and of its union too."""
-    tag = f"{row.change}.{row.volume_change}"
+    """The ETag of an asset: it shows the states of its volume and of its union too, and where the photo server sees
+    its import path, which may change without a change of the asset."""
+    tag = f"{row.change}.{row.volume_change}.{zlib.crc32(row.server_path):x}"
     return tag if row.via_change is None else f"{tag}.{row.via_change}"
 
 
