@@ -75,7 +75,7 @@ class Host:
         """Stop it as systemd would."""
         if self._supervisor is None or self._thread is None:
             return
-        self._supervisor.stop()
+        self._supervisor.inbox.stop()
         self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
         self._supervisor = None
