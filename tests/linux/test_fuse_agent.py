@@ -257,16 +257,18 @@ def test_r2_a_share_that_turns_empty_is_suspect(scene: Scene) -> None:
 
 @pytest.mark.parametrize("whole", [False, True], ids=["short", "empty"])
 def test_r1_a_short_listing_of_a_folder_that_did_not_change_proves_nothing(scene: Scene, whole: bool) -> None:
-    """A photo that is really deleted, in another folder, shows when the second look has been taken."""
+    """The folder lists short and answers for what it leaves out: then nothing is believed, not even what was really
+    deleted in another folder, until it lists whole again."""
     short = Faults(empty=["/2024"]) if whole else Faults(left_out={"/2024": ["IMG_0001.jpg", "IMG_0003.jpg"]})
     scene.share.set(short)
     (scene.share.source / "2023/IMG_0000.jpg").unlink()
     scene.parts.scan()
+    assert scene.becomes("suspect") == "partial"
+    scene.nothing_happened_to_the_photos()
+    scene.share.set(Faults())
+    scene.becomes("online")
     gone = scene.parts.feed.until(lambda one: one["kind"] == "asset.missing")
     assert scene.known[gone["id"]]["host_path"].endswith("IMG_0000.jpg")
-    scene.scan_to_the_end()
-    assert [one["id"] for one in scene.news()] == [gone["id"]]
-    scene.share.set(Faults())
     scene.scan_to_the_end()
     assert [one["id"] for one in scene.news()] == [gone["id"]]
     assert scene.parts.by_status(scene.library) == {"present": PHOTOS - 1, "missing": 1}

@@ -313,6 +313,8 @@ def test_r15_a_pool_whose_branches_are_out_of_reach_proves_nothing_while_one_is_
 
 
 def test_r13_a_pool_below_an_import_path_is_its_branches_too(parts: Stack, pool: Pool) -> None:
+    parts.agent_id()
+    parts.agent_cli("enrol", "--plain", str(pool.top / "mnt"))
     library = parts.library(pool.top / "mnt")
     parts.feed.until_true(lambda: parts.by_status(library) == {"present": 7})
     photos = parts.assets(library=library).values()
