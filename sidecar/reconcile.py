@@ -353,7 +353,8 @@ class _Ledger:
         self._touched[row.id] = source
         was, now = status(row), status(after)
         moved = row.path != after.path
-        if was is not now or moved:
+        # Also when a file goes while a rule excludes it: should it be included again, it needs its evidence.
+        if was is not now or moved or (row.absent_since is None) is not (after.absent_since is None):
             from_path, to_path = (row.path, after.path) if moved else (None, None)
             self.transitions.append(Transition(row.id, was, now, from_path, to_path, reason, source))
             self._noted.add(row.id)

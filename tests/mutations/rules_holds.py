@@ -255,4 +255,12 @@ MUTATIONS: list[Mutation] = [
         "type(tally)(tally.present + grown[place]) for place, tally in locked.items()}",
         (f"{_BOOKS}::test_r20_no_more_goes_unasked_than_the_budget_whatever_happens",),
     ),
+    Mutation(
+        ("R1", "R29"),
+        "a file that went while a rule excluded it is missing without evidence",
+        "sidecar/reconcile.py",
+        "        if was is not now or moved or (",
+        "        if was is not now or moved or False and (",
+        _on_sqlite(_EVIDENCE, "test_r1_a_file_that_went_while_a_rule_excluded_it_has_its_evidence"),
+    ),
 ]

@@ -14,7 +14,8 @@ from holdfast.gate import REQUIRED, Check
 from holdfast.reports import Absent, Look, Proof
 from holdfast.volumes import Epoch, Reason
 from sidecar.catalog.tables import evidence
-from tests.sidecar.world import EPOCH, JSON, Agent, World, absent, checked, listed, moved
+from sidecar.worker import Worker
+from tests.sidecar.world import EPOCH, JSON, Agent, World, absent, checked, listed, moved, new_id
 
 SENTENCES_OF_A_PROOF = 3 + len(REQUIRED)
 
@@ -183,6 +184,20 @@ def test_r1_a_folder_that_is_gone_as_a_whole_is_told_so(world: World, agent: Age
     assert "nearest one above" in folder
     assert "could not be compared" in times
     assert len(checks) == len(REQUIRED) + 1
+
+
+def test_r1_a_file_that_went_while_a_rule_excluded_it_has_its_evidence(world: World, agent: Agent) -> None:
+    (library,) = world.get("/libraries")["items"]
+    for patterns in (["**/trip/**"], []):
+        world.patch(f"/libraries/{library['id']}", {"exclusion_patterns": patterns})
+        Worker(world.engine, 1e9, new_id()).step(0.0)
+        if patterns:
+            agent.send(absent("trip", "a.jpg"))
+    (one,) = world.assets()
+    assert one["status"] == "missing"
+    _, proven, _ = world.get(f"/assets/{one['id']}/history")["items"]
+    assert (proven["from_status"], proven["to_status"], proven["reason"]) == ("excluded", "excluded", "absent")
+    assert len(proven["evidence"]["why"]) == SENTENCES_OF_A_PROOF
 
 
 def test_what_needs_no_proof_has_no_reasons(world: World, agent: Agent) -> None:

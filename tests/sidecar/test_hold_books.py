@@ -24,7 +24,7 @@ from sidecar.worker import Worker
 from tests.sidecar.backup import Backup
 from tests.sidecar.books import check_books, check_evidence, unasked_losses
 from tests.sidecar.watched import HOUR_NS, set_back, shifted
-from tests.sidecar.world import Agent, World, absent, file, listed, moved, new_id, unreadable
+from tests.sidecar.world import Agent, World, absent, checked, file, listed, moved, new_id, unreadable
 
 DIRECTORIES = ("", "a", "a/x", "a/x/y", "b", "b/z")
 NAMES = [f"{number}.jpg" for number in range(12)]
@@ -37,7 +37,7 @@ class Mischief:
 
     def __init__(self, world: World, agents: list[Agent], seed: int, pass_by: Callable[[float], None]) -> None:
         self._world, self._agents, self._random, self._pass_by = world, agents, random.Random(seed), pass_by
-        self._worker = Worker(world.engine, 1e9, new_id())
+        self._worker, self._now_s = Worker(world.engine, 1e9, new_id()), 0.0
         self._epochs = 7
         self._backup: Backup | None = None
         self.was_restored = False
@@ -94,7 +94,8 @@ class Mischief:
     def work(self) -> None:
         """The worker comes, or is stopped after one batch."""
         if self._random.random() < 0.5:
-            self._worker.step(0.0)
+            self._now_s += 100.0
+            self._worker.step(self._now_s)
             return
         for one in self._world.get("/holds", limit=1000)["items"]:
             key = ids.from_text("hold", one["id"]) or b""
@@ -120,6 +121,15 @@ class Mischief:
             "missing_grace_s": self._random.choice((0, 0, 20)),
         }
         self._world.patch("/settings", wanted)
+
+    def rule(self) -> None:
+        """Somebody changes what a library excludes, or deletes one."""
+        library = self._random.choice(self._world.get("/libraries")["items"])
+        if library["owner"] == "berta" and self._random.random() < 0.2:
+            checked(self._world.admin.delete(f"/libraries/{library['id']}"))
+            return
+        patterns = self._random.choice(([], ["**/x/**"], ["1*.jpg"], ["**/b/**", "2.jpg"]))
+        self._world.patch(f"/libraries/{library['id']}", {"exclusion_patterns": patterns})
 
     def restore(self) -> None:
         """A backup of the catalog is made; or the last one is put in its place."""
@@ -191,8 +201,9 @@ def test_r20_the_books_are_right_after_whatever_happened(
     chance = random.Random(seed + 1000)
     follower, seen = Follower(world), 0
     everything = (mischief.decide, mischief.disturb, mischief.work, mischief.wait, mischief.settle, mischief.restore)
+    everything = (*everything, mischief.rule)
     for _ in range(STEPS):
-        chosen = chance.choices((mischief.report, *everything), (20, 5, 2, 2, 2, 1, 1))[0]
+        chosen = chance.choices((mischief.report, *everything), (20, 5, 2, 2, 2, 1, 1, 2))[0]
         chosen()
         with snapshot(world.engine) as connection:
             check_books(connection)
