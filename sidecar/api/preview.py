@@ -29,7 +29,12 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 @resource.serves(
-    "POST", "/libraries/<library>/preview", scope=Scope.OPERATOR, body=RulesBody, returns=shapes.RulesPreview
+    "POST",
+    "/libraries/<library>/preview",
+    scope=Scope.OPERATOR,
+    reads=True,
+    body=RulesBody,
+    returns=shapes.RulesPreview,
 )
 def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPreview:
     """What a change of import paths or patterns would exclude, include and leave, without making it.
@@ -59,7 +64,12 @@ def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPr
 
 
 @resource.serves(
-    "GET", "/libraries/<library>/explain", scope=Scope.READER, query=ExplainQuery, returns=shapes.PathExplanation
+    "GET",
+    "/libraries/<library>/explain",
+    scope=Scope.READER,
+    limited=True,
+    query=ExplainQuery,
+    returns=shapes.PathExplanation,
 )
 def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.PathExplanation:
     """Which import path a file is under, and which pattern or rule of an ignore file excludes it, if one does."""
@@ -68,6 +78,8 @@ def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.Path
         raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
     with snapshot(call.engine) as connection:
         row = _library(connection, library)
+        if not call.may_see(row.owner):
+            raise _not_found()
         found = explained(connection, row, query.path)
     return shapes.PathExplanation(
         path=found.server_path,
@@ -107,5 +119,9 @@ def _share(found: previewing.Share) -> shapes.RulesShare:
 def _library(connection: Connection, library: bytes) -> AnyRow:
     row = libraries.get(connection, library)
     if row is None or row.deleted_at is not None:
-        raise Refused("not-found", "There is no such library.")
+        raise _not_found()
     return row
+
+
+def _not_found() -> Refused:
+    return Refused("not-found", "There is no such library.")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
 from sidecar.catalog import columns as c
+from sidecar.catalog.migrations import resumable
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_MYSQL: dict[str, Any] = {
-    f"{engine}_{option}": value
-    for engine in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("default_charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
-
 
 def upgrade() -> None:
-    op.add_column("import_path", sa.Column("removed_at", c.number()))
-    op.create_table(
+    resumable.add_column("import_path", sa.Column("removed_at", c.number()))
+    resumable.create_table(
         "job",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("kind", c.word(), nullable=False),
@@ -42,11 +35,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["library_id"], ["library.id"], name="fk_job_library_id"),
         sa.CheckConstraint("state IN ('pending', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_job_state")),
         sa.CheckConstraint("(state IN ('pending', 'running')) = (finished_at IS NULL)", name=op.f("ck_job_finished")),
-        **_MYSQL,
     )
-    op.create_index("ix_job_library_id", "job", ["library_id", "state"])
-    op.create_index("ix_job_state", "job", ["state", "id"])
-    op.create_table(
+    resumable.create_index("ix_job_library_id", "job", ["library_id", "state"])
+    resumable.create_index("ix_job_state", "job", ["state", "id"])
+    resumable.create_table(
         "inquiry",
         sa.Column("id", c.identifier(), nullable=False),
         sa.Column("agent_id", c.identifier(), nullable=False),
@@ -56,10 +48,9 @@ def upgrade() -> None:
         sa.Column("message", c.text()),
         sa.PrimaryKeyConstraint("id", name="pk_inquiry"),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name="fk_inquiry_agent_id"),
-        **_MYSQL,
     )
-    op.create_index("ix_inquiry_agent_id", "inquiry", ["agent_id"])
-    op.create_table(
+    resumable.create_index("ix_inquiry_agent_id", "inquiry", ["agent_id"])
+    resumable.create_table(
         "ignore_file",
         sa.Column("volume_id", c.identifier(), nullable=False),
         sa.Column("directory_key", c.identifier(), nullable=False),
@@ -67,5 +58,4 @@ def upgrade() -> None:
         sa.Column("rules", c.text(), nullable=False),
         sa.PrimaryKeyConstraint("volume_id", "directory_key", name="pk_ignore_file"),
         sqlite_with_rowid=False,
-        **_MYSQL,
     )
