@@ -52,7 +52,12 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 @resource.serves(
-    "POST", "/libraries/<library>/validate", scope=Scope.OPERATOR, body=RulesBody, returns=shapes.CheckedRules
+    "POST",
+    "/libraries/<library>/validate",
+    scope=Scope.OPERATOR,
+    reads=True,
+    body=RulesBody,
+    returns=shapes.CheckedRules,
 )
 def validate_rules(call: Call, library: bytes, body: RulesBody) -> shapes.CheckedRules:
     """Check import paths and patterns without saving them. Import paths are looked at by their agents now;

@@ -36,6 +36,15 @@ from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState, VolumeStat
 DOCS = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 # Import paths that are refused have sections too; their anchors are no codes.
 REFUSALS = ("mount-point-with-nothing-mounted", "plain-directory", "automount-is-idle")
+# What the sidecar has to tell, of streams and of its database, is explained in the same document.
+SIDECARS = (
+    "stream-baseline",
+    "stream-draining",
+    "stream-held-back",
+    "stream-refused",
+    "catalog-restored",
+    "migration-broken-off",
+)
 NOW = 1_700_000_000.0
 PLACE = "/mnt/usb"
 GB = 1_000_000_000
@@ -191,7 +200,7 @@ def test_no_fault_is_found_by_the_evidence_of_another(code: Code) -> None:
 
 def test_every_code_has_a_case_and_a_section_with_cause_effect_and_remedy() -> None:
     assert {*CASES, Code.CONFIGURATION_INVALID} == set(Code)
-    assert set(sections()) == {*Code, *Reason, *REFUSALS}
+    assert set(sections()) == {*Code, *Reason, *REFUSALS, *SIDECARS}
     for code in Code:
         for part in ("**Cause.**", "**Effect.**", "**Remedy.**"):
             assert part in sections()[code], f"{code} lacks {part}"

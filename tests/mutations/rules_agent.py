@@ -293,6 +293,14 @@ LISTINGS = [
     ),
     Mutation(
         ("R29",),
+        "what a pattern lets in again is not told",
+        "agent/rescoping.py",
+        "if now.wants_anew(before, directory, names):",
+        "if now.wants_anew(before, directory, names) and not before:",
+        ("tests/agent/test_engine.py::test_r29_what_comes_back_is_told_and_nothing_else_is",),
+    ),
+    Mutation(
+        ("R29",),
         "what an exclusion pattern takes away is gone",
         "agent/survey.py",
         "return [file for file in files if file.name in names or not excluded(file.name)]",

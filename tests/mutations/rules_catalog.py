@@ -200,6 +200,22 @@ ASSETS = [
     ),
     Mutation(
         ("R29",),
+        "an import path that was taken away keeps its assets",
+        "sidecar/catalog/rules.py",
+        "return OUTSIDE, None",
+        "return None, None",
+        ("tests/sidecar/test_library_changes.py::test_r29_an_import_path_leaves_and_comes_back",),
+    ),
+    Mutation(
+        ("R29",),
+        "what an ignore file lets in again stays out",
+        "sidecar/catalog/ingest.py",
+        "if told and memberships.set_ignores(connection, volume_id, told[-1]):",
+        "if told and not memberships.set_ignores(connection, volume_id, told[-1]):",
+        ("tests/sidecar/test_ignore_files.py::test_r29_what_an_ignore_file_shuts_out_is_excluded_and_comes_back",),
+    ),
+    Mutation(
+        ("R29",),
         "a file that no import path covers any more is missing",
         "sidecar/reconcile.py",
         "excluded_by = OUTSIDE if place is None else place.excluded_by(step.name)",
