@@ -205,8 +205,9 @@ class Engine:
             return self._spool_full_until
         if self._walks and self._walk_on_at <= self._boot():
             return 0.0
-        walk_on_at = self._walk_on_at if self._walks else None
-        times = (walk_on_at, self._settle.due(), self._confirm_at, self._rescan_at, *self._revisits.values())
+        # Second looks and scans wait for a walk, also for one that rests because the machine is short of something.
+        later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescan_at)
+        times = (self._settle.due(), *later, *self._revisits.values())
         return min((time for time in times if time is not None), default=None)
 
     @property

@@ -55,8 +55,7 @@ class Lookout:
             # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
             kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
             self._prober.forget(self._prober.probes.keys() - kept)
-            # Its line may be that of a mount made since, with the number of the one that was dead or sick.
-            self._vigil.forget_all_but(unchanged - self._vigil.vitals.dead - self._vigil.vitals.sick)
+            self._vigil.forget_all_but(unchanged)
         shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
         places = {volume.last_mounted_at for volume in volumes}
         interesting = [m for m in self.table if (m.fs_type, m.root) in shapes or m.mount_point in places]

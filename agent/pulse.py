@@ -31,9 +31,18 @@ class Pulse:
         self._first: dict[int, Health] = {}
         self._dead: set[int] = set()
         self._sick: set[int] = set()
+        self._distrusted: set[int] = set()
+
+    def distrust(self) -> None:
+        """Any of these mounts may be another one by now, under the number of the one before: what has a living device
+        is felt as if for the first time."""
+        self._distrusted = set(self._first)
 
     def feel(self, mount_id: int, health: Health | None, *, is_read_only: bool) -> None:
         """Compare how a mount stands with how it stood at first. ``is_read_only``: its whole file system is."""
+        if mount_id in self._distrusted and health is not None:
+            self.keep(self._first.keys() - {mount_id})
+        self._distrusted.discard(mount_id)
         first = self._first.get(mount_id)
         if first is None:
             if health is None:

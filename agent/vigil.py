@@ -54,8 +54,9 @@ class Vigil:
             self._feel(mount, mount_id)
 
     def forget_all_but(self, mount_ids: Collection[int]) -> None:
-        """The ids of other mounts may stand for others now."""
+        """The ids of other mounts may stand for others now; and so may those of these, as far as can be told."""
         self._pulse.keep(mount_ids)
+        self._pulse.distrust()
 
     def look(
         self, volumes: Sequence[Volume], table: Sequence[Mount], unique_ids: Mapping[int, int], now: float

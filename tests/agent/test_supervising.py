@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from agent import bindings
 from agent.registry import Registry
 from agent.testing.host import FakeHost
@@ -43,7 +45,10 @@ def reason(machine: Machine) -> Reason:
     return volume.reason
 
 
-def test_r16_a_disk_that_is_replugged_under_a_recycled_mount_number_is_not_dead_any_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_r16_a_disk_that_is_replugged_under_a_recycled_mount_number_is_not_dead_any_more(
+    tmp_path: Path, *, is_noticed: bool
+) -> None:
     host = FakeHost(recycles_ids=True)
     disk = host.disk("photos")
     disk.write("a.jpg")
@@ -51,14 +56,28 @@ def test_r16_a_disk_that_is_replugged_under_a_recycled_mount_number_is_not_dead_
     with running(tmp_path, host) as machine:
         assert reason(machine) is Reason.VERIFIED
         host.yank(disk)
-        go_on(machine)
-        assert reason(machine) is Reason.NO_DEVICE
+        if is_noticed:
+            go_on(machine)
+            assert reason(machine) is Reason.NO_DEVICE
         # Before anybody looks at the table again, so that its line there is as it was.
         host.umount(PLACE, lazy=True)
         host.replug(disk)
         host.mount(disk, PLACE)
         go_on(machine)
         assert reason(machine) is Reason.VERIFIED
+
+
+def test_r16_a_disk_that_was_pulled_stays_so_whatever_else_is_mounted(tmp_path: Path) -> None:
+    host = FakeHost(recycles_ids=True)
+    disk = host.disk("photos", "vfat")
+    disk.write("a.jpg")
+    host.mount(disk, PLACE)
+    with running(tmp_path, host) as machine:
+        host.yank(disk)
+        go_on(machine)
+        host.mount(host.disk("other"), "/mnt/other")
+        go_on(machine)
+        assert reason(machine) is Reason.NO_DEVICE
 
 
 def test_r36_a_registry_that_was_set_back_is_heard_at_once() -> None:

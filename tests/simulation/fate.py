@@ -122,7 +122,10 @@ class Fate:
         return self._world.person.at_files(self._random.choice(self._world.cables.homes).disk)
 
     def _cables(self, machine: Machine) -> str:
-        return self._world.cables.happens()
+        what = self._world.cables.happens()
+        # What another agent has written, this one knows by its name only.
+        self._world.ids.is_blurred = self._world.ids.is_blurred or "other machine" in what
+        return what
 
     def _keeper(self, machine: Machine) -> str:
         if self._random.random() < 0.3:
