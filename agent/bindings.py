@@ -122,11 +122,11 @@ def scopes(registry: Registry, volume: str) -> list[Scope]:
             continue
         patterns = tuple(path.exclusion_patterns)
         if binding.volume == volume and binding.directory is not None:
-            found.append(Scope(binding.directory, path.server_path, patterns, path.id))
+            found.append(Scope(binding.directory, path.server_path, patterns, path.id, path.volume == volume))
         for part in binding.parts:
             if part.volume == volume:
                 shown_at = f"{path.server_path.rstrip('/')}/{part.below}" if part.below else path.server_path
-                found.append(Scope(part.directory, shown_at, patterns, path.id))
+                found.append(Scope(part.directory, shown_at, patterns, path.id, part in path.parts))
     return sorted(found)
 
 

@@ -52,13 +52,17 @@ class Interests:
 
 def _retell(journal: Journal, before: Scopes, now: Scopes) -> None:
     """Mark what is to be told again: all of an import path that is new, and of the others what they want anew."""
-    old = {(view.scope.import_path, view.scope.directory): view for view in before.views}
+    old = {_key(view.scope): view for view in before.views}
     for view in now.views:
-        prior = old.get((view.scope.import_path, view.scope.directory))
+        prior = old.get(_key(view.scope))
         if prior is None:
             journal.retell(view.scope.directory)
         elif view.wants_more_than(prior):
             _retell_some(journal, prior, view)
+
+
+def _key(scope: Scope) -> tuple[str, bool, str]:
+    return scope.import_path, scope.is_known, scope.directory
 
 
 def _retell_some(journal: Journal, before: View, now: View) -> None:

@@ -19,6 +19,8 @@ class Scope(NamedTuple):
     exclusion_patterns: tuple[str, ...]
     # The id of the import path: two libraries may have the same folder, and each of them must be told of it.
     import_path: str = ""
+    # Whether the sidecar knows where it leads. What was told before that was told to nobody, and is told again.
+    is_known: bool = False
 
 
 class View:

@@ -403,6 +403,16 @@ def test_a_second_library_with_the_same_folder_is_told_of_it_too() -> None:
     assert world.news() == {"listed": {"a.jpg"}}
 
 
+def test_what_was_told_before_the_sidecar_knew_the_import_path_is_told_again() -> None:
+    world = known("a.jpg")
+    world.engine.assign(Scopes([scoped()]))
+    world.run(10)
+    world.told()
+    world.engine.assign(Scopes([scoped()._replace(is_known=True)]))
+    world.run(10)
+    assert world.news() == {"listed": {"a.jpg"}}
+
+
 def test_another_server_path_alone_tells_nothing_again() -> None:
     world = known("a.jpg", "trip/b.jpg")
     world.engine.assign(Scopes([scoped("**/._*")]))
