@@ -20,6 +20,7 @@ from tests.simulation.mischief import FOLDERS
 from tests.simulation.truth import Truth
 
 _CODES = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT)
+WATCHES_MAX = 100_000
 _OF_PATHS = (errno.EIO, errno.EACCES, errno.ENOTCONN, errno.ENOMEM)
 
 
@@ -103,6 +104,7 @@ class Cables:
                     home.disk.deny(path, 0)
         for host in (*self.hosts(), *self.sharers):
             host.before_call = None
+            host.watch_limit = WATCHES_MAX
             self.clear(host)
         self.inner.disk.faults.clear()
         for home in self.homes:

@@ -6,6 +6,7 @@ after each commit, and be set back to a backup.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -78,10 +79,17 @@ def _quiet() -> Iterator[None]:
         logging.getLogger("sidecar").setLevel(logging.NOTSET)
 
 
+def _place() -> Path:
+    """A directory that lasts as long as this process."""
+    place = Path(mkdtemp(dir=PLACE))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
 @cache
 def _template() -> Path:
     """A catalog with its schema and nothing in it, made once."""
-    path = Path(mkdtemp(dir=PLACE)) / "template.sqlite3"
+    path = _place() / "template.sqlite3"
     engine = connect(f"sqlite:///{path}")
     migrate(engine)
     with engine.connect() as connection:
@@ -103,7 +111,7 @@ class _Application(NamedTuple):
 def _application() -> _Application:
     """Made once a process: an engine compiles its statements, which costs more than to execute them. Every sidecar
     that is simulated in turn puts its own database below it."""
-    path = Path(mkdtemp(dir=PLACE)) / "catalog.sqlite3"
+    path = _place() / "catalog.sqlite3"
     engine = connect(f"sqlite:///{path}")
     weirs: list[Weir] = []
     event.listen(engine, "commit", lambda connection: weirs[-1].passage("catalog, before a commit"))
