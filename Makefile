@@ -30,7 +30,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/packages
 	@.ci/venv all
 	@$(MAKE) check
-	@"$$VENV/bin/pytest" -n 2 $(ARGS)
+	@"$$VENV/bin/pytest" -n 3 --dist worksteal $(ARGS)
 	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet
 
 check: ## Style, types and import rules only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_r10_an_original_that_comes_after_its_clone_is_a_conflict_too(
 
 
 REFORMATS = {
-    # The births that mkfs gives have no fractions of a second, and people take longer than that.
+    # The births that mkfs gives have no fractions of a second.
     "ext4": ("env", "E2FSPROGS_FAKE_TIME=1500000000", "mkfs.ext4", "-q", "-F", "-U"),
     "xfs": ("mkfs.xfs", "-q", "-f", "-m"),
     "btrfs": ("mkfs.btrfs", "-q", "-f", "-U"),
@@ -116,6 +117,9 @@ def test_r8_a_disk_formatted_anew_with_its_old_uuid_is_a_conflict_and_not_compar
     looker = Looker(table, disk.mount(tmp_path / "disk"))
     known = str(uuid.UUID(looker.volume.identity.uuid))
     disk.umount()
+    born_s = (looker.volume.identity.root_birth_ns or 0) // 1_000_000_000
+    while time.time() < born_s + 1:
+        time.sleep(0.01)  # people take longer than that
     run("wipefs", "-q", "-a", disk.device)
     run(*REFORMATS[fs_type], f"uuid={known}" if fs_type == "xfs" else known, disk.device)
     disk.mount(tmp_path / "disk")

@@ -183,7 +183,8 @@ class Stack:
         return self._agents[name].wait(15)
 
     def scan(self) -> None:
-        """Ask the agent to scan everything."""
+        """Ask the agent to scan everything, as soon as it can be asked."""
+        self.feed.until_true((self.home / "agent" / "agent.sock.control").exists)
         self.agent_cli("scan")
 
     def scan_to_the_end(self) -> None:
