@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.root, pytest.mark.story]
 
 FILE_SYSTEMS = ("ext4", "xfs", "btrfs")
 IDLE_S = 60.0
+# A file system may have something of its own left to write, once. What the agent does, it does every minute.
+ROUNDS_MAX = 2
 CORE_SHARE = 0.002
 
 
@@ -86,14 +88,15 @@ def test_r41_an_idle_agent_lets_three_disks_sleep_and_costs_next_to_nothing(
     parts.library(*(disk.path for disk in drawer))
     parts.feed.until_true(lambda: at_rest(parts))
     processes = processes_of(status_of(parts).pid)
-    requests, spent_s = [requests_of(disk) for disk in drawer], seconds_of(processes)
-
-    time.sleep(IDLE_S)
-
-    after = [requests_of(disk) for disk in drawer]
-    assert dict(zip(FILE_SYSTEMS, after, strict=True)) == dict(zip(FILE_SYSTEMS, requests, strict=True))
+    spent_s, rounds, moved = seconds_of(processes), 0, True
+    while moved and rounds < ROUNDS_MAX:
+        rounds += 1
+        requests = [requests_of(disk) for disk in drawer]
+        time.sleep(IDLE_S)
+        moved = [requests_of(disk) for disk in drawer] != requests
+    assert not moved, f"the disks were used in each of {rounds} rounds"
     assert processes_of(status_of(parts).pid) == processes, "a process that ended would have been counted too little"
-    share = (seconds_of(processes) - spent_s) / IDLE_S
+    share = (seconds_of(processes) - spent_s) / (rounds * IDLE_S)
     print(f"idle: {share:.3%} of a core")  # noqa: T201
     assert share < CORE_SHARE, f"{share:.2%} of a core"
     # And it was awake all the time.
