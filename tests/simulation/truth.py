@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import errno
 from collections.abc import Iterable, Sequence
 
 from agent.testing.disk import FakeDisk, NodeKind
@@ -23,7 +24,7 @@ class Truth:
     def __init__(self) -> None:
         self._history: dict[tuple[int, str], tuple[list[float], list[bool]]] = {}
         self._last: dict[int, set[str]] = {}
-        self._seen: dict[int, tuple[int, int]] = {}
+        self._seen: dict[int, object] = {}
         # Since when which disk is behind a mount; more than one where numbers are used again.
         self._mounts: dict[tuple[str, int], list[tuple[float, FakeDisk]]] = {}
         self._boots: dict[str, float] = {}
@@ -60,7 +61,7 @@ class Truth:
                 if not behind or behind[-1][1] is not one.disk:
                     behind.append((self.now, one.disk))
         for disk in self._disks.values():
-            seen = (id(disk.root), disk.changes)
+            seen = (id(disk.root), disk.changes, _closed_by_faults(disk))
             if self._seen.get(id(disk)) != seen:
                 self._seen[id(disk)] = seen
                 self._observe_files(disk)
@@ -120,7 +121,14 @@ class Truth:
         self.untraceable |= {key for key, links in _links(disk, self.storage_of(disk)) if links > 1}
         self.untraceable |= {key for path, key in files.items() if not _is_photo(path)}
         closed = [path for path, node in disk.walk() if node.denied]
+        closed += _closed_by_faults(disk)
         self.untraceable |= {key for path, key in files.items() for top in closed if paths.contains(top, path)}
+
+
+def _closed_by_faults(disk: FakeDisk) -> list[str]:
+    """Folders that the storage lets nobody look into, although they are not closed."""
+    failing = [*disk.faults.path_errnos.items(), *disk.faults.listing_errnos.items()]
+    return [path for path, code in failing if code == errno.EACCES]
 
 
 def photos(disk: FakeDisk) -> set[str]:
