@@ -296,10 +296,9 @@ def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], l
 
 def _read_rules(reading: Reading, unclear: list[str]) -> str | None:
     """The text of the ignore file; None for what is too large to be one, or is no file at all."""
-    # Not blocking: somebody may have given the name to a pipe.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    # It does not block, should somebody have given the name to a pipe.
     try:
-        descriptor = os.open(IGNORE_FILE, flags, dir_fd=reading.descriptor)
+        descriptor = kernel.open_quietly(IGNORE_FILE, os.O_NOFOLLOW, dir_fd=reading.descriptor)
     except OSError as error:
         if error.errno != errno.ELOOP:
             _note_unclear(IGNORE_FILE, error, unclear)

@@ -122,17 +122,22 @@ def openat2(descriptor: int, path: bytes, flags: int, resolve: int) -> int:
     return call(_libc.syscall, _SYS_OPENAT2, descriptor, path, how, len(how))
 
 
-@contextmanager
-def directory(path: str) -> Iterator[int]:
-    """A descriptor to list a directory by, wherever its path leads. Its access time stays as it is, where we may ask
-    for that: only owners and root may, and for others it is the mount's to say."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+def open_quietly(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+    """Open for reading, like :func:`os.open`. The access time stays as it is, where we may ask for that: only owners
+    and root may, and for others it is the mount's to say."""
+    flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags | os.O_NOATIME)
+        return os.open(path, flags | os.O_NOATIME, dir_fd=dir_fd)
     except PermissionError as error:
         if error.errno != errno.EPERM:
             raise
-        descriptor = os.open(path, flags)
+    return os.open(path, flags, dir_fd=dir_fd)
+
+
+@contextmanager
+def directory(path: str) -> Iterator[int]:
+    """A descriptor to list a directory by, wherever its path leads."""
+    descriptor = open_quietly(path, os.O_DIRECTORY)
     try:
         yield descriptor
     finally:

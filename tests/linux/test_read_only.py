@@ -138,6 +138,7 @@ def test_r28_a_whole_agent_neither_writes_nor_leaves_a_trace_of_its_reading(
     for disk in drawer:
         # Every reading that can be seen shall be seen, and not only the first one.
         fill(disk.mount(top / disk.fs_type, "strictatime"))
+        (disk.path / ".holdfastignore").write_text("*.tmp\n")
     before = read_at(drawer)
     library = parts.library(*(disk.path for disk in drawer))
     parts.feed.until_true(lambda: parts.by_status(library) == {"present": 3 * FOLDERS})
