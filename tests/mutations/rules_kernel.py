@@ -92,8 +92,8 @@ DESCRIPTORS = [
         ("R28", "R41"),
         "looking at an import path touches its access time",
         "agent/linux/kernel.py",
-        "os.open(path, flags | os.O_NOATIME)",
-        "os.open(path, flags)",
+        "os.open(path, flags | os.O_NOATIME, dir_fd=dir_fd)",
+        "os.open(path, flags, dir_fd=dir_fd)",
         ("tests/linux/test_read_only.py::test_r28_a_whole_agent_neither_writes_nor_leaves_a_trace_of_its_reading",),
     ),
     Mutation(
