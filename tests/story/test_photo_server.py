@@ -16,7 +16,6 @@ import pytest
 from sidecar.catalog import clock
 from sidecar.catalog.engine import connect, transact
 from tests.linux.disks import Disks
-from tests.mariadb import MARIADB
 from tests.sidecar.world import new_id
 from tests.story.stack import PATIENCE_S, Stack, stack
 from tests.story.test_story import fill
@@ -73,15 +72,6 @@ class PhotoServer:
             assert time.monotonic() < deadline, found
             time.sleep(0.2)  # it tells nobody that it has taken something in
         return found
-
-
-@pytest.fixture(params=["sqlite", MARIADB])
-def database(request: pytest.FixtureRequest) -> str | None:
-    """The URL of a fresh database; None for the embedded one."""
-    if request.param == "sqlite":
-        return None
-    url: str = request.getfixturevalue("mariadb").fresh_database()
-    return url
 
 
 @pytest.fixture

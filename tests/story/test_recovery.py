@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.linux.disks import Disk, Disks
-from tests.story.stack import Stack, stack
+from tests.story.stack import Stack
 from tests.story.test_story import fill
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -25,15 +24,6 @@ def place(tmp_path: Path) -> Path:
     path = tmp_path / "mnt"
     path.mkdir()
     return path
-
-
-@pytest.fixture
-def parts(tmp_path: Path, place: Path) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home) as running:
-        running.start_agent(place)
-        yield running
 
 
 @pytest.fixture

@@ -8,45 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.linux.disks import Disks
-from tests.mariadb import MARIADB
-from tests.story.stack import Item, Stack, stack
+from tests.story.stack import Item, Stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
 YEAR_S = 365 * 86400
 RAW = "**/Raw/**"
-
-
-@pytest.fixture(params=["sqlite", MARIADB])
-def database(request: pytest.FixtureRequest) -> str | None:
-    """The URL of a fresh database; None for the embedded one."""
-    if request.param == "sqlite":
-        return None
-    url: str = request.getfixturevalue("mariadb").fresh_database()
-    return url
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where disks are mounted."""
-    path = tmp_path / "mnt"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home, database) as parts:
-        parts.start_agent(place)
-        yield parts
 
 
 def put(path: Path) -> None:

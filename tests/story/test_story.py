@@ -9,46 +9,18 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.linux.disks import Disk, Disks
-from tests.mariadb import MARIADB
 from tests.story.stack import Item, Stack, stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
 PHOTOS = 1000
 YEAR_S = 365 * 86400
-
-
-@pytest.fixture(params=["sqlite", MARIADB])
-def database(request: pytest.FixtureRequest) -> str | None:
-    """The URL of a fresh database; None for the embedded one."""
-    if request.param == "sqlite":
-        return None
-    url: str = request.getfixturevalue("mariadb").fresh_database()
-    return url
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where disks are mounted."""
-    path = tmp_path / "mnt"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home, database) as parts:
-        parts.start_agent(place)
-        yield parts
 
 
 def fill(directory: Path, count: int, per_directory: int = 50) -> None:

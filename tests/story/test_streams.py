@@ -11,13 +11,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.linux.disks import Disk, Disks
-from tests.story.stack import Item, Stack, stack
+from tests.story.stack import Item, Stack
 from tests.story.test_story import fill
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -31,15 +30,6 @@ def place(tmp_path: Path) -> Path:
     path = tmp_path / "mnt"
     path.mkdir()
     return path
-
-
-@pytest.fixture
-def parts(tmp_path: Path, place: Path) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home) as running:
-        running.start_agent(place)
-        yield running
 
 
 @pytest.fixture

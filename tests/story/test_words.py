@@ -5,36 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.linux.marker import NAME
 from tests.linux.disks import Disks, run
-from tests.story.stack import Stack, stack
+from tests.story.stack import Stack
 from tests.story.test_story import fill
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
 PHOTOS = 100
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where disks are mounted."""
-    path = tmp_path / "mnt"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def parts(tmp_path: Path, place: Path) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home) as running:
-        running.start_agent(place)
-        yield running
 
 
 def refused(parts: Stack, *arguments: str) -> str:
