@@ -35,13 +35,11 @@ class Session:
     """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session; so are ``on_turn``, when the
     standing of a journal has changed, and ``on_overtaken``, when the sidecar has heard of volumes what seems later."""
 
-    def __init__(
-        self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None], revision: int | None
-    ) -> None:
+    def __init__(self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None]) -> None:
         self._uplink = uplink
         self._clock = clock
         self._on_assignment = on_assignment
-        self._revision = revision
+        self._assignment: Assignment | None = None
         self._stopping = threading.Event()
         self._connected = threading.Event()  # ends the waits of the others: the sidecar is back
         self._news = threading.Condition()
@@ -145,9 +143,6 @@ class Session:
         return structs.replace(heartbeat, volumes=volumes)
 
     def _take_leases(self, heartbeat: Heartbeat, answer: HeartbeatResponse) -> None:
-        if self._catalog not in (None, answer.catalog):
-            # It was set back; its revisions may be those that were known, and stand for something else.
-            self._revision = None
         self._catalog = answer.catalog
         for one in heartbeat.volumes:
             lease = self._leases[one.volume] = Lease(answer.catalog, answer.grants.get(one.volume))
@@ -159,7 +154,7 @@ class Session:
         failures = 0
         while not self._stopping.is_set():
             try:
-                assignment = self._uplink.assignment(self._revision, _ASSIGNMENT_WAIT_S)
+                assignment = self._uplink.assignment(self._known_revision(), _ASSIGNMENT_WAIT_S)
             except (Unreachable, Refused) as error:
                 failures += 1
                 retry = error.retry_after_s if isinstance(error, Unreachable) else None
@@ -168,8 +163,14 @@ class Session:
                 continue
             failures = 0
             if assignment is not None:
-                self._revision = assignment.revision
+                self._assignment = assignment
                 self._on_assignment(assignment)
+
+    def _known_revision(self) -> int | None:
+        """The revision of the assignment, if it is one of the catalog that answers now. In a catalog that was set back
+        the same number may stand for something else."""
+        known, catalog = self._assignment, self._catalog
+        return None if known is None or catalog not in (None, known.catalog) else known.revision
 
     def _wait(self, seconds: float, version: int) -> None:
         """Wait before trying again; something new to say is worth trying at once."""

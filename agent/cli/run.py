@@ -48,7 +48,6 @@ def run(config_path: str) -> None:
             HttpUplink(config.sidecar, token, allow_plain_http=config.allow_plain_http),
             clock,
             on_assignment,
-            None,
         ),
         kernel.boot_id(),
         KernelDevices(),

@@ -44,7 +44,7 @@ class Talk:
         with self.store.transaction():
             self.store.set_lease("cat_1", 1)
             self.store.stand(Standing.WRITING)
-        self.session = Session(self.sidecar, FakeClock(), self.assignments.append, None)
+        self.session = Session(self.sidecar, FakeClock(), self.assignments.append)
         self.session.on_turn = self.turned.set
 
     def start(self) -> None:
@@ -115,7 +115,14 @@ def test_r35_a_catalog_that_was_set_back_is_asked_for_its_assignment_anew(talk: 
     # Its revisions count from the backup: this one was known, and stood for something else.
     talk.sidecar.current = structs.replace(talk.sidecar.current, catalog="cat_2")
     talk.sidecar.until(lambda: talk.store.lease() == Lease("cat_2", 1))
-    talk.sidecar.answer()
+    talk.sidecar.until(lambda: [one.catalog for one in talk.assignments] == ["cat_1", "cat_2"])
+
+
+def test_r35_a_catalog_that_was_set_back_before_its_first_answer_is_asked_anew(talk: Talk) -> None:
+    talk.session.start()
+    talk.sidecar.until(lambda: talk.assignments != [])
+    talk.sidecar.current = structs.replace(talk.sidecar.current, catalog="cat_2")
+    talk.session.publish(Heartbeat(volumes=[STATUS], version="1.0"))
     talk.sidecar.until(lambda: [one.catalog for one in talk.assignments] == ["cat_1", "cat_2"])
 
 

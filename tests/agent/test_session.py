@@ -45,7 +45,7 @@ class Telling(FakeSidecar):
 def test_r31_a_journal_that_cannot_be_written_for_a_while_is_delivered_later(tmp_path: Path) -> None:
     path = tmp_path / "journals" / "volume.sqlite3"  # there is no such directory yet: SQLite fails to open it
     sidecar = Telling()
-    session = Session(sidecar, SystemClock(), lambda assignment: None, 1)
+    session = Session(sidecar, SystemClock(), lambda assignment: None)
     session.start()
     try:
         session.publish(Heartbeat(volumes=[STATUS], version="0"))

@@ -53,6 +53,7 @@ class Disk:
         self.device = run("losetup", "--find", "--show", str(image))
         self._drawer = drawer
         self._mounted_at: list[Path] = []
+        self._is_closed = False
 
     @property
     def path(self) -> Path:
@@ -95,7 +96,11 @@ class Disk:
         run(*_MKFS[self.fs_type], self.device)
 
     def close(self) -> None:
-        """Unmount and detach it, whatever state it is in."""
+        """Unmount and detach it, whatever state it is in. The second time nothing happens: the device may be another
+        disk's by then."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for place in reversed(self._mounted_at):
             subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
         self._mounted_at.clear()

@@ -35,6 +35,17 @@ def test_nothing_is_left_even_of_disks_that_are_in_use(tmp_path: Path) -> None:
     assert not disk.image.exists()
 
 
+@pytest.mark.root
+def test_a_disk_that_is_closed_twice_leaves_alone_whoever_has_its_device_now(tmp_path: Path) -> None:
+    drawer = Disks(tmp_path)
+    closed, other = drawer.make(), drawer.make()
+    closed.close()
+    closed.device = other.device  # the kernel gives a free device to whoever asks next
+    closed.close()
+    assert str(other.image) in run("losetup", "--list", "--noheadings", "--output", "BACK-FILE", other.device)
+    drawer.close()
+
+
 def test_what_is_missing_skips_a_test_and_fails_it_where_nothing_may_be_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -104,6 +104,7 @@ def test_r13_a_mount_below_an_import_path_is_a_volume_of_its_own_and_covers_with
     other.umount()
     other.mount(under)
     parts.feed.until_true(lambda: parts.by_status(library) == {"present": 4})
+    parts.until_online("other")
     twins = [one for one in parts.assets(library=library).values() if one["path"] == str(under / "on-stick.jpg")]
     assert {one["availability"] for one in twins} == {"online", "unavailable"}
     assert on_stick["id"] in {one["id"] for one in twins}

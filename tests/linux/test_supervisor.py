@@ -64,7 +64,7 @@ class Host:
             self.registry,
             MountTable(),
             clock,
-            lambda on_assignment: Session(self.sidecar, clock, on_assignment, None),
+            lambda on_assignment: Session(self.sidecar, clock, on_assignment),
             boot_id(),
             KernelDevices(),
         )

@@ -140,8 +140,9 @@ class Ids:
     def __init__(self) -> None:
         self._known: dict[FileKey, tuple[bytes, str]] = {}
         self._kept: dict[FileKey, tuple[bytes, str]] = {}
-        # Moves are recognised by what the journal has seen. While it was lost, or another agent wrote, a file with
-        # another name may be another asset; one at its old name is the same.
+        # Moves are recognised by what the journal has seen. While it was lost, or another agent wrote, a file that
+        # was moved may be another asset, also when it is back: the catalog may know it where it was in between. One
+        # that was at its name all the time is the same.
         self.is_blurred = False
 
     def keep(self) -> None:
@@ -174,10 +175,11 @@ class Ids:
                     continue
                 asset = found[label, path]
                 before, at = self._known.get(key, (asset, path))
-                if before != asset and not (self.is_blurred and at != path):
+                if before != asset and not (self.is_blurred and (at != path or key in truth.moved)):
                     raise CheckFailed(f"{label}: {path} was {before.hex()} at {at} and is now {asset.hex()}")
                 self._known[key] = (asset, path)
         self.is_blurred = False
+        truth.moved.clear()
 
 
 __all__ = ["CheckFailed", "CheckedUplink", "Ids", "Unreachable", "check_available", "check_bounds", "check_catalog"]

@@ -78,8 +78,7 @@ class Machine:
         self.mounts = FakeMounts(self.host)
 
         def connect(on_assignment: Callable[[Assignment], None]) -> Session:
-            revision = None if book.assignment is None else book.assignment.revision
-            self.session = SimulatedSession(self._uplink, self.storage, self._random, on_assignment, revision)
+            self.session = SimulatedSession(self._uplink, self.storage, self._random, on_assignment)
             return cast(Session, self.session)
 
         self.supervisor = SimulatedSupervisor(

@@ -75,13 +75,12 @@ class SimulatedSession:
         storage: SimulatedStorage,
         rng: random.Random,
         on_assignment: Callable[[Assignment], None],
-        revision: int | None,
     ) -> None:
         self._uplink = uplink
         self._storage = storage
         self._random = rng
         self._on_assignment = on_assignment
-        self.revision = revision
+        self._assignment: Assignment | None = None
         self._heartbeat: Heartbeat | None = None
         self._leases: dict[str, Lease] = {}
         self._catalog: str | None = None
@@ -153,8 +152,6 @@ class SimulatedSession:
         self.beat_at = now + HEARTBEAT_S
         if answer.overtaken:
             self.on_overtaken(answer.overtaken)
-        if self._catalog not in (None, answer.catalog):
-            self.revision = None
         self._catalog, self._offered = answer.catalog, answer.revision
         for one in heartbeat.volumes:
             lease = self._leases[one.volume] = Lease(answer.catalog, answer.grants.get(one.volume))
@@ -166,7 +163,7 @@ class SimulatedSession:
         """Ask for the assignment. The real one is held until there is news, or for as long as :data:`_ASK_S`."""
         now = self._now()
         try:
-            assignment = self._uplink.assignment(self.revision, 0.0)
+            assignment = self._uplink.assignment(self._known_revision(), 0.0)
         except (Unreachable, Refused):
             self._asking_fails = True
             self.ask_at = now + wait_s(1, self._random.random())
@@ -174,8 +171,12 @@ class SimulatedSession:
         self._asking_fails, self._offered = False, None
         self.ask_at = now + _ASK_S
         if assignment is not None:
-            self.revision = assignment.revision
+            self._assignment = assignment
             self._on_assignment(assignment)
+
+    def _known_revision(self) -> int | None:
+        known, catalog = self._assignment, self._catalog
+        return None if known is None or catalog not in (None, known.catalog) else known.revision
 
     def deliver(self, volume: str) -> bool:
         """One step of a shipper, if its thread would take one; whether it did."""
@@ -217,7 +218,7 @@ class SimulatedSession:
 
     def must_ask(self) -> bool:
         """Whether the question for an assignment would come back with news, or is to be asked again."""
-        is_news = self._offered is not None and self._offered != self.revision
+        is_news = self._offered is not None and self._offered != self._known_revision()
         return self._now() >= self.ask_at or (is_news and not self._asking_fails)
 
     def due(self) -> list[float]:

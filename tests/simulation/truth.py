@@ -36,6 +36,9 @@ class Truth:
         # Files that may get another id: they had two names at once, or one that no photo server wants, or lay where
         # the agent may not look, so that nobody can tell a move from a copy.
         self.untraceable: set[FileKey] = set()
+        # Files that had another path at some moment since this was cleared, though they may be back.
+        self.moved: set[FileKey] = set()
+        self._paths: dict[FileKey, str] = {}
 
     # What the simulator tells
 
@@ -118,6 +121,8 @@ class Truth:
             present.append(path in there)
         self._last[id(disk)] = there
         files = keys(disk, self.storage_of(disk))
+        self.moved |= {key for path, key in files.items() if self._paths.get(key, path) != path}
+        self._paths |= {key: path for path, key in files.items()}
         self.untraceable |= {key for key, links in _links(disk, self.storage_of(disk)) if links > 1}
         self.untraceable |= {key for path, key in files.items() if not _is_photo(path)}
         closed = [path for path, node in disk.walk() if node.denied]
