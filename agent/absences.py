@@ -22,7 +22,7 @@ file was missed first of all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -125,14 +125,17 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
     return SecondLooks(absent, look_at, waits)
 
 
-def reanchor(journal: Journal, vanished: Iterable[str], surveys: Mapping[str, Survey]) -> None:
-    """Candidates whose directory is not there any more hang on the listing of its parent from now on."""
-    for directory in vanished:
-        parent, name = paths.split(directory)
-        compared = surveys.get(parent)
+def reanchor(journal: Journal, lost: Mapping[str, str], surveys: Mapping[str, Survey]) -> None:
+    """Candidates whose directory is not there any more hang on another listing from now on: that of its parent, or of
+    whichever directory above it shows that the way to it is gone. ``lost`` names that for each of the directories.
+
+    Also those that rest: a directory that is gone is never listed again, so that no other mount would wake them."""
+    for directory, above in lost.items():
+        compared = surveys.get(above)
+        name = paths.below(above, directory).split("/", 1)[0]
         before = compared.before if compared is not None and name in compared.gone_directories else None
-        lost = journal.candidates_listed(directory)
-        journal.suspect(_woken(structs.replace(one, listed=parent, before=before, first=None)) for one in lost)
+        missed = journal.candidates_listed(directory)
+        journal.suspect(_woken(structs.replace(one, listed=above, before=before, first=None)) for one in missed)
 
 
 def listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:

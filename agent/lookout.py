@@ -54,7 +54,7 @@ class Lookout:
             unchanged = {mount.mount_id for mount in self.table if mount in before}
             # Where only clones are looked for, unchanged lines are believed: else no disk could ever sleep.
             kept = unchanged if all(volume.epoch is not None for volume in volumes) else set()
-            self._prober.forget(self._prober.probes.keys() - kept)
+            self._prober.forget_all_but(kept)
             self._vigil.forget_all_but(unchanged)
         shapes = {(volume.identity.fs_type, volume.identity.root) for volume in volumes}
         places = {volume.last_mounted_at for volume in volumes}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from agent import absences, identity, sentinels, survey, telling
 from agent.absences import Grounds
@@ -233,7 +233,8 @@ class Pass:
             departures, forgotten = self._departures()
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
-            absences.reanchor(self._journal, self._vanished, self._surveys)
+            lost = {directory: paths.split(directory)[0] for directory in self._vanished}
+            absences.reanchor(self._journal, {**lost, **forgotten}, self._surveys)
             passed = {*gate, Check.SENTINELS} if grounds.sentinels is Verdict.FOUND else {*gate}
             second = absences.second_looks(
                 self._journal, self._surveys, grounds, [check for check in Check if check in passed]
@@ -254,7 +255,7 @@ class Pass:
             ]
             return self._outbox.spool(self._at.epoch, observations) if observations else 0
 
-    def _rules(self, forgotten: Sequence[str]) -> list[IgnoreRules]:
+    def _rules(self, forgotten: Collection[str]) -> list[IgnoreRules]:
         """The ignore files, if they are to be told. After a loss they are told when a scan has found them all."""
         rules = {
             directory: text
@@ -274,17 +275,18 @@ class Pass:
         inodes = {arrival.file.inode for arrival in arrivals} if self._at.traits.stable_inodes else set()
         return self._journal.candidates_like(inodes, [(one.directory, one.file.name) for one in arrivals])
 
-    def _departures(self) -> tuple[list[Departure], list[str]]:
-        """Every departure of the pass, those of whole subtrees that are gone included, and these subtrees."""
+    def _departures(self) -> tuple[list[Departure], dict[str, str]]:
+        """Every departure of the pass, those of whole subtrees that are gone included, and the directories of these
+        subtrees, each with the one whose listing lacks it or what leads to it."""
         departures: list[Departure] = []
-        forgotten: list[str] = []
+        forgotten: dict[str, str] = {}
         for directory, compared in self._surveys.items():
             departures.extend(compared.departures)
             for name in compared.gone_directories:
                 for path, lost in self._journal.below(paths.join(directory, name)):
                     if path in self._surveys:  # listed a moment ago by this very pass, so it is there after all
                         continue
-                    forgotten.append(path)
+                    forgotten[path] = directory
                     departures.extend(
                         Departure(path, file, birth, directory, compared.before)
                         for file, birth in zip(lost.files, lost.births, strict=True)

@@ -7,7 +7,7 @@ is given up, and the answer is then a :class:`~agent.ports.Trouble` (ETIMEDOUT) 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from agent.filesystems import PSEUDO
@@ -43,6 +43,8 @@ class Prober:
         # Workers that hang in the kernel and cannot even be killed: their question is not asked a second time.
         self._stuck: dict[Question, WorkerProcess] = {}
         self._retry_at: float | None = None
+        # Questions whose answer will be about what was mounted before.
+        self._outdated: set[int] = set()
         self.probes: dict[int, Probe | Trouble] = {}
 
     def probe(self, mount: Mount, unique_id: int, now: float) -> None:
@@ -71,6 +73,12 @@ class Prober:
         for unique_id in unique_ids:
             self.probes.pop(unique_id, None)
 
+    def forget_all_but(self, unique_ids: Collection[int]) -> None:
+        """The ids of all other mounts may stand for others by now: what was found there counts no more, and an answer
+        that is still to come does not either."""
+        self.forget(self.probes.keys() - unique_ids)
+        self._outdated |= {one for one in self._asked if isinstance(one, int) and one not in unique_ids}
+
     def retry(self, now: float) -> bool:
         """Forget the mounts that could not be identified, when it is time to ask again; whether it is."""
         failed = [key for key, found in self.probes.items() if isinstance(found, Trouble)]
@@ -98,7 +106,7 @@ class Prober:
             return [self._failed(question, errno.EIO)]
         for message in messages:
             if isinstance(message, Probed):
-                self.probes[message.unique_id] = message.probe or Trouble(message.errno, "")
+                self._note(message.unique_id, message.probe or Trouble(message.errno, ""))
         if self._free is None:
             self._free = worker
         else:
@@ -149,9 +157,15 @@ class Prober:
             worker.send(question)
         self._asked[key] = (worker, now + self._deadline_s)
 
+    def _note(self, unique_id: int, found: Probe | Trouble) -> None:
+        if unique_id in self._outdated:
+            self._outdated.discard(unique_id)  # whoever still wants to know asks again
+        else:
+            self.probes[unique_id] = found
+
     def _failed(self, question: Question, number: int) -> FromWorker:
         if isinstance(question, int):
-            self.probes[question] = Trouble(number, "")
+            self._note(question, Trouble(number, ""))
             return Probed(question, None, number)
         if isinstance(question, OfUnion):
             return Branches(question.unique_id, [], number)

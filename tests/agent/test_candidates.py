@@ -12,6 +12,7 @@ from agent.survey import Departure, Survey
 from holdfast.gate import REQUIRED
 from holdfast.reports import Look
 from holdfast.volumes import Epoch
+from tests.agent.world import known
 
 EPOCH, BEFORE = Epoch("boot", 7, 2), Epoch("boot", 6, 1)
 FILE = FileEntry("a.jpg", 12, 10, 20, 30)
@@ -72,3 +73,19 @@ def test_r38_replaced_at_its_name_and_listed_by_another_pass_is_not_gone() -> No
     # The file that took the name is still being written, and so is no arrival yet.
     found = resolve([], [Departure("", FILE, 1, "", (1, 1), replaced=True)], [])
     assert found.gone == []
+
+
+def test_r21_what_waits_for_another_mount_in_a_directory_that_is_gone_is_proven_by_the_one_above() -> None:
+    # A share whose times prove nothing for the directory, since it was changed within the tick of its listing.
+    world = known("raw/x/a.jpg", "raw/x/b.jpg", "keeper.jpg", fs_type="fuse.sshfs", watch=False)
+    world.photos("raw/x/c.jpg")
+    world.engine.scan()
+    world.run()
+    world.disk.unlink("raw/x/a.jpg")
+    world.engine.scan()
+    world.run(60)
+    assert "absent" not in world.news(), "only another mount can prove it"
+    world.disk.rename("raw/x", "holiday")
+    world.engine.scan()
+    world.run(60)
+    assert world.news()["absent"] == {"raw/x/a.jpg", "raw/x/b.jpg", "raw/x/c.jpg"}

@@ -110,9 +110,19 @@ LOOKOUT = [
         ("R5", "R12"),
         "where ids are recycled, a probe outlives its mount",
         "agent/lookout.py",
-        "            self._prober.forget(self._prober.probes.keys() - kept)\n",
+        "            self._prober.forget_all_but(kept)\n",
         "            pass\n",
         (_RECYCLED,),
+    ),
+    Mutation(
+        ("R5", "R12"),
+        "where ids are recycled, an answer that was under way outlives its mount",
+        "agent/probing.py",
+        "            self._outdated.discard(unique_id)  # whoever still wants to know asks again\n",
+        "            self.probes[unique_id] = found\n",
+        (
+            "tests/agent/test_probing.py::test_r12_an_answer_about_what_was_mounted_under_a_recycled_number_does_not_count",
+        ),
     ),
     Mutation(
         ("R5", "R12"),
