@@ -149,13 +149,18 @@ class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """All that a sidecar asks of an agent. ``revision`` is its ETag and grows with every change. ``questions`` are
-    those that nobody has answered yet; people wait for the answers."""
+    those that nobody has answered yet; people wait for the answers.
+
+    ``sought_sizes`` are the sizes, in bytes, of missing files whose content is known: a new file of such a size may be
+    one of them, and is told together with its content. None: there are too many of them to say, and every new file
+    may be."""
 
     revision: int
     catalog: str
     volumes: list[KnownVolume]
     import_paths: list[AssignedPath]
     questions: list[Question] = []
+    sought_sizes: list[int] | None = []
 
 
 class BelievedDirectory(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from holdfast import gate, ignoring, paths
+from holdfast import content, gate, ignoring, paths
 from holdfast.volumes import Epoch
 
 FORMAT = 1
@@ -30,11 +30,13 @@ T = TypeVar("T")
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A media file as it was seen: its name in the directory (wire text), bytes, and modification time."""
+    """A media file as it was seen: its name in the directory (wire text), bytes, and modification time. ``content`` is
+    the digest of what is in it, see :mod:`holdfast.content`, None while nobody has read it."""
 
     name: str
     size: int
     mtime_ns: int
+    content: str | None = None
 
 
 class Listed(msgspec.Struct, frozen=True, tag="listed", gc=False):
@@ -271,3 +273,5 @@ def _check_file(file: FileFacts) -> None:
         raise paths.BadPath(f"{file.name!r} has an impossible size")
     if not -(1 << 63) <= file.mtime_ns < 1 << 63:
         raise paths.BadPath(f"{file.name!r} has an impossible modification time")
+    if file.content is not None and not content.is_digest(file.content):
+        raise paths.BadPath(f"{file.name!r} has a content digest that is none")

@@ -44,7 +44,8 @@ class Availability(StrEnum):
 class Asset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One asset, with the facts that reports can change. Times are microseconds since 1970.
 
-    ``claims`` says whether it holds its path: of all assets of a library at most one does. A removed asset, or one
+    ``content`` is the digest of what is in the file, as :mod:`holdfast.content` writes it; None while nobody has read
+    it. ``claims`` says whether it holds its path: of all assets of a library at most one does. A removed asset, or one
     whose path was taken over by another file, holds none. ``absent_online_us`` is ``absent_since`` on another clock:
     the verified-online time of its volume, by which everything ages.
     """
@@ -65,6 +66,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     removed_at: int | None = None
     xmp_path: bytes | None = None
     absent_online_us: int | None = None
+    content: str | None = None
 
 
 def status(asset: Asset) -> Status:
@@ -126,7 +128,7 @@ def change_kind(before: Asset | None, after: Asset) -> str:
         return f"asset.{now}"
     if was is Status.EXCLUDED and now is Status.PRESENT:
         return "asset.included"
-    if before.path != after.path:
+    if (before.volume, before.path) != (after.volume, after.path):
         return "asset.moved"
     if now is not was:
         return "asset.restored"

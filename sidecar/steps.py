@@ -16,7 +16,8 @@ from holdfast.reports import Absent, FileFacts, Listed, Move, Moved, Observation
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
-    """A file is at ``path``. ``directory`` and ``name`` are wire text; ``source`` is the observation's index."""
+    """A file is at ``path``. ``directory`` and ``name`` are wire text; ``source`` is the observation's index.
+    ``content`` is its digest, None when it was not read."""
 
     path: bytes
     directory: str
@@ -25,6 +26,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     size: int
     mtime_ns: int
     source: int
+    content: str | None = None
 
 
 class Shifted(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +100,7 @@ def _seen(prefix: bytes, directory: str, file: FileFacts, source: int) -> Seen |
     if kind is None:
         return None
     path = prefix + paths.to_bytes(file.name)
-    return Seen(path, directory, file.name, kind, file.size, file.mtime_ns, source)
+    return Seen(path, directory, file.name, kind, file.size, file.mtime_ns, source, file.content)
 
 
 def _prefix(directory: str) -> bytes:

@@ -153,6 +153,7 @@ class Client:
         path_prefix: str | None = None,
         kind: Literal["image", "video"] | None = None,
         trashed: bool | None = None,
+        content: str | None = None,
     ) -> Iterator[Asset]:
         """Assets, all or those that fit. What changes meanwhile may or may not be in it: see :meth:`snapshot`."""
         query: Query = {
@@ -164,6 +165,7 @@ class Client:
             "path_prefix": path_prefix,
             "kind": kind,
             "trashed": trashed,
+            "content": content,
         }
         return self._all("/assets", Asset, query)
 
@@ -171,11 +173,14 @@ class Client:
         """One asset."""
         return self._ask(Asset, "GET", f"/assets/{asset_id}")
 
-    def lookup(self, *, ids: Sequence[str] = (), paths: Sequence[str] = ()) -> list[Found]:
-        """Many assets at once, by id or by absolute path, the photo server's or the host's: first those of the ids,
-        then those of the paths, each in the order given. What is not known has no assets."""
+    def lookup(
+        self, *, ids: Sequence[str] = (), paths: Sequence[str] = (), content_checksums: Sequence[str] = ()
+    ) -> list[Found]:
+        """Many assets at once, by id, by absolute path (the photo server's or the host's) or by content checksum: first
+        those of the ids, then those of the paths, then those of the contents, each in the order given. What is not
+        known has no assets."""
         found: list[Found] = []
-        for name, wanted in (("ids", ids), ("paths", paths)):
+        for name, wanted in (("ids", ids), ("paths", paths), ("content_checksums", content_checksums)):
             for start in range(0, len(wanted), PAGE):
                 body = {name: list(wanted[start : start + PAGE])}
                 found += self._ask(_FoundPage, "POST", "/assets/lookup", body=body).items

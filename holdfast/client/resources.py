@@ -109,6 +109,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: datetime
     created_at: datetime
     path_checksum: str
+    content_checksum: str | None
     sidecar_path: str | None
     missing_since: datetime | None
     missing_online_s: float | None
@@ -119,10 +120,11 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look-up found for one id or path. A path in two libraries is two assets."""
+    """What a look-up found for one id, path or content checksum. A path in two libraries is two assets."""
 
     id: str | None
     path: str | None
+    content_checksum: str | None
     assets: list[Asset]
 
 

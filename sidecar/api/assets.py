@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
-from holdfast import ids, paths
+from holdfast import content, ids, paths
 from holdfast.problems import PlacedError
 from sidecar.api import conditions, render, shapes
 from sidecar.api.auth import Scope
@@ -25,11 +25,13 @@ from sidecar.errors import Refused
 resource = Resource("assets")
 
 LOOKUPS_MAX = 1000
+_NO_DIGEST = 'This is not a content checksum, such as "sha1:" and the SHA-1 in base64.'
 _LAST_ID = b"\xff" * ids.ID_BYTES
 
 
 class AssetQuery(PageQuery, frozen=True, kw_only=True):
-    """Which assets are wanted. ``path_prefix`` is a directory as the photo server sees it; with ``updated_since``
+    """Which assets are wanted. ``path_prefix`` is a directory as the photo server sees it, ``content`` a content
+    checksum; with ``updated_since``
     the list is in the order of changes, otherwise in that of ids."""
 
     library: str | None = None
@@ -40,6 +42,7 @@ class AssetQuery(PageQuery, frozen=True, kw_only=True):
     path_prefix: str | None = None
     kind: Literal["image", "video"] | None = None
     trashed: bool | None = None
+    content: str | None = None
     updated_since: Annotated[datetime, Meta(tz=True)] | None = None
 
 
@@ -51,22 +54,25 @@ class AssetPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Assets to look up, by id or by absolute path, the photo server's or the host's."""
+    """Assets to look up: by id; by absolute path, the photo server's or the host's; by content checksum."""
 
     ids: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
     paths: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
+    content_checksums: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found for one id or path. A path in two libraries is two assets."""
+    """What was found for one id, path or content checksum. A path in two libraries is two assets; and of a content
+    there may be any number."""
 
     id: str | None = None
     path: str | None = None
+    content_checksum: str | None = None
     assets: list[shapes.Asset]
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: first for the ids, then for the paths, each in the order of the request."""
+    """What was found: for the ids, then for the paths, then for the contents, each in the order of the request."""
 
     items: list[Found]
 
@@ -173,14 +179,15 @@ def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.Ass
 )
 def look_up_assets(call: Call, body: Lookup) -> LookupResult:
     """Many assets at once. What is not found has an empty list."""
-    errors = _bad_paths(body.paths)
+    errors = _bad_paths(body.paths) + _bad_contents(body.content_checksums)
     if errors:
-        raise Refused("invalid-body", "Some of the paths cannot be looked up, see the errors.", errors=errors)
+        raise Refused("invalid-body", "Some of these cannot be looked up, see the errors.", errors=errors)
     asked = {text: ids.from_text("asset", text) for text in body.ids}
     with snapshot(call.engine) as connection:
         rows = assets.with_ids(connection, {raw for raw in asked.values() if raw is not None})
         places = assets.places(connection, body.paths)
         at = assets.at_places(connection, {place for found in places.values() for place in found})
+        alike = assets.with_contents(connection, set(body.content_checksums))
     by_key = {row.id: row for row in rows if call.may_see(row.owner)}
     items = []
     for text in body.ids:
@@ -189,6 +196,9 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
     for path in body.paths:
         here = {found.id: found for place in places[path] for found in at[place] if call.may_see(found.owner)}
         items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
+    for text in body.content_checksums:
+        same = [found for found in alike.get(text, ()) if call.may_see(found.owner)]
+        items.append(Found(content_checksum=text, assets=[render.asset(found) for found in same]))
     return LookupResult(items=items)
 
 
@@ -199,6 +209,8 @@ def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
     for name, text, raw in (("library", query.library, library), ("volume", query.volume, volume)):
         if text is not None and raw is None:
             errors.append(PlacedError(f"/{name}", f"This is not the id of a {name}."))
+    if query.content is not None and not content.is_digest(query.content):
+        errors.append(PlacedError("/content", _NO_DIGEST))
     prefix = query.path_prefix
     if prefix is not None:
         try:
@@ -216,6 +228,7 @@ def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
         path_prefix=prefix,
         kind=query.kind,
         trashed=query.trashed,
+        content=query.content,
         updated_since=None if query.updated_since is None else int(query.updated_since.timestamp() * 1_000_000),
     )
 
@@ -228,6 +241,11 @@ def _bad_paths(given: list[str]) -> list[PlacedError]:
         except paths.BadPath as error:
             errors.append(PlacedError(f"/paths/{index}", f"{error}."))
     return errors
+
+
+def _bad_contents(given: list[str]) -> list[PlacedError]:
+    wrong = (index for index, text in enumerate(given) if not content.is_digest(text))
+    return [PlacedError(f"/content_checksums/{index}", _NO_DIGEST) for index in wrong]
 
 
 def _row(call: Call, connection: Connection, asset: bytes) -> AnyRow:

@@ -115,14 +115,16 @@ def list_known(call: Call, volume: bytes, query: KnownQuery) -> BelievedPage:
     following = None if page.position is None else cursor.ListCursor(catalog, digest, list(page.position))
     return BelievedPage(
         directories=[
-            BelievedDirectory(
-                paths.to_wire(directory), [FileFacts(paths.to_wire(name), *facts) for name, *facts in found]
-            )
-            for directory, found in page.directories.items()
+            BelievedDirectory(paths.to_wire(directory), [_facts(*file) for file in files])
+            for directory, files in page.directories.items()
         ],
         next_cursor=None if following is None else cursor.to_text(following),
         has_rules=has_rules,
     )
+
+
+def _facts(name: bytes, size: int, mtime_ns: int, content: str | None) -> FileFacts:
+    return FileFacts(paths.to_wire(name), size, mtime_ns, content)
 
 
 def _fence(call: Call) -> int | None:

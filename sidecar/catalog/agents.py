@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import bindings, inquiries, libraries, rules, tokens, volumes
+from sidecar.catalog import bindings, inquiries, libraries, rules, seeking, tokens, volumes
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -156,8 +156,10 @@ def lock(connection: Connection, agent_ids: Iterable[bytes]) -> None:
     connection.execute(chosen.with_for_update()).all()
 
 
-def tell(connection: Connection, agent_ids: Iterable[bytes]) -> None:
+def tell(connection: Connection, agent_ids: Collection[bytes]) -> None:
     """What is asked of these agents has changed."""
+    if not agent_ids:
+        return
     told = update(agent).where(agent.c.id.in_(sorted(agent_ids)))
     connection.execute(told.values(revision=agent.c.revision + 1))
 
@@ -187,6 +189,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
         catalog=ids.to_text("catalog", incarnation(connection)),
         volumes=[_known_volume(row) for row in volumes.known_to(connection, agent_id)],
         questions=inquiries.standing(connection, agent_id),
+        sought_sizes=seeking.sizes(connection, agent_id),
         import_paths=[
             AssignedPath(
                 id=ids.to_text("import_path", row.id),

@@ -13,10 +13,11 @@ from sidecar.asset import Asset, Status, status
 from sidecar.catalog import bulk
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import asset as table
-from sidecar.reconcile import Write
+from sidecar.ledger import Write
 
 # What ingest may overwrite. The bin and the photo server's own id belong to others, who write them meanwhile.
 _OWNED = (
+    "volume_id",
     "import_path_id",
     "path",
     "path_key",
@@ -30,6 +31,7 @@ _OWNED = (
     "excluded_by",
     "removed_at",
     "xmp_path",
+    "content",
     "change",
     "change_kind",
     "changed_at",
@@ -51,6 +53,7 @@ _FACTS = (
     table.c.removed_at,
     table.c.xmp_path,
     table.c.absent_online_us,
+    table.c.content,
 )
 # A range of names beside an .xmp file is a predicate of its own; more of them in one statement help nobody.
 _RANGES = 100
@@ -87,6 +90,15 @@ def with_ids(connection: Connection, assets: Collection[bytes]) -> list[Asset]:
     found: list[Asset] = []
     for part in bulk.chunks(assets):
         found += map(_asset, connection.execute(_facts().where(table.c.id.in_(part)).order_by(table.c.id)))
+    return found
+
+
+def with_content(connection: Connection, libraries: Iterable[bytes], contents: Collection[str]) -> list[Asset]:
+    """The assets of these libraries that have, or had, one of these contents, locked until the transaction ends."""
+    found: list[Asset] = []
+    for part in bulk.chunks(sorted(contents)):
+        chosen = _facts().where(table.c.content.in_(part), table.c.library_id.in_(sorted(libraries)))
+        found += map(_asset, connection.execute(chosen.order_by(table.c.id)))
     return found
 
 
@@ -168,6 +180,7 @@ def _asset(row: AnyRow) -> Asset:
         removed_at=row[13],
         xmp_path=row[14],
         absent_online_us=row[15],
+        content=row[16],
     )
 
 
@@ -197,4 +210,5 @@ def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
         write.kind,
         now,
         one.absent_online_us,
+        one.content,
     )

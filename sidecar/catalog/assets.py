@@ -31,6 +31,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     path_prefix: str | None = None
     kind: str | None = None
     trashed: bool | None = None
+    content: str | None = None
     updated_since: int | None = None
 
 
@@ -92,6 +93,16 @@ def with_ids(connection: Connection, asset_ids: Collection[bytes]) -> list[AnyRo
     found: list[AnyRow] = []
     for part in bulk.chunks(asset_ids):
         found += connection.execute(shown().where(asset.c.id.in_(part))).all()
+    return found
+
+
+def with_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[AnyRow]]:
+    """The assets that have one of these contents, and were not removed: content -> assets."""
+    found: dict[str, list[AnyRow]] = {}
+    for part in bulk.chunks(contents):
+        chosen = shown().where(asset.c.content.in_(part), asset.c.removed_at.is_(None)).order_by(asset.c.id)
+        for row in connection.execute(chosen):
+            found.setdefault(row.content, []).append(row)
     return found
 
 
@@ -181,6 +192,7 @@ def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[
         (asset.c.volume_id, filters.volume),
         (asset.c.status, filters.status),
         (asset.c.kind, filters.kind),
+        (asset.c.content, filters.content),
     )
     found += [column == value for column, value in equal if value is not None]
     if filters.owner is not None:

@@ -12,6 +12,8 @@ from sqlalchemy import BigInteger, LargeBinary, Row, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
+from holdfast import content
+
 AnyRow = Row[*tuple[Any, ...]]  # a row of whatever columns
 
 # Far below any limit of the engines, and far beyond what the vocabularies of the contract need.
@@ -65,6 +67,13 @@ def word() -> TypeEngine[str]:
 def line(length: int) -> TypeEngine[str]:
     """A short text."""
     return String(length)
+
+
+def digest() -> TypeEngine[str]:
+    """The digest of a file's content, see ``holdfast.content``. Case counts in it, on every engine."""
+    length = content.DIGEST_CHARS_MAX
+    exact = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return String(length).with_variant(exact, "mysql", "mariadb")
 
 
 def text() -> TypeEngine[str]:

@@ -18,8 +18,9 @@ from sidecar.catalog import asset_rows, holds, settings, tallies
 from sidecar.catalog.holds import Held, LockedHold
 from sidecar.guard import Judgement, Place, Suspect, Tally, balance, is_shifted, judge, went_back
 from sidecar.holds import HoldKind, HoldReason, HoldState, branch_of, top_of
+from sidecar.ledger import ABSENT, RENAMED_AWAY, Now, Transition, Write
 from sidecar.policy import Policy
-from sidecar.reconcile import ABSENT, RENAMED_AWAY, Now, Outcome, Transition, Write
+from sidecar.reconcile import Outcome
 
 # What a loss is, of the reasons why an asset is missing. The others have lost their path to a file that is there.
 _LOSSES = (ABSENT, RENAMED_AWAY)

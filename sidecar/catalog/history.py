@@ -17,7 +17,7 @@ from holdfast.reports import Report
 from sidecar.catalog import bulk
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import asset_transition, evidence, volume_transition
-from sidecar.reconcile import Transition
+from sidecar.ledger import Transition
 
 
 class History:
@@ -93,7 +93,7 @@ def transition_row(
 ) -> tuple[Any, ...]:
     """A complete row, in the order of the table's columns. What people decided has no evidence."""
     place = (one.from_path, one.to_path)
-    return (key, one.asset, one.was.value, one.now.value, *place, one.reason, evidence_id, now, hold)
+    return (key, one.asset, one.was.value, one.now.value, *place, one.reason, evidence_id, now, hold, one.from_volume)
 
 
 def write(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,7 +1,8 @@
 """Ingest: one report in, one transaction, a few statements whatever its size.
 
 The order is what keeps writers out of each other's way: the stream's row first, then the assets that the report
-touches, the volume's tallies, its holds, then libraries, and the change clock last, since everybody waits for that one.
+touches, the volume's tallies, its holds, then agents, then libraries, and the change clock last, since everybody waits
+for that one.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from holdfast.problems import PlacedError
 from holdfast.reports import BadReport, IgnoreRules, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import asset_rows, bulk, memberships, rules, scans, streams, volumes
+from sidecar.catalog import agents, asset_rows, bulk, memberships, rules, scans, seeking, streams, volumes
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
 from sidecar.catalog.history import History
 from sidecar.catalog.tables import xmp
 from sidecar.errors import Refused
+from sidecar.ledger import Known, Now, Transition, Write, XmpFacts
 from sidecar.membership import Membership
-from sidecar.reconcile import Known, Now, Outcome, Transition, Write, XmpFacts, block, reconcile, touched, xmp_after
+from sidecar.reconcile import Outcome, block, reconcile, touched, xmp_after
 from sidecar.steps import Step, steps
 
 
@@ -81,7 +83,10 @@ def apply(
     moment = Now(now, storage.online_us)
     outcome = reconcile(known, walk, membership, moment, new_ids, volume_id)
     scene = Scene(report, volume_id, membership.roots, moment, new_ids)
-    guarded = guard(connection, outcome, {one.id: one for one in known.assets}, scene)
+    before = {one.id: one for one in (*known.alike, *known.assets)}
+    guarded = guard(connection, outcome, before, scene)
+    became = [(before.get(one.asset.id), one.asset) for one in guarded.writes]
+    agents.tell(connection, seeking.seekers(connection, became))
     scan_steps = scans.steps(report.observations)
     refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps)
     pages = _blocked(connection, outcome, known, membership, volume_id)
@@ -129,7 +134,8 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
     if look and _has_xmp(connection, volume_id):
         wanted = {candidate for path in look for candidate in companions.candidates(path)} - asked.xmp
         xmp_known |= _xmp_at(connection, volume_id, wanted)
-    return Known(list(assets.values()), xmp_known)
+    alike = asset_rows.with_content(connection, libraries, asked.contents) if asked.contents else []
+    return Known(list(assets.values()), xmp_known, alike, volumes.online(connection, {one.volume for one in alike}))
 
 
 def _beside(connection: Connection, libraries: Sequence[bytes], volume_id: bytes, changed: set[bytes]) -> list[Asset]:

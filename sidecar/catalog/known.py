@@ -28,10 +28,13 @@ class Position(NamedTuple):
 START = Position(_ASSETS, b"", b"")
 
 
-class Page(NamedTuple):
-    """Files as (name, size, mtime), by directory. ``position``: where the next page starts; None after the last."""
+File = tuple[bytes, int, int, str | None]  # name, size, mtime, content
 
-    directories: dict[bytes, list[tuple[bytes, int, int]]]
+
+class Page(NamedTuple):
+    """Files, by directory. ``position``: where the next page starts; None after the last."""
+
+    directories: dict[bytes, list[File]]
     position: Position | None
 
 
@@ -60,16 +63,17 @@ def page(connection: Connection, volume: bytes, after: Position, limit: int) -> 
             asset.c.mtime_ns,
             asset.c.absent_since,
             asset.c.removed_at,
+            asset.c.content,
         )
         .where(asset.c.library_id == current, asset.c.id > last)
         .order_by(asset.c.id)
         .limit(limit)
     ).all()
-    found: dict[bytes, list[tuple[bytes, int, int]]] = {}
+    found: dict[bytes, list[File]] = {}
     for row in rows:
         # Chosen here and not in SQL, so that a library with little on this volume is not read to its end for a page.
         if row.volume_id == volume and row.path_key and row.absent_since is None and row.removed_at is None:
-            _put(found, row.path, row.size, row.mtime_ns)
+            _put(found, row.path, row.size, row.mtime_ns, row.content)
     if len(rows) < limit:
         return Page(found, Position(_ASSETS, _after(current), b""))
     return Page(found, Position(_ASSETS, current, rows[-1].id))
@@ -82,15 +86,15 @@ def _xmp_page(connection: Connection, volume: bytes, after: Position, limit: int
         .order_by(xmp.c.path_key)
         .limit(limit)
     ).all()
-    found: dict[bytes, list[tuple[bytes, int, int]]] = {}
+    found: dict[bytes, list[File]] = {}
     for row in rows:
-        _put(found, row.path, row.size, row.mtime_ns)
+        _put(found, row.path, row.size, row.mtime_ns, None)
     return Page(found, Position(_XMP, b"", rows[-1].path_key) if len(rows) == limit else None)
 
 
-def _put(found: dict[bytes, list[tuple[bytes, int, int]]], path: bytes, size: int, mtime_ns: int) -> None:
+def _put(found: dict[bytes, list[File]], path: bytes, size: int, mtime_ns: int, content: str | None) -> None:
     directory, _, name = path.rpartition(b"/")
-    found.setdefault(directory, []).append((name, size, mtime_ns))
+    found.setdefault(directory, []).append((name, size, mtime_ns, content))
 
 
 def _after(library_id: bytes) -> bytes:

@@ -20,8 +20,8 @@ from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.jobs import Batch
 from sidecar.catalog.tables import asset
 from sidecar.jobs import JobKind
+from sidecar.ledger import Transition, Write
 from sidecar.membership import OUTSIDE, Membership
-from sidecar.reconcile import Transition, Write
 
 # Rows that are compared in one transaction. Few of them are locked: only those that change.
 BATCH = 5_000

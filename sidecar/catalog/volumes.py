@@ -6,7 +6,7 @@ what it says; the volume's row is what its writer says (rule R33).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -252,6 +252,14 @@ def aliases(connection: Connection, agent_id: bytes, statuses: Iterable[VolumeSt
         if reported[raw].last_mounted_at != "/"
         and (same := [one for one, identity in known if is_same_storage(identity, reported[raw].identity)])
     }
+
+
+def online(connection: Connection, volume_ids: Collection[bytes]) -> frozenset[bytes]:
+    """Those of these volumes that are online."""
+    if not volume_ids:
+        return frozenset()
+    chosen = select(volume.c.id).where(volume.c.id.in_(sorted(volume_ids)), volume.c.state == VolumeState.ONLINE)
+    return frozenset(connection.execute(chosen).scalars())
 
 
 def get(connection: Connection, volume_id: bytes, owner: str | None = None) -> AnyRow | None:

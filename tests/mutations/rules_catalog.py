@@ -125,7 +125,7 @@ ASSETS = [
     Mutation(
         ("R25",),
         "what is missing is removed",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "return replace(row, absent_since=self._now.at, absent_online_us=self._now.online_us, unreadable_error=None)",
         "return replace(row, removed_at=self._now.at, absent_since=self._now.at, "
         "absent_online_us=self._now.online_us, unreadable_error=None)",
@@ -134,7 +134,7 @@ ASSETS = [
     Mutation(
         ("R25",),
         "what is missing gives up its path, and with it its id",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "return replace(row, absent_since=self._now.at, absent_online_us=self._now.online_us, unreadable_error=None)",
         "return replace(row, claims=False, absent_since=self._now.at, "
         "absent_online_us=self._now.online_us, unreadable_error=None)",
@@ -151,7 +151,7 @@ ASSETS = [
     Mutation(
         ("R26",),
         "a file that is back stays missing",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "            mtime_ns=step.mtime_ns,\n            absent_since=None,",
         "            mtime_ns=step.mtime_ns,\n            absent_since=row.absent_since,",
         (f"{INGEST}::TestFiles::test_r26_a_file_that_comes_back_is_the_same_asset",),
@@ -159,7 +159,7 @@ ASSETS = [
     Mutation(
         ("R26",),
         "a file that can be read again stays unreadable",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "            unreadable_error=None,\n            excluded_by=excluded_by,",
         "            unreadable_error=row.unreadable_error,\n            excluded_by=excluded_by,",
         (f"{INGEST}::TestFiles::test_r1_unreadable_is_not_missing",),
@@ -167,7 +167,7 @@ ASSETS = [
     Mutation(
         ("R26",),
         "a file that moved is a new one",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "                for library, asset in movers.items():\n"
         "                    self._move(asset, library, step.now)\n"
         "                self._see(step.now)",
@@ -217,7 +217,7 @@ ASSETS = [
     Mutation(
         ("R29",),
         "a file that no import path covers any more is missing",
-        "sidecar/reconcile.py",
+        "sidecar/ledger.py",
         "excluded_by = OUTSIDE if place is None else place.excluded_by(step.name)",
         "excluded_by = None if place is None else place.excluded_by(step.name)",
         (f"{INGEST}::TestLibraries::test_r29_a_file_that_leaves_the_import_paths_is_excluded_and_returns",),
@@ -349,4 +349,60 @@ AVAILABLE = [
     ),
 ]
 
-MUTATIONS = [*TAKEN_IN, *ASSETS, *AVAILABLE]
+_ALIKE = "tests/sidecar/test_relinking.py"
+
+RELINKED = [
+    Mutation(
+        ("R38",),
+        "an empty file is known by its content",
+        "sidecar/relinking.py",
+        "if step.content is None or step.size == 0:",
+        "if step.content is None:",
+        (f"{_ALIKE}::test_r38_empty_files_are_all_alike_and_none_is_another",),
+    ),
+    Mutation(
+        ("R38",),
+        "a photo is taken from a disk that is away",
+        "sidecar/relinking.py",
+        " and one.volume in online]",
+        "]",
+        (f"{_ALIKE}::test_r38_of_a_disk_that_is_away_nobody_can_say_that_the_photo_left_it",),
+    ),
+    Mutation(
+        ("R38",),
+        "a copy takes the id of what is there",
+        "sidecar/relinking.py",
+        "if status(one) is Status.MISSING and one.size",
+        "if one.size",
+        (f"{_ALIKE}::test_r38_a_copy_of_what_is_there_is_a_new_asset",),
+    ),
+    Mutation(
+        ("R38",),
+        "of several that are alike one is guessed",
+        "sidecar/relinking.py",
+        "    if len(same) > 1 or step.content in doubles:\n",
+        "    if step.content in doubles:\n",
+        (
+            f"{_ALIKE}::test_r38_of_two_that_are_missed_none_is_guessed",
+            f"{_ALIKE}::test_r38_where_a_copy_is_there_the_new_one_may_be_a_copy_of_that",
+        ),
+    ),
+    Mutation(
+        ("R38",),
+        "of two files that turn up at once one is guessed",
+        "sidecar/relinking.py",
+        "    if len(same) > 1 or step.content in doubles:\n",
+        "    if len(same) > 1:\n",
+        (f"{_ALIKE}::test_r38_of_two_that_turn_up_at_once_none_is_guessed",),
+    ),
+    Mutation(
+        ("R38",),
+        "what was in a file is believed to be in it after it was written to",
+        "sidecar/ledger.py",
+        "        content = None if is_rewritten else row.content\n",
+        "        content = row.content\n",
+        (f"{_ALIKE}::test_content_comes_later_and_goes_with_what_was_in_the_file",),
+    ),
+]
+
+MUTATIONS = [*TAKEN_IN, *ASSETS, *AVAILABLE, *RELINKED]

@@ -16,7 +16,7 @@ from sidecar.asset import Status
 from sidecar.catalog import asset_rows
 from sidecar.catalog.tables import asset, asset_transition, evidence, held, hold, hold_branch, import_path, tally
 from sidecar.holds import EMPTY, HoldKind, HoldState, branch_of, row_digest, toggled, top_of
-from sidecar.reconcile import ABSENT, RENAMED_AWAY
+from sidecar.ledger import ABSENT, RENAMED_AWAY
 
 _THERE = (Status.PRESENT, Status.UNREADABLE)
 

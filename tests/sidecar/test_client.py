@@ -32,6 +32,7 @@ from holdfast.client import (
     verify,
 )
 from holdfast.client.feed import BACKOFF_LAST_S, Piece, backoff_s, changes
+from holdfast.reports import FileFacts
 from holdfast.volumes import Reason
 from sidecar.api import shapes
 from sidecar.asset import Availability, Status
@@ -101,6 +102,12 @@ def test_libraries_assets_volumes_and_look_ups(world: World, agent: Agent, holdf
     assert holdfast.asset(assets[0].id) == assets[0]
     by_id, by_path, nothing = holdfast.lookup(ids=[assets[1].id], paths=["/mnt/usb/trip/c.jpg", "/no.jpg"])
     assert [one.assets for one in (by_id, by_path, nothing)] == [[assets[1]], [assets[2]], []]
+    digest = f"sha1:{'A' * 27}="
+    agent.send(listed("trip", FileFacts("a.jpg", 100, 1_000_000_000, digest)))
+    (alike,) = holdfast.lookup(content_checksums=[digest])
+    assert [one.file_name for one in alike.assets] == ["a.jpg"]
+    assert list(holdfast.assets(content=digest)) == alike.assets
+    assets = list(holdfast.assets())
     (volume,) = holdfast.volumes()
     assert (volume.id, volume.state, volume.assets) == (agent.volume, "online", len(NAMES))
     agent.becomes(Reason.NOT_MOUNTED, None)

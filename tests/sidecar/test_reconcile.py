@@ -11,8 +11,9 @@ from holdfast import ids
 from holdfast.patterns import Exclusions
 from holdfast.reports import Observation
 from sidecar.asset import Asset, Status, status
+from sidecar.ledger import Known, Now
 from sidecar.membership import OUTSIDE, Membership, Scope
-from sidecar.reconcile import Known, Now, Outcome, block, reconcile, touched
+from sidecar.reconcile import Outcome, block, reconcile, touched
 from sidecar.steps import steps
 from tests.sidecar.world import absent, at_once, file, listed, moved, unreadable
 

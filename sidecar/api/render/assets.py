@@ -47,6 +47,7 @@ def asset(row: AnyRow) -> shapes.Asset:
         created_at=moment(row.created_at),
         # What photo servers that key assets by their path compute, so that they find theirs.
         path_checksum=base64.b64encode(hashlib.sha1(b"path:" + server_path, usedforsecurity=False).digest()).decode(),
+        content_checksum=row.content,
         sidecar_path=None if sidecar_path is None else paths.to_display(sidecar_path),
         missing_since=moment_or_none(row.absent_since),
         missing_online_s=_missing_online_s(row),
@@ -74,6 +75,7 @@ def asset_transition(row: AnyRow) -> shapes.AssetTransition:
         to_status=Status(row.to_status),
         from_path=places.text_or_none(row.from_path),
         to_path=places.text_or_none(row.to_path),
+        from_volume_id=None if row.from_volume_id is None else ids.to_text("volume", row.from_volume_id),
         reason=row.reason,
         hold_id=None if row.hold_id is None else ids.to_text("hold", row.hold_id),
         evidence=evidence(row.evidence),

@@ -117,9 +117,11 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
     ``path`` is what the photo server calls it, ``host_path`` where it is on the host of its disk, as that is
     mounted or was last. Names that are not UTF-8 are shown with replacement characters, and ``path_b64`` has the
-    bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64. ``missing_online_s`` is for how many
-    seconds its storage has been verified to be there since the file went missing. ``via_volume_id`` is the union that
-    shows the file, which lies on a branch of it: its availability depends on both volumes.
+    bytes. ``path_checksum`` is the SHA-1 of "path:" and the path, in base64. ``content_checksum`` is the digest of
+    what is in the file and names its algorithm ("sha1:" and the SHA-1 in base64); null until the agent has read it.
+    ``missing_online_s`` is for how many seconds its storage has been verified to be there since the file went missing.
+    ``via_volume_id`` is the union that shows the file, which lies on a branch of it: its availability depends on both
+    volumes.
     """
 
     id: str
@@ -139,6 +141,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: datetime
     created_at: datetime
     path_checksum: str
+    content_checksum: str | None
     sidecar_path: str | None
     missing_since: datetime | None
     missing_online_s: float | None
@@ -173,13 +176,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an asset's history, with the evidence for it. Paths are those inside the volume, and only there
-    when it moved. ``hold_id`` is the hold that a person approved it in."""
+    when it moved; ``from_volume_id`` if that was another volume. ``hold_id`` is the hold that a person approved it
+    in."""
 
     at: datetime
     from_status: Status
     to_status: Status
     from_path: str | None
     to_path: str | None
+    from_volume_id: str | None
     reason: str
     hold_id: str | None
     evidence: Evidence | None

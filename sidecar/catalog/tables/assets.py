@@ -92,6 +92,8 @@ asset = Table(
     *feed_columns("asset"),
     Column("absent_online_us", c.number()),
     Index("ix_asset_changed_at", "changed_at", "id"),
+    Column("content", c.digest()),
+    Index("ix_asset_content", "content", "library_id"),
     sqlite_with_rowid=False,
     **ENGINES,
 )
@@ -117,6 +119,8 @@ asset_transition = Table(
     Column("evidence_id", c.identifier()),
     Column("at", c.moment(), nullable=False),
     Column("hold_id", c.identifier()),
+    # Where it came from, if that was another volume.
+    Column("from_volume_id", c.identifier()),
     PrimaryKeyConstraint("asset_id", "id"),
     one_of("from_status", Status),
     one_of("to_status", Status),
