@@ -55,12 +55,13 @@ class Grounds(NamedTuple):
 
 
 class SecondLooks(NamedTuple):
-    """What became of candidates: proven absences, directories that must be listed to know more, and whether any is
-    to be looked at again on this mount."""
+    """What became of candidates: proven absences, directories that must be listed to know more, whether any is to be
+    looked at again on this mount, and those that are gone."""
 
     absent: list[Absent]
     look_at: set[str]
     waiting: bool
+    gone: list[Candidate]
 
 
 class _Standing(Enum):
@@ -88,6 +89,7 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
     """Judge the candidates whose listing was read again, and still lacks them (R21)."""
     absent: list[Absent] = []
     look_at: set[str] = set()
+    all_gone: list[Candidate] = []
     waits = False
     for listed, compared in surveys.items():
         look = as_look(compared)
@@ -119,10 +121,11 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
         journal.clear(candidate.key for candidate in unwanted)
         for (directory, first, before), gone in confirmed.items():
             journal.clear(candidate.key for candidate in gone)
+            all_gone += gone
             proof = Proof(listed, before, first, look, list(gate))
             names = sorted(candidate.file.name for candidate in gone)
             absent.extend(Absent(directory, piece, proof) for piece in reports.pieces(names))
-    return SecondLooks(absent, look_at, waits)
+    return SecondLooks(absent, look_at, waits, all_gone)
 
 
 def reanchor(journal: Journal, lost: Mapping[str, str], surveys: Mapping[str, Survey]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agent.contents import Contents
 from agent.journal import UNSEEN, Journal, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
 from agent.ports import FileEntry
@@ -27,6 +28,7 @@ class Baseline:
         self._store = store
         self._journal = Journal(store)
         self._outbox = Outbox(store)
+        self._contents = Contents(store, by_inode=False)
 
     def hold_back(self) -> None:
         """Another agent is the writer. What waits is stale from now on: the disk may be changed elsewhere."""
@@ -60,6 +62,7 @@ class Baseline:
                 self._journal.retell_rules()
             for one in directories:
                 self._believe(one)
+                self._contents.believe(one.directory, one.files)
             if last:
                 self._store.stand(Standing.WRITING)
 

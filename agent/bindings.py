@@ -130,6 +130,11 @@ def scopes(registry: Registry, volume: str) -> list[Scope]:
     return sorted(found)
 
 
+def missed(registry: Registry) -> list[int] | None:
+    """The sizes of files that are missed somewhere; None: of any size."""
+    return [] if registry.assignment is None else registry.assignment.sought_sizes
+
+
 def add_part(registry: Registry, binding: Binding, part: Part) -> Binding:
     """The import path shows this too, from now on."""
     grown = structs.replace(binding, parts=[*binding.parts, part])

@@ -6,9 +6,12 @@ import difflib
 import os
 import socket
 import tomllib
+from typing import Literal
 
 import msgspec
 
+from agent.filesystems import is_fetched
+from agent.settings import EngineSettings
 from holdfast import credentials, paths
 
 ENROLMENT_CREDENTIAL = "agent_enrolment-token"
@@ -30,7 +33,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
     ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here; under systemd the latter may
     be the credential ``agent_enrolment-token``.
-    ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.engine.EngineSettings`.
+    ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.settings.EngineSettings`.
+    ``read_contents``: whether every file is read once, in the background, so that it is known again wherever it turns
+    up: "yes", "no", or "auto", which leaves out file systems whose files a program fetches from elsewhere.
     ``patience_s``: storage hangs when a worker that was at work has said nothing for so long. One look may take
     long when a disk spins up or a directory has a hundred thousand names.
     ``probe_deadline_s``: likewise when it has not said by then what it is. A disk that must spin up answers earlier.
@@ -49,8 +54,19 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     settle_s: float = 5.0
     confirm_delay_s: float = 2.0
     rescan_s: float = 900.0
+    read_contents: Literal["auto", "yes", "no"] = "auto"
     patience_s: float = 30.0
     probe_deadline_s: float = 15.0
+
+    def engine(self, fs_type: str) -> EngineSettings:
+        """The settings of the engine of a volume of this type."""
+        reads = self.read_contents == "yes" or (self.read_contents == "auto" and not is_fetched(fs_type))
+        return EngineSettings(
+            settle_s=self.settle_s,
+            confirm_delay_s=self.confirm_delay_s,
+            rescan_s=self.rescan_s,
+            read_contents=reads,
+        )
 
     @property
     def display_name(self) -> str:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.looks import Attachment, Outcome, Wish
+from agent.missed import Missed
 from agent.outbox import Outbox
 from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
+from agent.reading import Reader
 from agent.rescoping import Interests
 from agent.scans import Walk
 from agent.scopes import Scopes
+from agent.settings import EngineSettings
 from agent.settle import Settle
+from agent.spool import Spool
 from agent.store import Standing, Store
 from agent.watching import Watching
 from holdfast import ids, paths
@@ -28,27 +30,10 @@ from holdfast.reports import Gap, IgnoreRules, Observation, ScanFinished, ScanSt
 from holdfast.status import ScanProgress
 from holdfast.volumes import Reason
 
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Waits of one engine, in seconds.
-
-    ``settle_s``: a file that was written, and not seen to be closed, must be quiet this long.
-    ``confirm_delay_s``: the time between the two looks that prove an absence.
-    ``rescan_s``: a volume that cannot be watched completely is scanned this often.
-    ``spool_bytes_max``: with more than this waiting to be told, looking waits: the disk stays as it is.
-    """
-
-    settle_s: float = 5.0
-    confirm_delay_s: float = 2.0
-    rescan_s: float = 900.0
-    spool_bytes_max: int = 64 * 1024 * 1024
-
-
 # Candidates that cannot be confirmed are looked at again and again, less and less often.
 _CONFIRM_BACKOFF_MAX_S = 600.0
 # More directories than this waiting for files to settle: a scan is cheaper than remembering them.
 _REVISITS_MAX = 4_096
-_SPOOL_CHECK_S = 0.5
 # How long to leave alone what could not be read because the machine is short of something.
 _LATER_S = 1.0
 # How long an absence waits for files that are still being written.
@@ -67,6 +52,7 @@ class Engine:
         self._entropy = entropy
         self._settle = Settle(settings.settle_s)
         self._interests = Interests(store)
+        self._reader = Reader(store, clock, in_background=settings.read_contents)
         self._at: Attachment | None = None
         self._watching = Watching(None)
         self._accepted = False
@@ -76,10 +62,10 @@ class Engine:
         self._confirm_at: float | None = None
         self._confirm_wait_s = settings.confirm_delay_s
         self._rescan_at: float | None = None
-        self._spool_full_until: float | None = None
-        self._spool_checked = 0.0
+        self._spool = Spool(self._outbox, settings.spool_bytes_max)
         self._spooled = True  # what an earlier run left behind
         self._turn = 0
+        self._reads_next = False
         self._resting = True  # until the journal was asked
         self.scans_finished = 0
 
@@ -91,6 +77,10 @@ class Engine:
         if unwanted is not None and self._at is not None:
             self._watching.remove(unwanted)
             self.scan()
+
+    def seek(self, missed: Missed) -> None:
+        """Files that are missed somewhere: new ones that may be one of them are read before they are told."""
+        self._reader.missed = missed
 
     def attach(
         self,
@@ -128,6 +118,7 @@ class Engine:
         if self._at is None:
             return
         self._at = self._at._replace(guarded=guarded)
+        self._reader.regard(self._at)
         self._confirm_at = None
         if not guarded and self._journal.has_candidates():
             self._confirm_soon()
@@ -201,38 +192,51 @@ class Engine:
         """When :meth:`work` has something to do, on the boot clock; None: not before something comes in."""
         if self._at is None or self._resting:
             return None
-        if self._spool_full_until is not None and self._spool_full_until > self._boot():
-            return self._spool_full_until
+        if self._spool.full_until is not None and self._spool.full_until > self._boot():
+            return self._spool.full_until
         if self._walks and self._walk_on_at <= self._boot():
             return 0.0
         # Second looks and scans wait for a walk, also for one that rests because the machine is short of something.
         later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescan_at)
-        times = (self._settle.due(), *later, *self._revisits.values())
+        times = (self._settle.due(), self._reader.due(), *later, *self._revisits.values())
         return min((time for time in times if time is not None), default=None)
 
     @property
     def spool_is_full(self) -> bool:
         """Whether looking waits until some of what was found is told (R31)."""
-        return self._spool_full_until is not None
+        return self._spool.full_until is not None
 
     # Work
 
     def work(self) -> Doubt | None:
         """One step: a look at what is most urgent. Returns the doubt that ended the attachment, if one did."""
-        if self._at is None or self._resting or self._is_spool_full():
+        if self._at is None or self._resting or self._spool.is_full(self._boot()):
             return None
         now = self._boot()
         self._take_up_losses(now)
         if wishes := self._wishes(now):
             return self._after(self._pass(wishes), now)
-        if self._walks:
+        # Scans go on in turns with files that somebody waits for, and before all others.
+        self._reads_next = self._reader.is_urgent and not self._reads_next
+        if self._walks and not self._reads_next:
             return self._walk_on(now) if self._walk_on_at <= now else None
-        if self._rescan_at is not None and self._rescan_at <= now:
+        if not self._walks and self._rescan_at is not None and self._rescan_at <= now:
             self.scan()
+        else:
+            self._read(now)
         return None
+
+    def _read(self, now: float) -> None:
+        """Read a little of a file."""
+        step = self._reader.step(self._scopes)
+        self._spooled = self._spooled or step.told
+        for directory in step.look_at:
+            self._revisits[directory] = now
 
     def _begin(self) -> None:
         """Take up the work on what is attached."""
+        if self._at is not None:
+            self._reader.attach(self._at)
         if self._journal.suspected_listings() and not self._resting:
             self._confirm_soon()
         self.scan()
@@ -240,6 +244,7 @@ class Engine:
     def _drop(self) -> None:
         """Forget what was to be done."""
         self._settle.clear()
+        self._reader.detach()
         self._walks.clear()
         self._revisits.clear()
         self._confirm_at = self._rescan_at = None
@@ -322,6 +327,8 @@ class Engine:
             confirm_delay_s=self._confirm_delay_s(),
             adopting=adopting,
             accepted=self._accepted,
+            missed=self._reader.missed,
+            hopeless=self._reader.hopeless,
         )
         return one.run(wishes)
 
@@ -336,7 +343,8 @@ class Engine:
         This is the one place where a concern becomes "no absences": a guarded attachment never confirms one."""
         if self._walks or self._at is None or self._at.guarded:
             return None
-        return max(self._settings.confirm_delay_s, _REST_S) if self._revisits else self._settings.confirm_delay_s
+        is_pending = bool(self._revisits) or self._reader.is_urgent
+        return max(self._settings.confirm_delay_s, _REST_S) if is_pending else self._settings.confirm_delay_s
 
     def _after(self, outcome: Outcome, now: float) -> Doubt | None:
         """What follows from a pass, besides what it has written down."""
@@ -344,6 +352,10 @@ class Engine:
             self.detach()
             return outcome.doubt
         self._spooled = self._spooled or outcome.told > 0
+        self._reader.missed.add(outcome.gone)
+        self._reader.want(outcome.unheard)
+        if outcome.learned:
+            self._reader.wake()
         if news := self._interests.take_rules():
             self._watching.remove(news[0])
         for directory in (*outcome.new_directories, *(news[1] if news else ())):
@@ -383,14 +395,6 @@ class Engine:
         with self._store.transaction():
             self._outbox.spool(self._at.epoch, observations)
         self._spooled = True
-
-    def _is_spool_full(self) -> bool:
-        now = self._boot()
-        if now - self._spool_checked >= _SPOOL_CHECK_S:
-            self._spool_checked = now
-            is_full = self._outbox.pending()[1] > self._settings.spool_bytes_max
-            self._spool_full_until = now + _SPOOL_CHECK_S if is_full else None
-        return self._spool_full_until is not None
 
     def _boot(self) -> float:
         return self._clock.now().boot

@@ -65,9 +65,27 @@ PSEUDO = frozenset(
 )
 
 
+# Programs that stand before disks of this machine, or of one in the same house.
+_NEAR = frozenset(
+    {
+        "fuseblk",
+        *("fuse.bindfs", "fuse.mergerfs", "fuse.shfs", "fuse.unionfs", "fuse.unionfs-fuse"),
+        *("fuse.ntfs-3g", "fuse.exfat", "fuse.apfs", "fuse.zfs", "fuse.squashfuse"),
+        *("fuse.sshfs", "fuse.smbnetfs", "fuse.glusterfs", "fuse.ceph-fuse"),
+        *("fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"),
+    }
+)
+
+
 def is_fuse(fs_type: str) -> bool:
     """Whether a program stands behind mounts of this type, which may hang or die."""
     return fs_type in ("fuse", "fuseblk") or fs_type.startswith("fuse.")
+
+
+def is_fetched(fs_type: str) -> bool:
+    """Whether a program may fetch the files from far away when they are read, which costs time, and often money. Of
+    programs that are not known, that has to be supposed."""
+    return is_fuse(fs_type) and fs_type not in _NEAR
 
 
 def traits(fs_type: str) -> Traits:

@@ -21,7 +21,6 @@ from agent.times import Stamp
 from holdfast import paths, reports
 from holdfast.volumes import Epoch
 
-SCHEMA_VERSION = 1
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_files = msgspec.msgpack.Decoder(list[FileEntry]).decode
 _unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode

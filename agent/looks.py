@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from agent.doubts import Doubt
 from agent.filesystems import Traits
-from agent.ports import Files
+from agent.ports import FileEntry, Files
 from holdfast.volumes import Epoch
 
 
@@ -29,12 +29,20 @@ class Wish(NamedTuple):
     writing: frozenset[str] = frozenset()
 
 
+class Unheard(NamedTuple):
+    """A new file that is not told before somebody has read it."""
+
+    directory: str
+    file: FileEntry
+
+
 class Outcome(NamedTuple):
     """What a pass came to.
 
     ``inside`` are the wanted subdirectories of each directory listed. ``again`` are directories to be looked at once
     more when their files have settled. ``told`` counts observations spooled.
-    ``suspected``: files were missed.
+    ``learned``: something was written down. ``suspected``: files were missed. ``unheard`` are new files that are to be
+    read first, ``gone`` the sizes of files that were told to be absent.
     """
 
     inside: dict[str, list[str]]
@@ -44,5 +52,8 @@ class Outcome(NamedTuple):
     later: list[str]
     again: set[str]
     told: int
+    learned: bool
     suspected: bool
     doubt: Doubt | None
+    unheard: list[Unheard]
+    gone: list[int]

@@ -7,9 +7,9 @@ import socket
 
 import msgspec
 
-from agent.engine import EngineSettings
 from agent.ports import Marker, Mount, Probe
 from agent.scopes import Scope
+from agent.settings import EngineSettings
 from holdfast.status import ScanProgress
 from holdfast.volumes import Epoch, Identity, Reason
 
@@ -48,6 +48,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
     ``guarded``: there is a concern, so that nothing may be called absent. ``accepted``: a person says that what is
     there now is true, however little it is. ``marker``: what the marker file has to say, where there is one.
+    ``missed``: as :class:`Seek` says.
     """
 
     volume: str
@@ -61,6 +62,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     guarded: bool = False
     accepted: bool = False
     marker: Marker | None = None
+    missed: list[int] | None = []
 
 
 class Guard(msgspec.Struct, frozen=True, tag="guard"):
@@ -73,6 +75,12 @@ class Assign(msgspec.Struct, frozen=True, tag="assign"):
     """The import paths of the volume changed."""
 
     scopes: list[Scope]
+
+
+class Seek(msgspec.Struct, frozen=True, tag="seek"):
+    """New files of these sizes may be some that are missed elsewhere; None: those of any size."""
+
+    missed: list[int] | None
 
 
 class Consult(msgspec.Struct, frozen=True, tag="consult"):
@@ -91,7 +99,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Consult | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Seek | Consult | Rescan | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
-from agent import absences, identity, sentinels, survey, telling
+from agent import absences, identity, learning, sentinels, survey, telling
 from agent.absences import Grounds
+from agent.contents import Contents
 from agent.doubts import Doubt, doubt_of
 from agent.errnos import Meaning, forbids_only_absences, meaning
-from agent.journal import Candidate, Journal, KnownDirectory, pack_births, pack_directories, pack_files
-from agent.looks import Attachment, Outcome, Wish
+from agent.journal import Candidate, Journal
+from agent.looks import Attachment, Outcome, Unheard, Wish
+from agent.missed import Foundlings, Missed
 from agent.outbox import Outbox
 from agent.ports import Clock, FileEntry, Listing, Trouble
 from agent.scopes import Scopes
@@ -37,7 +39,8 @@ class Pass:
 
     ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
     the two looks that prove an absence; None while there are places left to look at. ``adopting``: it is the first
-    look at an attachment. ``accepted``: a person said that what is there now is true.
+    look at an attachment. ``accepted``: a person said that what is there now is true. ``missed``: new files that may be
+    one of these are read before they are told, except those that cannot be (``hopeless``).
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Pass:
         confirm_delay_s: float | None,
         adopting: bool = False,
         accepted: bool = False,
+        missed: Missed | None = None,
+        hopeless: Container[Unheard] = frozenset(),
     ) -> None:
         self._store = store
         self._journal = Journal(store)
@@ -62,13 +67,17 @@ class Pass:
         self._confirm_delay_s = confirm_delay_s
         self._adopting = adopting
         self._accepted = accepted
+        self._contents = Contents(store, by_inode=attachment.traits.stable_inodes)
+        self._foundlings = Foundlings(missed or Missed(), self._journal, self._contents, attachment.traits, hopeless)
+        self._unheard: list[Unheard] = []
+        self._gone: list[int] = []
         self._surveys: dict[str, Survey] = {}
         self._births: dict[tuple[str, str], int | None] = {}
         self._unreadable: dict[str, int] = {}
         self._vanished: list[str] = []
         self._later: list[str] = []
         self._again: set[str] = set()
-        self._suspected = False
+        self._suspected = self._learned = False
         self._turn = 0
         self._doubt: Doubt | None = None
 
@@ -118,11 +127,16 @@ class Pass:
         if held:
             self._again.add(directory)
         self._take_rules(listing)
+        excluded = self._scopes.excluded(directory)
+        settled = (file for file in listing.files if file.name not in held and not (excluded and excluded(file.name)))
+        unheard = self._foundlings.among(directory, settled, known)
+        self._unheard += unheard
+        held |= {one.file.name for one in unheard}
         compared = survey.compare(
             listing,
             at,
             known,
-            excluded=self._scopes.excluded(directory),
+            excluded=excluded,
             held=held,
             traits=self._at.traits,
             is_root=self._scopes.is_root(directory),
@@ -218,9 +232,9 @@ class Pass:
 
     def _commit(self, gate: Sequence[str], grounds: Grounds) -> int:
         """Write down what the pass found; returns how many observations are to be told."""
-        news = [one for one in self._surveys.values() if not one.unchanged or one.known is None]
+        has_news = learning.has_news(self._surveys, self._at.traits)
         has_rules = self._scopes.ignores.rules != self._journal.rules()
-        if not (news or has_rules or self._unreadable or self._stale_stamps() or self._journal.has_candidates()):
+        if not (has_news or has_rules or self._unreadable or self._journal.has_candidates()):
             return 0
         arrivals = [
             identity.Arrival(directory, file, self._births.get((directory, file.name)))
@@ -230,6 +244,7 @@ class Pass:
         with self._store.transaction():
             if self._store.turn() != self._turn or self._store.standing() is not Standing.WRITING:
                 return 0  # what this was compared with is not what is known now, or another agent is the writer
+            self._learned = True
             departures, forgotten = self._departures()
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
@@ -244,7 +259,13 @@ class Pass:
             self._suspected = bool(found.gone) or second.waiting
             for directory in forgotten:
                 self._journal.forget(directory)
-            self._learn({(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves})
+            for move in found.moves:
+                self._contents.follow(move.arrival.file)
+            for one in second.gone:
+                self._contents.forget(one.directory, [one.file])
+            self._gone = [one.file.size for one in second.gone]
+            moved = {(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves}
+            learning.learn(self._journal, self._contents, self._surveys, self._births, moved, self._at.traits)
             unreadable = self._note_unreadable()
             observations: list[Observation] = [
                 *self._rules(forgotten),
@@ -305,44 +326,6 @@ class Pass:
             since=self._at.epoch,
         )
 
-    def _stale_stamps(self) -> bool:
-        return any(
-            one.known is not None and one.known.stamp != survey.stamp(one.listing, one.at, self._at.traits)
-            for one in self._surveys.values()
-        )
-
-    def _learn(self, moved: set[tuple[str, int, str]]) -> None:
-        """Remember every listing that differs from what was known, or whose times can now be trusted.
-
-        ``moved`` are the places that files left: what was held back at its name is not remembered there as well.
-        """
-        stable = self._at.traits.stable_inodes
-        for directory, compared in self._surveys.items():
-            stamp = survey.stamp(compared.listing, compared.at, self._at.traits)
-            if compared.unchanged and compared.known is not None:
-                if compared.known.stamp != stamp:
-                    self._journal.learn(directory, compared.known._replace(stamp=stamp), (), ())
-                continue
-            files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
-            births = [
-                compared.kept_births[file.name]
-                if file.name in compared.kept_births
-                else self._births.get((directory, file.name))
-                for file in files
-            ]
-            here = {file.inode for file in files}
-            self._journal.learn(
-                directory,
-                KnownDirectory(
-                    stamp,
-                    pack_files(files),
-                    pack_births(births),
-                    pack_directories(compared.directories),
-                ),
-                came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
-                went={departure.file.inode for departure in compared.departures} - here if stable else (),
-            )
-
     def _listed(self, arrivals: list[identity.Arrival]) -> list[Listed]:
         """What is new, what changed in the eyes of others (size, modification time), and what must be retold."""
         fresh: dict[str, list[FileEntry]] = {}
@@ -351,7 +334,9 @@ class Pass:
         found: list[Listed] = []
         for directory, compared in self._surveys.items():
             files = sorted((*fresh.get(directory, ()), *compared.changes, *compared.retold))
-            found.extend(Listed(directory, [telling.facts(file) for file in piece]) for piece in reports.pieces(files))
+            read = self._contents.digests(directory, files)
+            facts = [telling.facts(file, read.get(file.name)) for file in files]
+            found.extend(Listed(directory, piece) for piece in reports.pieces(facts))
         return found
 
     def _note_unreadable(self) -> list[Unreadable]:
@@ -373,8 +358,11 @@ class Pass:
             later=self._later,
             again=self._again,
             told=told,
+            learned=self._learned,
             suspected=self._suspected,
             doubt=self._doubt,
+            unheard=self._unheard,
+            gone=self._gone,
         )
 
     def _inside(self, directory: str) -> list[str]:

@@ -119,6 +119,13 @@ class Sought(NamedTuple):
     name: str
 
 
+class Chunk(NamedTuple):
+    """Some bytes of a file, and what the file was when they were read."""
+
+    data: bytes
+    file: FileEntry
+
+
 class Files(Protocol):
     """Read access to one attachment of one volume. It goes blind, with EXDEV or ENOENT, when that ends.
 
@@ -142,6 +149,10 @@ class Files(Protocol):
 
         Files that we may not look at, or that lie on another mount by now, are left out.
         """
+
+    def read(self, directory: str, name: str, offset: int, count: int) -> Chunk | Trouble:
+        """Up to ``count`` bytes of a file from ``offset`` on; fewer only at its end. Everybody else who wants something
+        of the disk comes first."""
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1): check that nothing happened to the storage since :meth:`begin`.

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import structlog
 
 from agent.backoff import wait_s
-from agent.engine import EngineSettings
 from agent.filesystems import is_fuse
 from agent.linux.fuse import HangWatch
 from agent.messages import (
@@ -23,11 +22,13 @@ from agent.messages import (
     Ready,
     Release,
     Rescan,
+    Seek,
     Stop,
 )
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
+from agent.settings import EngineSettings
 from agent.volume import Adopted, Doubtful, Sighting, Volume
 from holdfast.status import VolumeReading
 from holdfast.volumes import Epoch, Factor, Reason, VolumeStatus
@@ -64,6 +65,7 @@ class Steward:
         self._workers = workers
         self._epoch: Epoch | None = None
         self._scopes: list[Scope] = []
+        self._missed: list[int] | None = []
         # Two reasons to call nothing absent: a concern about the volume, and a union that lacks a branch.
         self._concerned = self._lacking = False
         self._reading: Reading | None = None
@@ -90,10 +92,12 @@ class Steward:
         store_path: str,
         scopes: list[Scope],
         settings: EngineSettings,
+        missed: Sequence[int] | None = (),
         lacking: bool = False,
         now: float,
     ) -> None:
-        """Give the volume to a worker. ``lacking``: it is a union that may lack a branch, see :meth:`lack`."""
+        """Give the volume to a worker. ``missed``: see :meth:`seek`. ``lacking``: it is a union that may lack a branch,
+        see :meth:`lack`."""
         if volume.epoch is None:
             raise AssertionError("bug: a volume is adopted without an epoch")
         order = Adopt(
@@ -108,6 +112,7 @@ class Steward:
             guarded=volume.concern is not None or lacking,
             accepted=volume.accepted,
             marker=volume.marker,
+            missed=None if missed is None else list(missed),
         )
         self._concerned, self._lacking = volume.concern is not None, lacking
         # A worker that was told to release the volume while it was at work may hang in what it was at.
@@ -119,7 +124,7 @@ class Steward:
         self.worker.busy = True
         self._epoch = volume.epoch
         self._turn = 0
-        self._scopes = scopes
+        self._scopes, self._missed = scopes, order.missed
         self._where = mount.mount_point
         self._hang_watch = HangWatch(mount.device, self._patience_s / 2) if is_fuse(mount.fs_type) else None
 
@@ -139,6 +144,12 @@ class Steward:
         if scopes != self._scopes and self.worker is not None and self._epoch is not None:
             self._scopes = scopes
             self.worker.send(Assign(scopes))
+
+    def seek(self, missed: list[int] | None) -> None:
+        """New files of these sizes, or of any, may be some that are missed elsewhere."""
+        if missed != self._missed and self.worker is not None and self._epoch is not None:
+            self._missed = missed
+            self.worker.send(Seek(missed))
 
     def consult(self, turn: int) -> None:
         """The standing of the journal has changed this often, as far as the session knows."""

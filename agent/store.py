@@ -16,9 +16,7 @@ from typing import Any, NamedTuple
 
 from holdfast import ids
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
+_FIRST_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE directory (
     id INTEGER PRIMARY KEY,
@@ -52,6 +50,22 @@ CREATE TABLE outbox (
 );
 CREATE TABLE sealed (sequence INTEGER PRIMARY KEY, files INTEGER NOT NULL, body BLOB NOT NULL);
 """
+_CONTENTS = """
+CREATE TABLE content (
+    place BLOB PRIMARY KEY,     -- the inode or the path that it belongs to, see agent.contents
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) WITHOUT ROWID;
+-- Directories that have files which nobody has read, with the modification time of the newest of these.
+CREATE TABLE unread (path BLOB PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX unread_newest ON unread (newest);
+INSERT INTO unread SELECT path, coalesce(mtime_ns, 0) FROM directory;
+"""
+# What each version has added; the user_version of a file says how many of these it has.
+_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS)
+SCHEMA_VERSION = len(_SCHEMAS)
 
 
 class Standing(StrEnum):
@@ -164,8 +178,8 @@ class Store:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise JournalUnusable("The journal was written by a newer Holdfast. Install that version again.")
-        if version < SCHEMA_VERSION:
-            for statement in _SCHEMA.split(";\n"):
+        for schema in _SCHEMAS[version:]:
+            for statement in schema.split(";\n"):
                 if statement.strip():
                     self.db.execute(statement)
         # A journal that was made before one of these was kept gets it now.

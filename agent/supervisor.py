@@ -16,7 +16,6 @@ import structlog
 from agent import bindings, registry, requests, statuses, unions
 from agent.binder import Binder, Failed
 from agent.config import AgentConfig, ConfigInvalid
-from agent.engine import EngineSettings
 from agent.errnos import doubt_reason
 from agent.inbox import Inbox
 from agent.local_socket import LocalSockets, Reply, Request
@@ -254,11 +253,8 @@ class Supervisor:
                     scopes=bindings.scopes(self._registry, volume_id),
                     # A union that is scanned itself proves nothing until it has told that all its branches are there.
                     lacking=volume_id in self._registry.unions,
-                    settings=EngineSettings(
-                        settle_s=self._config.settle_s,
-                        confirm_delay_s=self._config.confirm_delay_s,
-                        rescan_s=self._config.rescan_s,
-                    ),
+                    settings=self._config.engine(mount.fs_type),
+                    missed=bindings.missed(self._registry),
                     now=self._clock.now().boot,
                 )
             case _:
@@ -287,6 +283,7 @@ class Supervisor:
             self._binder.hurry()
             for volume_id, steward in self._stewards.items():
                 steward.assign(bindings.scopes(self._registry, volume_id))
+                steward.seek(assignment.sought_sizes)
 
     def _see(self, *, changed: bool) -> None:
         self._binder.see(self._lookout.table, changed=changed)

@@ -20,5 +20,6 @@ def moved(moves: list[identity.Move]) -> list[Moved]:
     return found
 
 
-def facts(file: FileEntry) -> FileFacts:
-    return FileFacts(file.name, file.size, file.mtime_ns)
+def facts(file: FileEntry, digest: str | None = None) -> FileFacts:
+    """A file as it is told, with what is in it if that is known."""
+    return FileFacts(file.name, file.size, file.mtime_ns, digest)

@@ -39,9 +39,11 @@ from agent.messages import (
     Ready,
     Release,
     Rescan,
+    Seek,
     Stop,
     ToWorker,
 )
+from agent.missed import Missed
 from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
 from agent.scopes import Scopes
 from agent.store import Store
@@ -167,6 +169,8 @@ class Worker:
                 self._engine.guard(guarded=guarded)
             case Assign(scopes) if self._engine is not None:
                 self._engine.assign(Scopes(scopes))
+            case Seek(missed) if self._engine is not None:
+                self._engine.seek(Missed(missed))
             case Consult() if self._engine is not None:
                 self._engine.consult()
             case Rescan() if self._engine is not None and self._engine.attached:
@@ -183,6 +187,7 @@ class Worker:
         self._store = self._storage.store(order.store_path, order.volume)
         self._engine = Engine(self._store, self._clock, order.settings, self._storage.entropy)
         self._engine.assign(Scopes(order.scopes))
+        self._engine.seek(Missed(order.missed))
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         reliable = traits(order.mount.fs_type)
@@ -236,7 +241,7 @@ class Worker:
             return self._line.has_message()
         while None not in self._waiting and self._line.has_message():
             self._waiting.append(self._line.receive_to_worker())
-        return not all(isinstance(one, Rescan | Guard | Consult | Assign) for one in self._waiting)
+        return not all(isinstance(one, Rescan | Guard | Consult | Assign | Seek) for one in self._waiting)
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:

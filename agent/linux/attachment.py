@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,18 @@ class Attachment:
         """
         descriptor = self.open(directory)
         try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def file(self, directory: str, name: str) -> Iterator[int]:
+        """A descriptor to read a file by. Raises as :meth:`directory` does; EINVAL for what is no regular file, which
+        is not waited for either."""
+        descriptor = self._open(paths.join(directory, name), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "no regular file", name)
             yield descriptor
         finally:
             os.close(descriptor)

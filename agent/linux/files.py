@@ -15,12 +15,12 @@ from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from agent.linux import blockdev, kernel, sentinels
+from agent.linux import background, blockdev, kernel, sentinels
 from agent.linux.attachment import Attachment, Reading, trouble
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
-from agent.ports import Birth, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
+from agent.ports import Birth, Chunk, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
 from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
@@ -146,6 +146,20 @@ class MountedFiles:
         except OSError as error:
             return trouble(error, Check.SENTINELS)
         return found
+
+    def read(self, directory: str, name: str, offset: int, count: int) -> Chunk | Trouble:
+        """Up to ``count`` bytes of a file from ``offset`` on, behind everybody else who wants something of the disk."""
+        if self._asked_to_let_go():
+            return Trouble(errno.ECANCELED, directory)
+        try:
+            with self._attachment.file(directory, name) as descriptor, background.reading():
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_NOREUSE)
+                data = os.pread(descriptor, count, offset)
+                found = os.fstat(descriptor)
+            self._check_undisturbed()
+        except OSError as error:
+            return trouble(error, paths.join(directory, name))
+        return Chunk(data, _entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the

@@ -49,6 +49,16 @@ class Node:
     denied: int = 0
     children: dict[str, Node] = field(default_factory=dict)
     text: str = ""
+    seed: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """What is in a file: what was written, or as many bytes as it has, which its seed makes others than those of
+        other files."""
+        if self.text:
+            return self.text.encode()
+        block = f"{self.seed} ".encode()
+        return (block * (self.size // len(block) + 1))[: self.size]
 
     @property
     def is_directory(self) -> bool:
@@ -95,6 +105,7 @@ class FakeDisk:
         self.serial = f"fake-{device}"
         self.faults = Faults()
         self.listeners: list[Listener] = []
+        self._written = 0
         self._state = self._formatted()
 
     @property
@@ -126,8 +137,9 @@ class FakeDisk:
         """Write the marker file, or remove it."""
         self._state.marker = marker
 
-    def write(self, path: str, size: int = 1000, text: str = "") -> None:
-        """Create a file, or replace the content of one in place, and close it."""
+    def write(self, path: str, size: int = 1000, text: str = "", seed: str = "") -> None:
+        """Create a file, or replace the content of one in place, and close it. Files of one ``seed`` and size have the
+        same content; without one nothing else has it."""
         directory, name = self._parent(path)
         node = directory.children.get(name)
         if node is None:
@@ -135,6 +147,8 @@ class FakeDisk:
         elif node.kind is not NodeKind.FILE:
             raise _error(errno.EISDIR, path)
         node.size, node.text = len(text.encode()) or size, text
+        self._written += 1
+        node.seed = seed or f"{self.device}/{self._written}"
         node.mtime_ns = node.ctime_ns = self._now_ns()
         self._tell(directory, watched.MODIFY, name)
         self._tell(directory, watched.CLOSE_WRITE, name)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from agent.linux import files as real
-from agent.ports import Birth, FileEntry, Listing, Marker, Sought, Trouble
+from agent.ports import Birth, Chunk, FileEntry, Listing, Marker, Sought, Trouble
 from agent.testing.disk import FakeDisk, Node, NodeKind, entry
 from agent.testing.host import FakeHost, Place
 from holdfast import paths
@@ -101,6 +101,19 @@ class FakeFiles:
         except OSError as error:
             return Trouble(error.errno or errno.EIO, Check.SENTINELS)
         return found
+
+    def read(self, directory: str, name: str, offset: int, count: int) -> Chunk | Trouble:
+        """Some bytes of a file."""
+        try:
+            self._host.called("files.read_content")
+            with self._directory(directory) as (place, node):
+                place.mounted.disk.faults.check(paths.join(place.path, name))
+                child = _shown_file(place, node, name)
+                data, found = child.content[offset : offset + count], entry(name, child)
+            self._check_undisturbed()
+        except OSError as error:
+            return Trouble(error.errno or errno.EIO, paths.join(directory, name))
+        return Chunk(data, found)
 
     def _look_for(self, one: Sought, found: dict[Sought, bool]) -> None:
         try:
@@ -217,6 +230,16 @@ def _file(place: Place, name: str, node: Node, files: list[FileEntry], unclear: 
         unclear.append(name)
         return
     files.append(entry(name, node))
+
+
+def _shown_file(place: Place, node: Node, name: str) -> Node:
+    path = paths.join(place.path, name)
+    child = node.children.get(name)
+    if child is None or not place.mounted.disk.faults.shows(path):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if child.kind is not NodeKind.FILE:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    return child
 
 
 def _rules(place: Place, node: Node, shown: Sequence[str], unclear: list[str]) -> str | None:

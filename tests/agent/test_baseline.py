@@ -10,10 +10,10 @@ import pytest
 
 from agent.baseline import Baseline
 from agent.doubts import Doubt
-from agent.engine import EngineSettings
 from agent.journal import UNSEEN, Journal
 from agent.outbox import Outbox
 from agent.ports import FileEntry, Listing, Refused, Unreachable
+from agent.settings import EngineSettings
 from agent.shipping import Delivery, Shipper
 from agent.store import Lease, Standing, Store
 from agent.testing.clock import FakeClock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
+from msgspec import structs
 
 from agent.journal import Journal
 from agent.scopes import Scope, Scopes
@@ -534,7 +535,7 @@ def test_names_that_are_not_utf8_and_newlines_survive() -> None:
 
 def test_full_spool_makes_looking_wait_and_loses_nothing() -> None:
     world = World()
-    world.settings = type(world.settings)(spool_bytes_max=100)
+    world.settings = structs.replace(world.settings, spool_bytes_max=100)
     world.start()
     world.photos(*(f"{directory}/{number}.jpg" for directory in range(300) for number in range(10)))
     world.clock.advance(60)

@@ -8,10 +8,10 @@ import sqlite3
 import pytest
 
 from agent import bindings
-from agent.engine import EngineSettings
 from agent.outbox import Outbox
 from agent.ports import Hint, Lost
 from agent.registry import Registry
+from agent.settings import EngineSettings
 from agent.store import Store
 from holdfast.assignments import AssignedPath, Assignment, KnownVolume
 from holdfast.reports import Unreadable

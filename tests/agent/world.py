@@ -8,12 +8,13 @@ import random
 import msgspec
 
 from agent.doubts import Doubt
-from agent.engine import Engine, EngineSettings
+from agent.engine import Engine
 from agent.filesystems import traits
 from agent.looks import Attachment
 from agent.outbox import Outbox
 from agent.ports import Marker
 from agent.scopes import Scope, Scopes
+from agent.settings import EngineSettings
 from agent.store import Standing, Store
 from agent.testing.clock import FakeClock
 from agent.testing.disk import FakeDisk
@@ -31,7 +32,10 @@ YEAR_S = 365 * 86400
 class World:
     """A host with a disk of photos mounted, and the engine of that volume. Time only passes when it is told to."""
 
-    def __init__(self, *, fs_type: str = "ext4", patterns: tuple[str, ...] = (), watch: bool = True) -> None:
+    def __init__(
+        self, *, fs_type: str = "ext4", patterns: tuple[str, ...] = (), watch: bool = True, reads: bool = False
+    ) -> None:
+        """``reads``: files are read in the background."""
         self.host = FakeHost()
         self.clock: FakeClock = self.host.clock
         self.disk: FakeDisk = self.host.disk("photos", fs_type)
@@ -39,7 +43,7 @@ class World:
         with self.store.transaction():
             self.store.stand(Standing.WRITING)  # in step with a catalog that believes nothing
         self.outbox = Outbox(self.store)
-        self.settings = EngineSettings()
+        self.settings = EngineSettings(read_contents=reads)
         self.patterns = patterns
         self.watched = watch
         self.attachments = 0

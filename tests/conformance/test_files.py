@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from agent.ports import Birth, Listing, Trouble
+from agent.ports import Birth, Chunk, Listing, Trouble
 from holdfast import paths
 from holdfast.gate import Check
 from holdfast.ignoring import RULES_BYTES_MAX
@@ -235,3 +235,37 @@ def _survivors(verb: str, path: str, new: object = None) -> dict[str, str]:
 
 def _difference(before: tuple[int, int], after: tuple[int, int]) -> str:
     return ("m" if before[0] != after[0] else "") + ("c" if before[1] != after[1] else "")
+
+
+class TestReading:
+    def read(self, world: World, directory: str, name: str, offset: int = 0, count: int = 1 << 20) -> Chunk | Trouble:
+        return world.files().read("/".join(part for part in (world.prefix, directory) if part), name, offset, count)
+
+    def test_gives_bytes_from_an_offset_on_and_what_the_file_is(self, world: World) -> None:
+        furnish(world)
+        world.write_text("d/a.jpg", "0123456789")
+        (file,) = listed(world, "d").files
+        assert self.read(world, "d", "a.jpg") == Chunk(b"0123456789", file)
+        assert self.read(world, "d", "a.jpg", 2, 3) == Chunk(b"234", file)
+        assert self.read(world, "d", "a.jpg", 8, 3) == Chunk(b"89", file)
+        assert self.read(world, "d", "a.jpg", 10, 3) == Chunk(b"", file)
+
+    def test_of_what_is_no_file_is_refused(self, world: World) -> None:
+        furnish(world)
+        world.symlink("d/link.jpg")
+        found = {name: self.read(world, "d", name) for name in ("gone.jpg", "link.jpg", "full")}
+        numbers = {name: one.errno for name, one in found.items() if isinstance(one, Trouble)}
+        assert numbers["gone.jpg"] == errno.ENOENT
+        assert numbers["full"] == errno.EINVAL
+        assert numbers["link.jpg"] in (errno.ELOOP, errno.EINVAL)
+
+    def test_of_another_mount_is_refused(self, world: World) -> None:
+        furnish(world)
+        files = world.files()
+        world.cover()
+        directory = "/".join(part for part in (world.prefix, "d") if part)
+        answer = files.read(directory, "a.jpg", 0, 10)
+        assert isinstance(answer, Trouble)
+        assert answer.errno == errno.EXDEV
+        world.uncover()
+        assert isinstance(files.read(directory, "a.jpg", 0, 10), Chunk)

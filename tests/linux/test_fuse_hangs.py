@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine import EngineSettings
 from agent.linux import fuse
 from agent.linux.kernel import boot_id
 from agent.linux.mountinfo import MountTable
@@ -20,6 +19,7 @@ from agent.linux.probe import probe
 from agent.ports import Mount, Probe
 from agent.processes import Workers
 from agent.scopes import Scope
+from agent.settings import EngineSettings
 from agent.stewards import Steward
 from agent.store import Standing, Store
 from agent.volume import Adopted, Attach, Doubtful, Sighting, Verified, Volume, advance

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from agent.engine import EngineSettings
 from agent.journal import Journal
 from agent.linux.attachment import Attachment
 from agent.linux.kernel import boot_id, mount_at
@@ -25,6 +24,7 @@ from agent.outbox import Outbox
 from agent.ports import Marker, Probe
 from agent.processes import Workers
 from agent.scopes import Scope
+from agent.settings import EngineSettings
 from agent.stewards import RELEASED_S, Steward
 from agent.store import Standing, Store
 from agent.volume import Adopted, Attach, Concern, Doubtful, Sighting, Verified, Volume, advance, status_of

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine import EngineSettings
 from agent.linux import kernel
 from agent.linux.attachment import Attachment
 from agent.linux.mountinfo import MountTable
@@ -26,6 +25,7 @@ from agent.mounts import resolve
 from agent.ports import Probe
 from agent.processes import WorkerProcess
 from agent.scopes import Scope
+from agent.settings import EngineSettings
 from agent.store import Standing, Store
 from holdfast.volumes import Epoch, Reason
 from tests.linux.disks import Disk, Disks

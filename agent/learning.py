@@ -1,0 +1,57 @@
+"""What a pass writes into the journal of the directories that it listed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from agent import survey
+from agent.contents import Contents
+from agent.filesystems import Traits
+from agent.journal import Journal, KnownDirectory, pack_births, pack_directories, pack_files
+from agent.survey import Survey
+
+
+def has_news(surveys: Mapping[str, Survey], traits: Traits) -> bool:
+    """Whether any listing differs from what was known, or has times that can now be trusted."""
+    return any(
+        one.known is None or not one.unchanged or one.known.stamp != survey.stamp(one.listing, one.at, traits)
+        for one in surveys.values()
+    )
+
+
+def learn(
+    journal: Journal,
+    contents: Contents,
+    surveys: Mapping[str, Survey],
+    births: Mapping[tuple[str, str], int | None],
+    moved: Collection[tuple[str, int, str]],
+    traits: Traits,
+) -> None:
+    """Remember every listing that differs from what was known, or whose times can now be trusted.
+
+    ``births`` are those of the arrivals. ``moved`` are the places that files left, as (directory, inode, name): what
+    was held back at its name is not remembered there as well.
+    """
+    for directory, compared in surveys.items():
+        stamp = survey.stamp(compared.listing, compared.at, traits)
+        if compared.unchanged and compared.known is not None:
+            if compared.known.stamp != stamp:
+                journal.learn(directory, compared.known._replace(stamp=stamp), (), ())
+            continue
+        files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
+        kept = compared.kept_births
+        file_births = [kept[file.name] if file.name in kept else births.get((directory, file.name)) for file in files]
+        here = {file.inode for file in files}
+        stable = traits.stable_inodes
+        journal.learn(
+            directory,
+            KnownDirectory(
+                stamp,
+                pack_files(files),
+                pack_births(file_births),
+                pack_directories(compared.directories),
+            ),
+            came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
+            went={departure.file.inode for departure in compared.departures} - here if stable else (),
+        )
+        contents.note(directory, files)

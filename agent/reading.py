@@ -1,0 +1,240 @@
+"""Reading what is in the files, a little at a time: in the background, and before a new file is told that may be one
+which is missed elsewhere (R38).
+
+A digest is that of one file that did not change while it was read, on storage that passed the commit gate afterwards.
+Nothing is open between two steps, so that people can unmount (R40), and a disk that is all read is left alone (R41).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from agent import telling
+from agent.contents import Contents
+from agent.errnos import Meaning, meaning
+from agent.journal import Journal
+from agent.looks import Attachment, Unheard
+from agent.missed import Missed
+from agent.outbox import Outbox
+from agent.ports import Chunk, Clock, FileEntry, Trouble
+from agent.scopes import Scopes
+from agent.store import Standing, Store
+from holdfast import content
+from holdfast.reports import Listed
+
+# Small enough that an unmount, a hint or a scan never waits for long.
+CHUNK_BYTES = 1024 * 1024
+# In the background, after each step the disk is left alone for as long as the step took.
+_REST_SHARE = 1.0
+# How long to leave alone what could not be read because the machine is short of something.
+_LATER_S = 1.0
+# A disk on which so many files in a row cannot be read is not read any further before it is mounted again.
+_FAILURES_MAX = 16
+
+
+class Step(NamedTuple):
+    """What a step came to: directories to look at because of it, and whether there is something to be told."""
+
+    look_at: tuple[str, ...] = ()
+    told: bool = False
+
+
+class _Book:
+    """A file that is being read."""
+
+    def __init__(self, directory: str, file: FileEntry, *, urgent: bool) -> None:
+        self.directory, self.file, self.urgent = directory, file, urgent
+        self.hash = content.begin()
+        self.offset = 0
+
+    @property
+    def key(self) -> Unheard:
+        return Unheard(self.directory, self.file)
+
+
+class Reader:
+    """Reads the files of one volume. ``in_background``: also those that nobody waits for. Not thread-safe."""
+
+    def __init__(self, store: Store, clock: Clock, *, in_background: bool) -> None:
+        self._store, self._clock, self._in_background = store, clock, in_background
+        self._journal, self._outbox = Journal(store), Outbox(store)
+        self.missed = Missed()
+        # Files that could not be read, as they were: they are told, if they are new, without what is in them.
+        self.hopeless: set[Unheard] = set()
+        self._at: Attachment | None = None
+        self._contents = Contents(store, by_inode=False)
+        self._waiting: dict[tuple[str, str], Unheard] = {}
+        self._pile: list[FileEntry] = []  # what is left of the directory that is being read, the newest last
+        self._directory: str | None = None
+        self._left_alone: set[str] = set()  # directories with hopeless files in them
+        self._book: _Book | None = None
+        self._is_done = False
+        self._on_at = 0.0
+        self._failures = 0
+
+    def attach(self, attachment: Attachment) -> None:
+        """The volume is there."""
+        self._clear()
+        self._at = attachment
+        self._contents = Contents(self._store, by_inode=attachment.traits.stable_inodes)
+
+    def regard(self, attachment: Attachment) -> None:
+        """There is a concern about the volume, or none any more."""
+        self._at = attachment
+
+    def detach(self) -> None:
+        """The volume is gone, or its journal stands anew."""
+        self._clear()
+
+    def want(self, files: Iterable[Unheard]) -> None:
+        """Nobody hears of these before they are read."""
+        for one in files:
+            if self._book is None or self._book.key != one:
+                self._waiting[one.directory, one.file.name] = one
+
+    def wake(self) -> None:
+        """There may be more to read."""
+        self._is_done = False
+        self._left_alone.clear()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for a file to be read."""
+        return bool(self._waiting) or (self._book is not None and self._book.urgent)
+
+    def due(self) -> float | None:
+        """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
+        if self._at is None or not (self.is_urgent or self._has_background()):
+            return None
+        return self._on_at
+
+    def step(self, scopes: Scopes) -> Step:
+        """Read a little."""
+        now = self._clock.now().boot
+        if self._at is None or self._on_at > now:
+            return Step()
+        if self._book is not None and not self._book.urgent and self._waiting:
+            self._book = None  # begun again later: whoever waits comes first
+        self._book = self._book or self._next(scopes)
+        if self._book is None:
+            return Step()
+        book = self._book
+        self._at.files.begin()
+        chunk = self._at.files.read(book.directory, book.file.name, book.offset, CHUNK_BYTES)
+        step = self._fail(book, chunk) if isinstance(chunk, Trouble) else self._take(book, chunk)
+        if not book.urgent:
+            taken = self._clock.now().boot
+            self._on_at = max(self._on_at, taken + _REST_SHARE * (taken - now))
+        return step
+
+    def _clear(self) -> None:
+        self._at = self._book = self._directory = None
+        self._waiting.clear()
+        self._pile.clear()
+        self._left_alone.clear()
+        self.hopeless.clear()
+        self._is_done, self._on_at, self._failures = False, 0.0, 0
+
+    def _has_background(self) -> bool:
+        if self._at is None or self._at.guarded or not self._in_background or self._failures >= _FAILURES_MAX:
+            return False
+        return not self._is_done
+
+    def _next(self, scopes: Scopes) -> _Book | None:
+        if self._waiting:
+            one = self._waiting.pop(next(iter(self._waiting)))
+            return _Book(one.directory, one.file, urgent=True)
+        if not self._has_background():
+            return None
+        while not self._pile:
+            if not self._open_directory(scopes):
+                self._is_done = True
+                return None
+        if self._directory is None:
+            raise AssertionError("bug: files of no directory")
+        return _Book(self._directory, self._pile.pop(), urgent=False)
+
+    def _open_directory(self, scopes: Scopes) -> bool:
+        """Take up the next directory; False when all is read."""
+        directory = self._contents.next_unread(self._left_alone)
+        if directory is None:
+            return False
+        self._directory = directory
+        self._pile = [one for one in self._to_read(directory, scopes) if Unheard(directory, one) not in self.hopeless]
+        self._pile.reverse()
+        if not self._pile:
+            self._close_directory(directory)
+        return True
+
+    def _to_read(self, directory: str, scopes: Scopes) -> list[FileEntry]:
+        known = self._journal.directory(directory)
+        if known is None or not scopes.enters(directory):
+            return []
+        excluded = scopes.excluded(directory)
+        files = [file for file in known.files if excluded is None or not excluded(file.name)]
+        return self._contents.unread(directory, files)
+
+    def _close_directory(self, directory: str) -> None:
+        if any(one.directory == directory for one in self.hopeless):
+            self._left_alone.add(directory)
+            return
+        with self._store.transaction():
+            self._contents.done(directory)
+
+    def _take(self, book: _Book, chunk: Chunk) -> Step:
+        if not self._is_same(book.file, chunk.file):
+            return self._give_up(book)
+        book.hash.update(chunk.data)
+        book.offset += len(chunk.data)
+        if book.offset < book.file.size and chunk.data:
+            return Step()
+        self._book = None
+        if self._at is None or book.offset != book.file.size or isinstance(self._at.files.gate(), Trouble):
+            # Whatever it is that stands against the storage, the look at it will find it.
+            return Step(look_at=(book.directory,))
+        self._failures = 0
+        return self._learn(book, content.digest(book.hash))
+
+    def _learn(self, book: _Book, digest: str) -> Step:
+        """Write down what is in a file, and tell it, if the file is known and nobody has to look at it for that."""
+        if self._at is None:
+            raise AssertionError("bug: something was read without an attachment")
+        told = False
+        with self._store.transaction():
+            if self._store.standing() is not Standing.WRITING:
+                return Step()
+            self._contents.put(book.directory, book.file, digest)
+            known = self._journal.directory(book.directory)
+            if known is not None and known.told and book.file in known.files:
+                self._outbox.spool(self._at.epoch, [Listed(book.directory, [telling.facts(book.file, digest)])])
+                told = True
+            if book.directory == self._directory and not self._pile and not self._left_open(book.directory):
+                self._contents.done(book.directory)
+        return Step(look_at=(book.directory,) if book.urgent else (), told=told)
+
+    def _left_open(self, directory: str) -> bool:
+        known = self._journal.directory(directory)
+        return known is not None and bool(self._contents.unread(directory, known.files))
+
+    def _fail(self, book: _Book, trouble: Trouble) -> Step:
+        means = meaning(trouble)
+        if means is Meaning.LATER:
+            if trouble.errno != errno.ECANCELED:
+                self._on_at = self._clock.now().boot + _LATER_S
+            return Step()
+        self._failures += 1
+        return self._give_up(book)
+
+    def _give_up(self, book: _Book) -> Step:
+        """The file cannot be read as it was. A look at its directory tells whether that is its own fault, and what it
+        is now."""
+        self._book = None
+        self.hopeless.add(book.key)
+        return Step(look_at=(book.directory,))
+
+    def _is_same(self, wanted: FileEntry, found: FileEntry) -> bool:
+        if self._at is not None and self._at.traits.stable_inodes:
+            return wanted == found
+        return (wanted.size, wanted.mtime_ns) == (found.size, found.mtime_ns)

@@ -1,0 +1,22 @@
+"""How long an engine waits for what, and what it does besides."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Waits of one engine, in seconds.
+
+    ``settle_s``: a file that was written, and not seen to be closed, must be quiet this long.
+    ``confirm_delay_s``: the time between the two looks that prove an absence.
+    ``rescan_s``: a volume that cannot be watched completely is scanned this often.
+    ``spool_bytes_max``: with more than this waiting to be told, looking waits: the disk stays as it is.
+    ``read_contents``: every file is read once in the background, so that it is known by what is in it.
+    """
+
+    settle_s: float = 5.0
+    confirm_delay_s: float = 2.0
+    rescan_s: float = 900.0
+    spool_bytes_max: int = 64 * 1024 * 1024
+    read_contents: bool = True
