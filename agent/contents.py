@@ -97,13 +97,15 @@ class Contents:
         self._db.executemany("DELETE FROM content WHERE place = ?", [(place,) for place in places])
 
     def _reads(self, directory: str, files: Iterable[FileEntry]) -> Iterable[tuple[FileEntry, _Read]]:
-        wanted = {place: file for file in files for place in self._places(directory, file)}
-        rows = self._rows(list(wanted))
-        for place, read in rows.items():
-            file = wanted[place]
-            is_same_time = read.ctime_ns in (_ANY_TIME, file.ctime_ns) or not self._by_inode
-            if (read.size, read.mtime_ns) == (file.size, file.mtime_ns) and is_same_time:
-                yield file, read
+        wanted: dict[bytes, list[FileEntry]] = {}
+        for file in files:
+            for place in self._places(directory, file):
+                wanted.setdefault(place, []).append(file)  # names of one inode share its place
+        for place, read in self._rows(list(wanted)).items():
+            for file in wanted[place]:
+                is_same_time = read.ctime_ns in (_ANY_TIME, file.ctime_ns) or not self._by_inode
+                if (read.size, read.mtime_ns) == (file.size, file.mtime_ns) and is_same_time:
+                    yield file, read
 
     def _rows(self, places: Sequence[bytes]) -> Mapping[bytes, _Read]:
         found: dict[bytes, _Read] = {}

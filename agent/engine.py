@@ -218,8 +218,8 @@ class Engine:
             return self._after(self._pass(wishes), now)
         # Scans go on in turns with files that somebody waits for, and before all others.
         self._reads_next = self._reader.is_urgent and not self._reads_next
-        if self._walks and not self._reads_next:
-            return self._walk_on(now) if self._walk_on_at <= now else None
+        if self._walks and self._walk_on_at <= now and not self._reads_next:
+            return self._walk_on(now)
         if not self._walks and self._rescan_at is not None and self._rescan_at <= now:
             self.scan()
         else:

@@ -13,7 +13,7 @@ import errno
 from collections import deque
 from collections.abc import Collection, Container, Iterable, Sequence
 
-from agent import absences, identity, learning, sentinels, survey, telling
+from agent import absences, contradictions, identity, learning, sentinels, survey, telling
 from agent.absences import Grounds
 from agent.contents import Contents
 from agent.doubts import Doubt, doubt_of
@@ -76,6 +76,7 @@ class Pass:
         self._unreadable: dict[str, int] = {}
         self._vanished: list[str] = []
         self._later: list[str] = []
+        self._origins_of: dict[str, set[str]] = {}
         self._again: set[str] = set()
         self._suspected = self._learned = False
         self._turn = 0
@@ -113,7 +114,11 @@ class Pass:
             if wish.directory in seen:
                 continue
             seen.add(wish.directory)
-            queue.extend(Wish(directory) for directory in self._look_at(wish))
+            origins = set(self._look_at(wish))
+            self._origins_of[wish.directory] = origins
+            queue.extend(Wish(directory) for directory in origins)
+        contradictions.drop_overtaken(self._surveys)
+        self._later += contradictions.put_off(self._surveys, self._origins_of, self._later)
 
     def _look_at(self, wish: Wish) -> Iterable[str]:
         """List one directory; returns where else to look because of it."""

@@ -14,6 +14,9 @@ from sqlalchemy.dialects import mysql, sqlite
 from sidecar.catalog.tables import stream
 from sidecar.errors import Refused
 
+# What the stream of a journal expects when another journal has taken its place. Numbers of reports begin at 1.
+_OVER = 0
+
 
 class Turn(Enum):
     """Whether it is a report's turn."""
@@ -28,9 +31,15 @@ def take_turn(
     """Lock the stream and decide about a report. Returns its turn and the number the stream expects.
 
     Raises :class:`Refused` with ``sequence-mismatch`` for a hole, and with ``stream-diverged`` when the number was
-    used for a report of other content.
+    used for a report of other content, or when another journal has told of the volume since this one did: it does not
+    know what that one has told.
     """
     expected, last = _locked(connection, volume, journal, now)
+    if expected == _OVER:
+        raise Refused(
+            "stream-diverged",
+            "Another journal has told of this volume since this one did. The journal was set back; start a new one.",
+        )
     if sequence > expected:
         raise Refused(
             "sequence-mismatch",
@@ -66,6 +75,8 @@ def _locked(connection: Connection, volume: bytes, journal: bytes, now: int) -> 
     )
     row = connection.execute(wanted).one_or_none()
     if row is None:
+        earlier = update(stream).where(stream.c.volume_id == volume, stream.c.journal != journal)
+        connection.execute(earlier.values(expected=_OVER))
         # Two first reports may meet here; whoever comes second waits for the first one's row.
         fresh = {"volume_id": volume, "journal": journal, "expected": 1, "started_at": now}
         if connection.dialect.name == "sqlite":

@@ -138,6 +138,17 @@ def test_a_photo_that_is_renamed_is_not_read_again_and_one_that_is_written_to_is
     assert contents(world) == {"b/2.jpg": digest(world.disk.look("b/2.jpg").content)}
 
 
+def test_a_photo_with_two_names_is_read_once_and_told_for_each(watched: Watched) -> None:
+    world = World(reads=True)
+    world.photos("a/1.jpg")
+    world.disk.link("a/1.jpg", "a/2.jpg")
+    world.clock.advance(60)
+    world.mount()
+    world.run(30)
+    assert len(watched.read) <= 2
+    assert contents(world) == in_files(world)
+
+
 def test_a_file_that_was_written_to_in_secret_is_read_again(watched: Watched) -> None:
     world = known("a/1.jpg", reads=True)
     then = world.disk.look("a/1.jpg").mtime_ns

@@ -470,4 +470,53 @@ HINTS = [
     ),
 ]
 
-MUTATIONS = [*STATES, *LISTINGS, *SECOND_LOOKS, *MOVED, *HINTS]
+_READING = "tests/agent/test_reading.py"
+_CONTRADICTIONS = "tests/agent/test_contradictions.py"
+_CANDIDATES = "tests/agent/test_candidates.py"
+
+MISSED = [
+    Mutation(
+        ("R38",),
+        "a new file that may be missed is told before it is read",
+        "agent/passes.py",
+        "        held |= {one.file.name for one in unheard}\n",
+        "        pass\n",
+        (f"{_READING}::test_r38_a_new_photo_of_a_missed_size_is_not_told_before_it_was_read[ext4]",),
+    ),
+    Mutation(
+        ("R38",),
+        "a digest is of a file that changed while it was read",
+        "agent/reading.py",
+        "        if not self._is_same(book.file, chunk.file):\n",
+        "        if False:\n",
+        (f"{_READING}::test_a_file_that_changes_while_it_is_read_is_read_as_it_is_at_last",),
+    ),
+    Mutation(
+        ("R38",),
+        "what may have come from a folder that cannot be read just now is new",
+        "agent/contradictions.py",
+        "    return found\n",
+        "    return found.clear() or []\n",
+        (f"{_CONTRADICTIONS}::test_r38_a_photo_is_not_new_as_long_as_nobody_can_look_where_it_may_come_from",),
+    ),
+    Mutation(
+        ("R1",),
+        "a folder that went while it was looked at stays known",
+        "agent/contradictions.py",
+        "                    surveys.pop(directory, None)\n",
+        "                    pass\n",
+        (f"{_CONTRADICTIONS}::test_r1_a_folder_that_was_listed_and_then_renamed_is_missed_where_it_was",),
+    ),
+    Mutation(
+        ("R21",),
+        "what rests hangs on a folder that is gone",
+        "agent/passes.py",
+        "            absences.reanchor(self._journal, {**lost, **forgotten}, self._surveys)\n",
+        "            absences.reanchor(self._journal, lost, self._surveys)\n",
+        (
+            f"{_CANDIDATES}::test_r21_what_waits_for_another_mount_in_a_directory_that_is_gone_is_proven_by_the_one_above",
+        ),
+    ),
+]
+
+MUTATIONS = [*STATES, *LISTINGS, *SECOND_LOOKS, *MOVED, *HINTS, *MISSED]

@@ -178,14 +178,6 @@ ENGINES = [
         "if True:",
         (f"{ENGINE}::test_r31_watch_limit_is_said_and_scans_take_over",),
     ),
-    Mutation(
-        ("R31",),
-        "a full spool grows on",
-        "agent/engine.py",
-        "is_full = self._outbox.pending()[1] > self._settings.spool_bytes_max",
-        "is_full = False",
-        (f"{JOURNALS}::test_r31_full_spool_makes_looking_wait",),
-    ),
 ]
 
 STREAMS = [

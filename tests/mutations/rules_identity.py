@@ -194,8 +194,8 @@ MUTATIONS: list[Mutation] = [
         ("R2",),
         "a person's word about an empty disk counts for ever",
         "agent/engine.py",
-        "            accepted=self._accepted,\n        )",
-        "            accepted=True,\n        )",
+        "            accepted=self._accepted,\n            missed",
+        "            accepted=True,\n            missed",
         (_GUARDED,),
     ),
 ]

@@ -13,8 +13,8 @@ MUTATIONS: list[Mutation] = [
     Mutation(
         ("R31",),
         "a full spool does not hold up looking",
-        "agent/engine.py",
-        "            is_full = self._outbox.pending()[1] > self._settings.spool_bytes_max\n",
+        "agent/spool.py",
+        "            is_full = self._outbox.pending()[1] > self._bytes_max\n",
         "            is_full = False\n",
         (f"{_BASELINE}::test_r31_full_spool_bounds_what_waits_and_recovers_with_a_recorded_gap",),
     ),
@@ -197,6 +197,14 @@ MUTATIONS: list[Mutation] = [
         "    connection.execute(update(clock).values(incarnation=new_id))\n",
         "    connection.execute(update(clock).values(value=clock.c.value))\n",
         ("tests/sidecar/test_cli.py::test_r35_a_person_says_that_the_catalog_was_restored",),
+    ),
+    Mutation(
+        ("R34",),
+        "a journal that another one has followed goes on",
+        "sidecar/catalog/streams.py",
+        "        connection.execute(earlier.values(expected=_OVER))\n",
+        "        pass\n",
+        (f"{_ONCE}::test_r34_a_journal_that_was_set_back_behind_another_one_does_not_go_on[sqlite]",),
     ),
     Mutation(
         ("R36",),

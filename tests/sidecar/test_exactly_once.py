@@ -55,6 +55,22 @@ def test_r32_a_hole_is_refused_with_the_number_expected(world: World, agent: Age
     assert len(world.assets()) == 1
 
 
+def test_r34_a_journal_that_was_set_back_behind_another_one_does_not_go_on(world: World, agent: Agent) -> None:
+    agent.send(listed("", "a.jpg"))
+    first = agent.journal
+    agent.begin_anew()
+    agent.send(listed("", "b.jpg"))
+    # The agent's state directory comes back from a backup: its journal and its numbers are those of before.
+    agent.journal = first
+    with pytest.raises(Problem) as refused:
+        checked(agent.put(agent.report(listed("", "c.jpg"), sequence=2)))
+    assert (refused.value.status, refused.value.code) == (409, "stream-diverged")
+    assert set(world.by_path()) == {"/mnt/usb/a.jpg", "/mnt/usb/b.jpg"}
+    agent.begin_anew()
+    agent.send(listed("", "c.jpg"))
+    assert len(world.assets()) == 3
+
+
 def test_r32_the_same_number_with_other_content_has_diverged(agent: Agent) -> None:
     agent.send(listed("", "a.jpg"))
     with pytest.raises(Problem) as refused:

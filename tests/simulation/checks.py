@@ -171,7 +171,7 @@ class Ids:
                 continue
             photo = photos(disk)
             for path, key in keys(disk, truth.storage_of(disk)).items():
-                if path not in photo or key in truth.untraceable or exempt(disk, path):
+                if path not in photo or key in truth.untraceable | truth.taken or exempt(disk, path):
                     continue
                 asset = found[label, path]
                 before, at = self._known.get(key, (asset, path))
@@ -179,7 +179,7 @@ class Ids:
                     raise CheckFailed(f"{label}: {path} was {before.hex()} at {at} and is now {asset.hex()}")
                 self._known[key] = (asset, path)
         self.is_blurred = False
-        truth.moved.clear()
+        truth.all_known()
 
 
 __all__ = ["CheckFailed", "CheckedUplink", "Ids", "Unreachable", "check_available", "check_bounds", "check_catalog"]

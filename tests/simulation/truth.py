@@ -38,7 +38,10 @@ class Truth:
         self.untraceable: set[FileKey] = set()
         # Files that had another path at some moment since this was cleared, though they may be back.
         self.moved: set[FileKey] = set()
-        self._paths: dict[FileKey, str] = {}
+        # And those whose name another file has taken, so that whoever looks later finds that one there.
+        self.taken: set[FileKey] = set()
+        self._paths: dict[FileKey, set[str]] = {}
+        self._occupants: dict[tuple[str, str], FileKey] = {}
 
     # What the simulator tells
 
@@ -68,6 +71,15 @@ class Truth:
             if self._seen.get(id(disk)) != seen:
                 self._seen[id(disk)] = seen
                 self._observe_files(disk)
+
+    def all_known(self) -> None:
+        """The catalog is in step with the disks: what follows is measured by how they are now."""
+        self.moved.clear()
+        self.taken.clear()
+        self._paths.clear()
+        self._occupants.clear()
+        for disk in self._disks.values():
+            self._follow(keys(disk, self.storage_of(disk)))
 
     # What the checkers ask
 
@@ -121,13 +133,25 @@ class Truth:
             present.append(path in there)
         self._last[id(disk)] = there
         files = keys(disk, self.storage_of(disk))
-        self.moved |= {key for path, key in files.items() if self._paths.get(key, path) != path}
-        self._paths |= {key: path for path, key in files.items()}
+        self._follow(files)
         self.untraceable |= {key for key, links in _links(disk, self.storage_of(disk)) if links > 1}
         self.untraceable |= {key for path, key in files.items() if not _is_photo(path)}
         closed = [path for path, node in disk.walk() if node.denied]
         closed += _closed_by_faults(disk)
-        self.untraceable |= {key for path, key in files.items() for top in closed if paths.contains(top, path)}
+        # Also files that were in there when anybody looked last: where they came from cannot be seen.
+        been = [(key, path) for key in files.values() for path in self._paths[key]]
+        self.untraceable |= {key for key, path in been for top in closed if paths.contains(top, path)}
+
+    def _follow(self, files: dict[str, FileKey]) -> None:
+        for path, key in files.items():
+            known = self._paths.setdefault(key, {path})
+            if known != {path}:
+                self.moved.add(key)
+            known.add(path)
+            before = self._occupants.get((key[0], path), key)
+            if before != key:
+                self.taken.add(before)
+            self._occupants[key[0], path] = key
 
 
 def _closed_by_faults(disk: FakeDisk) -> list[str]:

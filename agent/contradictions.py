@@ -1,0 +1,36 @@
+"""What the listings of one pass say against each other: the disk is used while it is looked at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from agent.survey import Survey
+from holdfast import paths
+
+
+def drop_overtaken(surveys: dict[str, Survey]) -> None:
+    """Drop the listing of a directory that one above it, which was listed later, does not show any more: it has gone
+    meanwhile. ``surveys`` are in the order in which they were listed."""
+    listed = list(surveys)
+    for number, above in enumerate(listed):
+        if above not in surveys:
+            continue
+        for name in surveys[above].gone_directories:
+            gone = paths.join(above, name)
+            for directory in listed[:number]:
+                if paths.contains(gone, directory):
+                    surveys.pop(directory, None)
+
+
+def put_off(surveys: dict[str, Survey], origins_of: Mapping[str, Collection[str]], later: Collection[str]) -> list[str]:
+    """Drop the listings with arrivals that may have come from a directory which cannot be read just now, and is to be
+    looked at ``later``: whether they have moved is not known before. Returns the directories, to be looked at then too.
+    """
+    found: list[str] = []
+    unknown = set(later)
+    while waiting := [one for one in surveys if not unknown.isdisjoint(origins_of.get(one, ()))]:
+        for directory in waiting:
+            del surveys[directory]
+        found += waiting
+        unknown.update(waiting)
+    return found

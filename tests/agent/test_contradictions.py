@@ -1,0 +1,54 @@
+"""The disk is used while it is looked at: what one pass makes of listings that do not fit together."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from agent.ports import Hint, Listing, Trouble
+from agent.testing.files import FakeFiles
+from tests.agent.world import World, known
+
+
+def test_r1_a_folder_that_was_listed_and_then_renamed_is_missed_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = known("trip/a.jpg", "keeper.jpg", fs_type="vfat", watch=False)
+    world.photos("trip/b.jpg")
+    listing = FakeFiles.list
+
+    def list_and_rename(files: FakeFiles, directory: str) -> Listing | Trouble:
+        found = listing(files, directory)
+        if directory == "trip" and "trip" in world.disk:
+            world.clock.advance(1)
+            world.disk.rename("trip", "holiday")
+        return found
+
+    monkeypatch.setattr(FakeFiles, "list", list_and_rename)
+    # One pass looks into the folder, and then at the one above it, which does not show it any more.
+    world.engine.hint([Hint("trip", "b.jpg", whole=True), Hint("", "other.jpg")])
+    world.run(60)
+    world.engine.scan()
+    world.run(120)
+    assert world.news() == {"listed": {"holiday/a.jpg", "holiday/b.jpg"}, "absent": {"trip/a.jpg"}}
+
+
+@pytest.mark.parametrize("code", [errno.ENOMEM, errno.EMFILE])
+def test_r38_a_photo_is_not_new_as_long_as_nobody_can_look_where_it_may_come_from(code: int) -> None:
+    world = known("trip/a.jpg", "best/b.jpg", "keeper.jpg")
+    world.disk.faults.path_errnos["trip"] = code  # the machine is short of something
+    world.disk.rename("trip/a.jpg", "best/a.jpg")
+    world.run(30)
+    assert world.news() == {}
+    world.disk.faults.clear()
+    world.run(30)
+    assert world.news() == {"moved": {"trip/a.jpg > best/a.jpg"}}
+
+
+def test_a_scan_goes_on_where_something_waits_for_a_folder_that_cannot_be_read_just_now() -> None:
+    world: World = known("trip/a.jpg", "best/b.jpg", "keeper.jpg")
+    world.disk.faults.path_errnos["trip"] = errno.ENOMEM
+    world.disk.rename("trip/a.jpg", "best/a.jpg")
+    world.photos("new/c.jpg")
+    world.engine.scan()
+    world.run(30)
+    assert world.news() == {"listed": {"new/c.jpg"}}
