@@ -11,13 +11,13 @@ import errno
 import heapq
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 
 from agent.linux import watched
 from agent.ports import FileEntry, Marker
 from agent.testing.clock import FakeClock
 from agent.testing.faults import Faults
+from agent.testing.node import Node, NodeKind, entry
 from holdfast import paths
 
 ROOT_INODE = 2
@@ -25,45 +25,6 @@ _FIRST_INODE = 11
 _NATIVE_TICK_NS = 4_000_000  # the coarse clock of a kernel with HZ=250
 _FAT_TICK_NS = 2_000_000_000
 _TYPICAL_BYTES = 4_000_000_000_000
-
-
-class NodeKind(Enum):
-    """What a name stands for."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-
-
-@dataclass(eq=False)
-class Node:
-    """An inode. ``links`` counts its names; ``denied`` is an errno for whoever wants to look into it."""
-
-    inode: int
-    kind: NodeKind
-    birth_ns: int
-    mtime_ns: int
-    ctime_ns: int
-    size: int = 0
-    links: int = 1
-    denied: int = 0
-    children: dict[str, Node] = field(default_factory=dict)
-    text: str = ""
-    seed: str = ""
-
-    @property
-    def content(self) -> bytes:
-        """What is in a file: what was written, or as many bytes as it has, which its seed makes others than those of
-        other files."""
-        if self.text:
-            return self.text.encode()
-        block = f"{self.seed} ".encode()
-        return (block * (self.size // len(block) + 1))[: self.size]
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it can have children."""
-        return self.kind is NodeKind.DIRECTORY
 
 
 @dataclass
@@ -391,11 +352,6 @@ class FakeDisk:
         self._state.generation += 1
         for listener in list(self.listeners):
             listener(node.inode, mask, name)
-
-
-def entry(name: str, node: Node) -> FileEntry:
-    """A file as a listing shows it."""
-    return FileEntry(name, node.inode, node.size, node.mtime_ns, node.ctime_ns)
 
 
 def _check_replaceable(node: Node, replaced: Node, path: str) -> None:

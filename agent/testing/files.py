@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from agent.linux import files as real
 from agent.ports import Birth, Chunk, FileEntry, Listing, Marker, Sought, Trouble
-from agent.testing.disk import FakeDisk, Node, NodeKind, entry
+from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost, Place
+from agent.testing.node import Node, NodeKind, entry
 from holdfast import paths
 from holdfast.gate import Check
 from holdfast.ignoring import IGNORE_FILE, RULES_BYTES_MAX

@@ -20,7 +20,8 @@ import msgspec
 from agent import mounts
 from agent.ports import Mount
 from agent.testing.clock import FakeClock
-from agent.testing.disk import FakeDisk, Node
+from agent.testing.disk import FakeDisk
+from agent.testing.node import Node
 from holdfast import paths
 
 _UNIQUE_IDS_FROM = 1 << 31  # as the kernel: unique ids and table ids are never mistaken for each other

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from agent.linux.clock import SystemClock
 from agent.outbox import Outbox
 from agent.session import Session
 from agent.store import Standing, Store
-from agent.testing.uplink import FakeSidecar
 from holdfast import ids
-from holdfast.assignments import Assignment, Heartbeat
-from holdfast.reports import Listed, Receipt
+from holdfast.assignments import Heartbeat
+from holdfast.reports import Listed
 from holdfast.volumes import Epoch, Identity, Reason, VolumeState, VolumeStatus
+from tests.agent.listening import WAIT_S, ListeningSidecar
 
 VOLUME = ids.to_text("volume", bytes(16))
 STATUS = VolumeStatus(
@@ -26,25 +25,11 @@ STATUS = VolumeStatus(
     label="",
     identity=Identity(fs_type="ext4", root_inode=2),
 )
-WAIT_S = 60.0
-
-
-class Telling(FakeSidecar):
-    """Says when a report has come."""
-
-    def __init__(self) -> None:
-        super().__init__(Assignment(revision=1, catalog="cat_1", volumes=[], import_paths=[]))
-        self.came = threading.Event()
-
-    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
-        receipt = super().send(volume, sequence, body, fence)
-        self.came.set()
-        return receipt
 
 
 def test_r31_a_journal_that_cannot_be_written_for_a_while_is_delivered_later(tmp_path: Path) -> None:
     path = tmp_path / "journals" / "volume.sqlite3"  # there is no such directory yet: SQLite fails to open it
-    sidecar = Telling()
+    sidecar = ListeningSidecar("/mnt/photos")
     session = Session(sidecar, SystemClock(), lambda assignment: None)
     session.start()
     try:
@@ -60,6 +45,6 @@ def test_r31_a_journal_that_cannot_be_written_for_a_while_is_delivered_later(tmp
             Outbox(store).spool(Epoch("boot", 1, 1), [Listed("", [])])
         store.close()
         session._shippers[VOLUME].hurry()
-        assert sidecar.came.wait(WAIT_S)
+        sidecar.until(lambda: sidecar.told() != [])
     finally:
         session.close(WAIT_S)

@@ -6,8 +6,9 @@ import errno
 import random
 from collections.abc import Callable, Sequence
 
-from agent.testing.disk import FakeDisk, Node
+from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
+from agent.testing.node import Node
 from holdfast import paths
 
 NAMES = ["a.jpg", "b.jpg", "c.heic", "d.mov", "a.jpg.xmp", "b.xmp", "IMG 1.JPG", "n\0ff.jpg", "notes.txt"]

@@ -6,8 +6,9 @@ import bisect
 import errno
 from collections.abc import Iterable, Sequence
 
-from agent.testing.disk import FakeDisk, NodeKind
+from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
+from agent.testing.node import NodeKind
 from holdfast import media, paths
 from holdfast.reports import Absent, Listed, Moved, Report
 
