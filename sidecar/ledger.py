@@ -30,11 +30,13 @@ AMBIGUOUS = "ambiguous content"  # a missing asset has the content of a new one,
 class Known:
     """What the catalog knows: the assets at the touched paths, the photos beside changed .xmp files, and the .xmp
     files at the touched paths and beside new photos. ``alike`` are the assets that have one of the contents, on
-    whatever volume; ``online`` are those of their volumes that are there."""
+    whatever volume; ``withheld`` are those among them whose absence is proven and waits, ``online`` those of their
+    volumes that are there."""
 
     assets: Sequence[Asset]
     xmp: dict[bytes, XmpFacts]
     alike: Sequence[Asset] = ()
+    withheld: frozenset[bytes] = frozenset()
     online: frozenset[bytes] = frozenset()
 
 
@@ -80,7 +82,7 @@ class Ledger:
         doubles: frozenset[str],
     ) -> None:
         self._membership, self._now, self._new_ids, self._volume = membership, now, new_ids, volume
-        self._doubles, self._online = doubles, known.online | {volume}
+        self._doubles, self._withheld, self._online = doubles, known.withheld, known.online | {volume}
         self._alike: dict[tuple[bytes, str | None], list[Asset]] = {}
         for one in known.alike:
             self._alike.setdefault((one.library, one.content), []).append(one)
@@ -211,7 +213,7 @@ class Ledger:
         """A file that no asset has: it is a missing one by its content, or a new one."""
         library = place.scope.library
         alike = [self._rows.get(one.id, one) for one in self._alike.get((library, step.content), ())]
-        origin = relinking.origin(step, alike, self._online, self._doubles)
+        origin = relinking.origin(step, alike, self._withheld, self._online, self._doubles)
         if isinstance(origin, Asset):
             self._relink(origin, step, places)
             return

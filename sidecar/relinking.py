@@ -3,8 +3,9 @@
 A file that turns up where no asset is takes the place of an asset of the library when
 
 - it is not empty, and has the size and the content of that asset;
-- the asset is missing, by a proof that nobody withholds, and its volume is online: of a disk that is away nobody can
-  tell whether the file is still on it;
+- the asset is proven to be gone, and its volume is online: of a disk that is away nobody can tell whether the file is
+  still on it. It need not be shown as missing: what waits in a hold, or for its time of grace to be over, is proven as
+  well, and to turn up elsewhere is the best that can become of it;
 - no other asset of the library has that content, be it there, missing or excluded, and no other file of the report.
 
 Otherwise it is a copy, and a new asset. Where only the last condition fails, the history of the new asset says so.
@@ -17,7 +18,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 
 from holdfast.media import Kind
-from sidecar.asset import Asset, Status, status
+from sidecar.asset import Asset, Status, is_there, status
 from sidecar.steps import Seen, Step
 
 
@@ -28,13 +29,21 @@ class Refusal(Enum):
     AMBIGUOUS = "it is not the only one with this content"
 
 
-def origin(step: Seen, alike: Iterable[Asset], online: Collection[bytes], doubles: Collection[str]) -> Asset | Refusal:
+def origin(
+    step: Seen,
+    alike: Iterable[Asset],
+    withheld: Collection[bytes],
+    online: Collection[bytes],
+    doubles: Collection[str],
+) -> Asset | Refusal:
     """The asset that the file of this step is, if it is one. ``alike`` are the assets of a library with its content, as
-    they are now; ``online`` are the volumes that are there; ``doubles`` as :func:`doubles` gives them."""
+    they are now; ``withheld`` are those whose absence is proven and waits; ``online`` are the volumes that are there;
+    ``doubles`` as :func:`doubles` gives them."""
     if step.content is None or step.size == 0:
         return Refusal.UNLIKE
     same = [one for one in alike if one.content == step.content and one.removed_at is None]
-    lost = [one for one in same if status(one) is Status.MISSING and one.size == step.size and one.volume in online]
+    gone = [one for one in same if status(one) is Status.MISSING or (is_there(one) and one.id in withheld)]
+    lost = [one for one in gone if one.size == step.size and one.volume in online]
     if not lost:
         return Refusal.UNLIKE
     if len(same) > 1 or step.content in doubles:

@@ -74,7 +74,7 @@ class _Waiting:
 def guard(connection: Connection, outcome: Outcome, before: Mapping[bytes, Asset], scene: Scene) -> Guarded:
     """Judge an outcome. ``before`` are the assets that it was made of, which are locked."""
     suspects = _suspects(outcome, before, scene)
-    known = _known(connection, outcome, before, scene.volume)
+    known = _known(connection, outcome, before)
     there = balance(((before.get(one.asset.id), one.asset) for one in outcome.writes), scene.roots)
     if not suspects and not known and not there:
         return Guarded(outcome.writes, outcome.transitions)
@@ -112,10 +112,10 @@ def _is_shift(was: Asset, after: Asset) -> bool:
     )
 
 
-def _known(connection: Connection, outcome: Outcome, before: Mapping[bytes, Asset], volume: bytes) -> dict[bytes, Held]:
-    """What waits already of the assets that the report speaks of."""
+def _known(connection: Connection, outcome: Outcome, before: Mapping[bytes, Asset]) -> dict[bytes, Held]:
+    """What waits already of the assets that the report speaks of, be it because of another volume."""
     wanted = (outcome.seen | {one.asset.id for one in outcome.writes}) & before.keys()
-    if not wanted or not holds.exist(connection, volume):
+    if not any(holds.exist(connection, volume) for volume in {before[asset].volume for asset in wanted}):
         return {}
     return holds.of_assets(connection, wanted)
 

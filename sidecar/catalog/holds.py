@@ -90,6 +90,19 @@ def of_assets(connection: Connection, wanted: Collection[bytes]) -> dict[bytes, 
     return found
 
 
+def proven_absent(connection: Connection, assets: Collection[bytes]) -> frozenset[bytes]:
+    """Those of these assets, which are locked, whose proven absence waits for a person or for the end of its grace."""
+    waiting = of_assets(connection, assets) if assets else {}
+    dismissed: set[bytes] = set()
+    of_holds = {row.hold_id for row in waiting.values() if row.hold_id is not None}
+    if of_holds:
+        chosen = select(hold.c.id).where(hold.c.id.in_(sorted(of_holds)), hold.c.state == HoldState.DISMISSED)
+        dismissed.update(connection.execute(chosen).scalars())
+    return frozenset(
+        asset for asset, row in waiting.items() if row.kind == HoldKind.ABSENT and row.hold_id not in dismissed
+    )
+
+
 def lock_open(connection: Connection, volume_id: bytes) -> dict[tuple[Place, HoldKind], LockedHold]:
     """The open holds of a volume by place and kind, locked."""
     found = _locked(connection, (hold.c.volume_id == volume_id) & (hold.c.state == HoldState.OPEN))

@@ -16,13 +16,14 @@ from holdfast.problems import PlacedError
 from holdfast.reports import BadReport, IgnoreRules, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import agents, asset_rows, bulk, memberships, rules, scans, seeking, streams, volumes
+from sidecar.catalog import agents, asset_rows, bulk, holds, memberships, rules, scans, seeking, streams, volumes
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
 from sidecar.catalog.history import History
 from sidecar.catalog.tables import xmp
 from sidecar.errors import Refused
+from sidecar.holds import HoldKind
 from sidecar.ledger import Known, Now, Transition, Write, XmpFacts
 from sidecar.membership import Membership
 from sidecar.reconcile import Outcome, block, reconcile, touched, xmp_after
@@ -86,7 +87,8 @@ def apply(
     before = {one.id: one for one in (*known.alike, *known.assets)}
     guarded = guard(connection, outcome, before, scene)
     became = [(before.get(one.asset.id), one.asset) for one in guarded.writes]
-    agents.tell(connection, seeking.seekers(connection, became))
+    waiting = [before[one.row.asset_id] for one in guarded.waiting if one.row.kind == HoldKind.ABSENT]
+    agents.tell(connection, seeking.seekers(connection, became, waiting))
     scan_steps = scans.steps(report.observations)
     refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps)
     pages = _blocked(connection, outcome, known, membership, volume_id)
@@ -135,7 +137,9 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
         wanted = {candidate for path in look for candidate in companions.candidates(path)} - asked.xmp
         xmp_known |= _xmp_at(connection, volume_id, wanted)
     alike = asset_rows.with_content(connection, libraries, asked.contents) if asked.contents else []
-    return Known(list(assets.values()), xmp_known, alike, volumes.online(connection, {one.volume for one in alike}))
+    withheld = holds.proven_absent(connection, [one.id for one in alike])
+    online = volumes.online(connection, {one.volume for one in alike})
+    return Known(list(assets.values()), xmp_known, alike, withheld, online)
 
 
 def _beside(connection: Connection, libraries: Sequence[bytes], volume_id: bytes, changed: set[bytes]) -> list[Asset]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select
 
 from sidecar.asset import Asset, Status, status
-from sidecar.catalog.tables import asset, import_path
+from sidecar.catalog.tables import asset, held, import_path
+from sidecar.holds import HoldKind
 
 # So many sizes are small beside the assignment of a large household, and a list that says "any" costs an agent no more
 # than reading each new file once a little earlier.
@@ -19,7 +20,8 @@ SIZES_MAX = 10_000
 
 
 def sizes(connection: Connection, agent_id: bytes) -> list[int] | None:
-    """The sizes of the missing assets of all libraries that an agent serves; None when there are too many."""
+    """The sizes of the missing assets of all libraries that an agent serves, and of those whose absence waits; None
+    when there are too many."""
     served = select(import_path.c.library_id).where(
         import_path.c.agent_id == agent_id, import_path.c.removed_at.is_(None)
     )
@@ -32,14 +34,26 @@ def sizes(connection: Connection, agent_id: bytes) -> list[int] | None:
             .limit(SIZES_MAX + 1)
         )
         found.update(connection.execute(chosen).scalars())
+        waiting = (
+            select(asset.c.size)
+            .join(held, held.c.asset_id == asset.c.id)
+            .where(asset.c.library_id == library, held.c.kind == HoldKind.ABSENT)
+            .where(asset.c.content.is_not(None), asset.c.size > 0)
+            .limit(SIZES_MAX + 1)
+        )
+        found.update(connection.execute(waiting).scalars())
         if len(found) > SIZES_MAX:
             return None
     return sorted(found)
 
 
-def seekers(connection: Connection, pairs: Iterable[tuple[Asset | None, Asset]]) -> set[bytes]:
-    """The agents that are to look out for more than before, when these assets become what they are second."""
+def seekers(
+    connection: Connection, pairs: Iterable[tuple[Asset | None, Asset]], waiting: Iterable[Asset] = ()
+) -> set[bytes]:
+    """The agents that are to look out for more than before, when these assets become what they are second, and the
+    absence of those that are ``waiting`` waits from now on."""
     libraries = {after.library for before, after in pairs if _is_sought(after) and not _is_sought(before)}
+    libraries |= {one.library for one in waiting if one.content is not None and one.size > 0}
     if not libraries:
         return set()
     serving = select(import_path.c.agent_id).where(
