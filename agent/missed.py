@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Iterable
 
 from agent.contents import Contents
 from agent.filesystems import Traits
-from agent.journal import Journal, KnownDirectory
+from agent.journal import UNSEEN, Journal, KnownDirectory
 from agent.looks import Unheard
 from agent.ports import FileEntry
 
@@ -48,12 +48,14 @@ class Foundlings:
         if not fitting:
             return []
         here = set() if known is None else {self._key(file) for file in known.files}
-        fresh = [file for file in fitting if self._key(file) not in here and not self._is_known(file)]
+        # What the catalog has told of is known by its name alone, until somebody has seen it.
+        fresh = [file for file in fitting if here.isdisjoint((self._key(file), (file.name, UNSEEN)))]
+        fresh = [file for file in fresh if not self._is_known(file)]
         unread = (Unheard(directory, file) for file in self._contents.unread(directory, fresh))
         return [one for one in unread if one not in self._hopeless]
 
     def _key(self, file: FileEntry) -> tuple[str, int]:
-        return file.name, file.inode if self._by_inode else 0
+        return file.name, file.inode if self._by_inode else UNSEEN
 
     def _is_known(self, file: FileEntry) -> bool:
         if not self._by_inode:

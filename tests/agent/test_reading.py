@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from agent import reading
+from agent.baseline import Baseline
 from agent.missed import Missed
 from agent.ports import Chunk, Trouble
-from agent.store import SCHEMA_VERSION, Store
+from agent.store import SCHEMA_VERSION, Lease, Store
 from agent.testing.files import FakeFiles
 from holdfast import paths
-from holdfast.reports import Listed, Moved
+from holdfast.assignments import BelievedDirectory
+from holdfast.reports import FileFacts, Listed, Moved
 from tests.agent.world import World, known
 
 
@@ -231,6 +233,22 @@ def test_r38_what_was_told_absent_a_moment_ago_is_missed_without_asking(watched:
     world.disk.write("album.jpg", size=777)
     world.run(10)
     assert contents(world) == {"album.jpg": digest(world.disk.look("album.jpg").content)}
+
+
+def test_r38_a_photo_that_the_catalog_told_of_is_not_new(watched: Watched) -> None:
+    world = World()
+    world.photos("trip/a.jpg")
+    baseline = Baseline(world.store)
+    baseline.begin(Lease("cat_1", 1), "jrn_2", keep=False)
+    facts = FileFacts("a.jpg", world.disk.look("trip/a.jpg").size, world.disk.look("trip/a.jpg").mtime_ns, digest(b"x"))
+    baseline.believe([BelievedDirectory("trip", [facts])], last=True)
+    world.start()
+    world.engine.seek(Missed(None))
+    world.clock.advance(60)
+    world.mount()
+    world.run(30)
+    assert contents(world) == {"trip/a.jpg": digest(b"x")}, "told again, as the catalog had it"
+    assert watched.read == []
 
 
 def test_r38_a_photo_that_was_renamed_needs_no_reading(watched: Watched) -> None:

@@ -269,7 +269,9 @@ class Fate:
             return "the catalog is backed up"
         if not world.is_known():
             return "nobody sets the catalog back now"  # for the same reason
-        said = self._random.random() < 0.6
+        # That a catalog was set back in silence shows by what it expects of a stream. It cannot show to a journal that
+        # has learned what the catalog believed and has told nothing yet.
+        said = self._random.random() < 0.6 or not all(one.has_told() for one in world.machines)
         world.set_back(said=said)
         return "the catalog is set back" + ("" if said else " without a word")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -242,6 +243,15 @@ class Machine:
         """The files of all journals."""
         place = os.path.join(self.place, "journals")
         return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".sqlite3")]
+
+    def has_told(self) -> bool:
+        """Whether each of the journals has sent a report since it was begun."""
+        found = []
+        for path in self.journals():
+            with contextlib.closing(sqlite3.connect(path)) as journal:
+                ((number,),) = journal.execute("SELECT value FROM meta WHERE key = 'next_sequence'")
+                found.append(number > 1)
+        return all(found)
 
     def pending(self) -> int:
         """Files whose observations wait."""
