@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agent import asked
 from agent.contents import Contents
 from agent.journal import UNSEEN, Journal, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
@@ -34,6 +35,7 @@ class Baseline:
         """Another agent is the writer. What waits is stale from now on: the disk may be changed elsewhere."""
         with self._store.transaction():
             self._outbox.begin_anew(self._store.id, keep=False)
+            asked.forget_done(self._store)
             self._store.stand(Standing.HELD_BACK)
 
     def begin(self, lease: Lease, journal_id: str, *, keep: bool) -> None:
@@ -45,6 +47,8 @@ class Baseline:
             self._outbox.begin_anew(journal_id, keep=keep)
             self._journal.retell("")
             self._journal.forget_unreadable()
+            # That they are done may have been told to a catalog that has forgotten it, or not at all.
+            asked.forget_done(self._store)
             if self._journal.rules():
                 self._journal.retell_rules()
             self._store.set_lease(lease.catalog, lease.fence)

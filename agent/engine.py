@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from agent.asked import Prospects
 from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.looks import Attachment, Outcome, Wish
@@ -24,10 +25,11 @@ from agent.settings import EngineSettings
 from agent.settle import Settle
 from agent.spool import Spool
 from agent.store import Standing, Store
+from agent.walks import Walks
 from agent.watching import Watching
-from holdfast import ids, paths
-from holdfast.reports import Gap, IgnoreRules, Observation, ScanFinished, ScanStarted
-from holdfast.status import ScanProgress
+from holdfast import paths
+from holdfast.reports import Gap, Observation
+from holdfast.scans import ScanProgress, WantedScan
 from holdfast.volumes import Reason
 
 # Candidates that cannot be confirmed are looked at again and again, less and less often.
@@ -56,7 +58,7 @@ class Engine:
         self._at: Attachment | None = None
         self._watching = Watching(None)
         self._accepted = False
-        self._walks: list[Walk] = []
+        self._walks = Walks(store, settings)
         self._walk_on_at = 0.0
         self._revisits: dict[str, float] = {}
         self._confirm_at: float | None = None
@@ -122,6 +124,7 @@ class Engine:
         self._confirm_at = None
         if not guarded and self._journal.has_candidates():
             self._confirm_soon()
+        self._end_asked()
 
     def consult(self) -> None:
         """The journal's standing may have changed. One that is in step with the catalog again begins with a scan; until
@@ -143,14 +146,15 @@ class Engine:
         """Scan every import path from the beginning. A scan that was running is overtaken by this one."""
         if self._resting:
             return
-        now = self._clock.now()
-        self._walks = [walk for walk in self._walks if walk.scan is None]
         self._watching.scan_begins()
-        for directory in self._scopes.roots():
-            scan = ids.to_text("scan", ids.new(int(now.wall * 1000), self._entropy(10)))
-            self._walks.append(Walk(directory, now.boot, scan))
-            self._tell([ScanStarted(scan, directory, "changed")])
+        self._tell([*self._walks.scan(self._scopes.roots(), self._clock.now(), self._entropy)])
         self._rescan_at = None
+
+    def want(self, wanted: Iterable[WantedScan]) -> None:
+        """These scans are asked for, and no others: one that was asked for and is no more is dropped."""
+        self._walks.want(wanted)
+        if self._at is not None and not self._resting:
+            self._walks.begin_asked(self._boot())
 
     def hint(self, hints: Iterable[Hint | Lost]) -> Doubt | None:
         """Take in what the watch saw. A watch that ended means that the storage went away under it."""
@@ -180,8 +184,7 @@ class Engine:
 
     def progress(self) -> ScanProgress | None:
         """The scan that is running."""
-        readings = (walk.progress(self._boot()) for walk in self._walks)
-        return next((reading for reading in readings if reading is not None), None)
+        return self._walks.progress(self._boot())
 
     def take_spooled(self) -> bool:
         """Whether the outbox was added to since the last call."""
@@ -198,7 +201,7 @@ class Engine:
             return 0.0
         # Second looks and scans wait for a walk, also for one that rests because the machine is short of something.
         later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescan_at)
-        times = (self._settle.due(), self._reader.due(), *later, *self._revisits.values())
+        times = (self._settle.due(), self._reader.due(), *later, *self._revisits.values(), self._walks.ends_due())
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -214,9 +217,13 @@ class Engine:
             return None
         now = self._boot()
         self._take_up_losses(now)
-        if wishes := self._wishes(now):
-            return self._after(self._pass(wishes), now)
-        # Scans go on in turns with files that somebody waits for, and before all others.
+        wishes = self._wishes(now)
+        doubt = self._after(self._pass(wishes), now) if wishes else self._go_on(now)
+        self._end_asked()
+        return doubt
+
+    def _go_on(self, now: float) -> Doubt | None:
+        """What is less urgent: scans go on in turns with files that somebody waits for, and before all others."""
         self._reads_next = self._reader.is_urgent and not self._reads_next
         if self._walks and self._walk_on_at <= now and not self._reads_next:
             return self._walk_on(now)
@@ -235,17 +242,19 @@ class Engine:
 
     def _begin(self) -> None:
         """Take up the work on what is attached."""
-        if self._at is not None:
-            self._reader.attach(self._at)
-        if self._journal.suspected_listings() and not self._resting:
+        if self._at is None or self._resting:
+            return
+        self._reader.attach(self._at)
+        if self._journal.suspected_listings():
             self._confirm_soon()
         self.scan()
+        self._walks.begin_asked(self._boot())
 
     def _drop(self) -> None:
         """Forget what was to be done."""
         self._settle.clear()
         self._reader.detach()
-        self._walks.clear()
+        self._walks.drop()
         self._revisits.clear()
         self._confirm_at = self._rescan_at = None
 
@@ -271,48 +280,41 @@ class Engine:
         return [wish for wish in wishes.values() if self._scopes.enters(wish.directory)]
 
     def _walk_on(self, now: float) -> Doubt | None:
-        walk = self._walks[0]
-        taken = walk.take()
+        walk = self._walks.first
+        if walk.scan is not None and not walk.is_begun:
+            self._tell([walk.begin()])
+        taken = walk.take(self._scopes.enters)
         for directory in taken:
             if self._watching.add(directory):
                 self._tell([Gap(directory, "the limit of watched directories is reached")])
-        outcome = self._pass(map(Wish, taken))
-        walk.visited(outcome.inside, outcome.files, outcome.later)
-        if len(outcome.later) >= len(taken):
+        outcome = self._pass(map(walk.wish, taken))
+        self._walks.visit(walk, outcome)
+        if taken and len(outcome.later) >= len(taken):
             self._walk_on_at = now + _LATER_S
-        walk.failed(len(outcome.unreadable))
-        if outcome.doubt is None and not walk:
-            self._walks.remove(walk)
+        if outcome.doubt is None and not walk and self._walks.is_scanned(walk, self._boot()):
             self._finish(walk)
         # The walk itself goes on below what it took; not so below what the pass looked at besides.
-        besides = [path for path in outcome.new_directories if paths.split(path)[0] not in taken]
+        besides = [path for path in outcome.new_directories if not walk.goes_on(path, taken)]
         return self._after(outcome._replace(new_directories=besides, later=[]), now)
 
     def _finish(self, walk: Walk) -> None:
-        """A walk has been everywhere."""
-        if walk.scan is None:
-            return
+        """A scan of our own has been everywhere."""
         self.scans_finished += 1
         self._accepted = self._accepted and bool(self._journal.suspected_listings())
-        self._tell(
-            [
-                *self._untold_rules(),
-                ScanFinished(
-                    scan=walk.scan,
-                    directory=walk.directory,
-                    complete=walk.complete,
-                    directories=walk.directories,
-                    files=walk.files,
-                    errors=walk.errors,
-                    duration_s=round(self._boot() - walk.started, 3),
-                ),
-            ]
-        )
+        self._tell([*self._interests.untold_rules(), walk.end(self._boot())])
         with self._store.transaction():
             self._journal.note_rules_told()
         self._watching.scan_ended()
-        if not self._watching.is_complete:
-            self._rescan_at = self._boot() + self._settings.rescan_s
+        self._rescan_at = None if self._watching.is_complete else self._boot() + self._settings.rescan_s
+
+    def _end_asked(self) -> None:
+        """Tell the end of scans that were asked for, behind all that they have found."""
+        if self._at is None or self._resting:
+            return
+        unsettled = self._revisits.keys() | self._reader.awaited()
+        ahead = Prospects(self._boot(), unsettled, is_walking=bool(self._walks), proves=not self._at.guarded)
+        for walk in self._walks.take_ended(ahead):
+            self._tell([walk.end(ahead.now)], walk)
 
     def _pass(self, wishes: Iterable[Wish], *, adopting: bool = False) -> Outcome:
         if self._at is None:
@@ -359,7 +361,7 @@ class Engine:
         if news := self._interests.take_rules():
             self._watching.remove(news[0])
         for directory in (*outcome.new_directories, *(news[1] if news else ())):
-            self._walks.insert(0, Walk(directory, now))
+            self._walks.follow(directory, now)
         for directory in (*outcome.again, *outcome.later):
             self._revisits[directory] = now + (_LATER_S if directory in outcome.later else self._settings.settle_s)
         if len(self._revisits) > _REVISITS_MAX:
@@ -376,24 +378,22 @@ class Engine:
         at = self._boot() + self._confirm_wait_s
         self._confirm_at = at if self._confirm_at is None else min(at, self._confirm_at)
 
-    def _untold_rules(self) -> list[Observation]:
-        return [] if self._journal.rules_are_told() else [IgnoreRules(self._journal.rules())]
-
     def _take_up_losses(self, now: float) -> None:
         """Lost hints: say so, and look everywhere they could have been about (R31)."""
         for lost in self._settle.lost():
             self._tell([Gap(lost.directory, lost.reason)])
-            for walk in self._walks:
-                walk.complete = False
+            self._walks.lose()
             roots = [root for root in self._scopes.roots() if paths.contains(lost.directory, root)]
             for directory in roots or [lost.directory]:
-                self._walks.insert(0, Walk(directory, now))
+                self._walks.follow(directory, now)
 
-    def _tell(self, observations: list[Observation]) -> None:
+    def _tell(self, observations: list[Observation], done: Walk | None = None) -> None:
         if self._at is None:
             raise AssertionError("bug: an observation without an attachment")
         with self._store.transaction():
             self._outbox.spool(self._at.epoch, observations)
+            if done is not None:
+                self._walks.note_done(done)
         self._spooled = True
 
     def _boot(self) -> float:

@@ -19,6 +19,16 @@ def has_news(surveys: Mapping[str, Survey], traits: Traits) -> bool:
     )
 
 
+def forget_contents(contents: Contents, surveys: Mapping[str, Survey], wanted: Mapping[str, str | None]) -> None:
+    """A full scan has looked at these directories, or at this one file in each: whatever is known of what is in them,
+    they are read again."""
+    for directory, only in wanted.items():
+        files = surveys[directory].files if directory in surveys else []
+        if files:
+            contents.forget(directory, [file for file in files if only in (None, file.name)])
+            contents.note(directory, files)
+
+
 def learn(
     journal: Journal,
     contents: Contents,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent.doubts import Doubt
 from agent.filesystems import Traits
 from agent.ports import FileEntry, Files
+from holdfast.scans import ScanMode
 from holdfast.volumes import Epoch
 
 
@@ -22,11 +24,14 @@ class Attachment(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A directory to look at. ``whole``: names seen to be closed. ``writing``: names that are still written to."""
+    """A directory to look at, as closely as ``mode`` says; the content of ``only`` this one name, where it is read
+    again. ``whole``: names seen to be closed. ``writing``: names that are still written to."""
 
     directory: str
     whole: frozenset[str] = frozenset()
     writing: frozenset[str] = frozenset()
+    mode: ScanMode = ScanMode.CHANGED
+    only: str | None = None
 
 
 class Unheard(NamedTuple):
@@ -40,15 +45,15 @@ class Outcome(NamedTuple):
     """What a pass came to.
 
     ``inside`` are the wanted subdirectories of each directory listed. ``again`` are directories to be looked at once
-    more when their files have settled. ``told`` counts observations spooled.
-    ``learned``: something was written down. ``suspected``: files were missed. ``unheard`` are new files that are to be
-    read first, ``gone`` the sizes of files that were told to be absent.
+    more when their files have settled, ``unreadable`` those that could not be read, each with its errno. ``told``
+    counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed. ``unheard``
+    are new files that are to be read first, ``gone`` the sizes of files that were told to be absent.
     """
 
     inside: dict[str, list[str]]
     new_directories: list[str]
     files: int
-    unreadable: list[str]
+    unreadable: Mapping[str, int]
     later: list[str]
     again: set[str]
     told: int

@@ -10,7 +10,7 @@ import msgspec
 from agent.ports import Marker, Mount, Probe
 from agent.scopes import Scope
 from agent.settings import EngineSettings
-from holdfast.status import ScanProgress
+from holdfast.scans import ScanProgress, WantedScan
 from holdfast.volumes import Epoch, Identity, Reason
 
 # A packet larger than the socket buffer cannot be sent at all; only a volume with very many import paths comes near.
@@ -48,7 +48,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
     ``guarded``: there is a concern, so that nothing may be called absent. ``accepted``: a person says that what is
     there now is true, however little it is. ``marker``: what the marker file has to say, where there is one.
-    ``missed``: as :class:`Seek` says.
+    ``missed``: as :class:`Seek` says. ``wanted``: the scans that are asked for.
     """
 
     volume: str
@@ -63,6 +63,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     accepted: bool = False
     marker: Marker | None = None
     missed: list[int] | None = []
+    wanted: list[WantedScan] = []
 
 
 class Guard(msgspec.Struct, frozen=True, tag="guard"):
@@ -91,6 +92,12 @@ class Rescan(msgspec.Struct, frozen=True, tag="rescan"):
     """Scan everything again."""
 
 
+class Want(msgspec.Struct, frozen=True, tag="want"):
+    """These scans of the volume are asked for, and no others."""
+
+    scans: list[WantedScan]
+
+
 class Release(msgspec.Struct, frozen=True, tag="release"):
     """Let go of the volume at once: nothing of it may be open when this is done; answered by :class:`LetGo`."""
 
@@ -99,7 +106,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Let go, and end."""
 
 
-ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Seek | Consult | Rescan | Release | Stop
+ToWorker = ProbeMount | Inspect | AskBranches | Adopt | Guard | Assign | Seek | Consult | Rescan | Want | Release | Stop
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):

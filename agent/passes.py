@@ -31,6 +31,7 @@ from holdfast import paths, reports
 from holdfast.gate import Check
 from holdfast.ignoring import FILES_MAX, IGNORE_FILE
 from holdfast.reports import IgnoreRules, Listed, Observation, Unreadable
+from holdfast.scans import ScanMode
 from holdfast.volumes import Reason
 
 
@@ -78,6 +79,7 @@ class Pass:
         self._later: list[str] = []
         self._origins_of: dict[str, set[str]] = {}
         self._again: set[str] = set()
+        self._reread: dict[str, str | None] = {}
         self._suspected = self._learned = False
         self._turn = 0
         self._doubt: Doubt | None = None
@@ -123,11 +125,11 @@ class Pass:
     def _look_at(self, wish: Wish) -> Iterable[str]:
         """List one directory; returns where else to look because of it."""
         directory = wish.directory
-        listing = self._at.files.list(directory)
+        known = self._journal.directory(directory)
+        listing = self._at.files.list(directory, survey.on_trust(known, wish.mode))
         if isinstance(listing, Trouble):
             return self._trouble(directory, listing)
         at = self._clock.now()
-        known = self._journal.directory(directory)
         held = survey.unsettled(listing.files, known, at, self._settle_s, wish.whole) | wish.writing
         if held:
             self._again.add(directory)
@@ -152,6 +154,8 @@ class Pass:
             self._doubt = Doubt(reason, self._host_path(directory), directory)
             return ()
         self._surveys[directory] = compared
+        if wish.mode is ScanMode.FULL:
+            self._reread[directory] = wish.only
         return self._origins(directory, compared) if compared.arrivals or compared.named else ()
 
     def _take_rules(self, listing: Listing) -> None:
@@ -239,7 +243,7 @@ class Pass:
         """Write down what the pass found; returns how many observations are to be told."""
         has_news = learning.has_news(self._surveys, self._at.traits)
         has_rules = self._scopes.ignores.rules != self._journal.rules()
-        if not (has_news or has_rules or self._unreadable or self._journal.has_candidates()):
+        if not (has_news or has_rules or self._reread or self._unreadable or self._journal.has_candidates()):
             return 0
         arrivals = [
             identity.Arrival(directory, file, self._births.get((directory, file.name)))
@@ -271,6 +275,7 @@ class Pass:
             self._gone = [one.file.size for one in second.gone]
             moved = {(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves}
             learning.learn(self._journal, self._contents, self._surveys, self._births, moved, self._at.traits)
+            learning.forget_contents(self._contents, self._surveys, self._reread)
             unreadable = self._note_unreadable()
             observations: list[Observation] = [
                 *self._rules(forgotten),
@@ -359,7 +364,7 @@ class Pass:
             inside={directory: self._inside(directory) for directory in self._surveys},
             new_directories=self._new_directories(),
             files=sum(len(compared.listing.files) for compared in self._surveys.values()),
-            unreadable=list(self._unreadable),
+            unreadable=dict(self._unreadable),
             later=self._later,
             again=self._again,
             told=told,

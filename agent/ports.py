@@ -105,6 +105,10 @@ class Listing(NamedTuple):
     rules: str | None = None
 
 
+# Every file of a listing is to be looked at.
+NOTHING_KNOWN: Mapping[str, FileEntry] = {}
+
+
 class Birth(NamedTuple):
     """Which file an inode number stands for: inode numbers are reused, births are not. None: not kept here."""
 
@@ -138,8 +142,12 @@ class Files(Protocol):
     def begin(self) -> None:
         """Start of a pass: what :meth:`gate` looks back to."""
 
-    def list(self, directory: str) -> Listing | Trouble:
-        """Read a directory to its end. Symbolic links are not followed, mounts are not crossed (EXDEV)."""
+    def list(self, directory: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
+        """Read a directory to its end. Symbolic links are not followed, mounts are not crossed (EXDEV).
+
+        ``known`` are files by their names that are not to be looked at again: one that is still there, a file under
+        the same inode (0: any), is listed as it is known.
+        """
 
     def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
         """Inode and birth of each of these files; a name that is not there any more is left out."""

@@ -104,6 +104,11 @@ class Reader:
         """Whether somebody waits for a file to be read."""
         return bool(self._waiting) or (self._book is not None and self._book.urgent)
 
+    def awaited(self) -> set[str]:
+        """The directories of the files that somebody waits for."""
+        book = self._book
+        return {directory for directory, _ in self._waiting} | ({book.directory} if book and book.urgent else set())
+
     def due(self) -> float | None:
         """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
         if self._at is None or not (self.is_urgent or self._has_background()):

@@ -13,6 +13,7 @@ import msgspec
 
 from agent.volume import Volume
 from holdfast.assignments import Assignment, Binding
+from holdfast.scans import WantedScan
 
 FORMAT = 1
 
@@ -76,6 +77,12 @@ def write_private(path: str, content: bytes) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def wanted_scans(registry: Registry, volume: str) -> list[WantedScan]:
+    """The scans of a volume that somebody asks for."""
+    assignment = registry.assignment
+    return [] if assignment is None else [one for one in assignment.wanted_scans if one.volume == volume]
 
 
 def drop_stale_bindings(registry: Registry, wanted: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from agent.journal import Journal
 from agent.scopes import Scope, Scopes, View
 from agent.store import Store
 from holdfast import paths
+from holdfast.reports import IgnoreRules
 
 
 class Interests:
@@ -48,6 +49,10 @@ class Interests:
         was, now = old.ignores.rules, self.scopes.ignores.rules
         other = sorted(one for one in was.keys() | now.keys() if was.get(one) != now.get(one))
         return _left(self._journal, old, self.scopes), other
+
+    def untold_rules(self) -> list[IgnoreRules]:
+        """The ignore files as they are now, if they are still to be told."""
+        return [] if self._journal.rules_are_told() else [IgnoreRules(self._journal.rules())]
 
 
 def _retell(journal: Journal, before: Scopes, now: Scopes) -> None:

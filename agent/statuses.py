@@ -17,15 +17,27 @@ from holdfast.assignments import Answered, Heartbeat
 from holdfast.status import AgentStatus
 from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
 
+# Progress moves all the time. It is told this often, and with whatever else is told.
+_PROGRESS_S = 2.0
 
-def heartbeat(registry: Registry, answers: Sequence[Answered] = ()) -> Heartbeat:
-    """What the sidecar is told of every volume and import path, and on what it has asked."""
+
+def heartbeat(registry: Registry, answers: Sequence[Answered], stewards: Mapping[str, Steward]) -> Heartbeat:
+    """What the sidecar is told of every volume and import path, and on what it has asked: with the answers, and with
+    how far the scans are."""
     return Heartbeat(
         volumes=_statuses(registry),
         bindings=list(registry.bindings.values()),
         answers=list(answers),
+        scans=[scan for steward in stewards.values() if (scan := steward.progress()) is not None],
         version=__version__,
     )
+
+
+def is_news(now: Heartbeat, told: Heartbeat | None, age_s: float) -> bool:
+    """Whether a heartbeat is worth being told at once, when another one was told so long ago."""
+    if told is None or structs.replace(now, scans=told.scans) != told:
+        return True
+    return now.scans != told.scans and age_s >= _PROGRESS_S
 
 
 def agent_status(registry: Registry, session: Session, stewards: Mapping[str, Steward]) -> AgentStatus:

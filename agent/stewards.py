@@ -24,12 +24,14 @@ from agent.messages import (
     Rescan,
     Seek,
     Stop,
+    Want,
 )
 from agent.ports import Mount
 from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
 from agent.settings import EngineSettings
 from agent.volume import Adopted, Doubtful, Sighting, Volume
+from holdfast.scans import ScanProgress, WantedScan
 from holdfast.status import VolumeReading
 from holdfast.volumes import Epoch, Factor, Reason, VolumeStatus
 
@@ -66,6 +68,7 @@ class Steward:
         self._epoch: Epoch | None = None
         self._scopes: list[Scope] = []
         self._missed: list[int] | None = []
+        self._wanted: list[WantedScan] = []
         # Two reasons to call nothing absent: a concern about the volume, and a union that lacks a branch.
         self._concerned = self._lacking = False
         self._reading: Reading | None = None
@@ -113,6 +116,7 @@ class Steward:
             accepted=volume.accepted,
             marker=volume.marker,
             missed=None if missed is None else list(missed),
+            wanted=self._wanted,
         )
         self._concerned, self._lacking = volume.concern is not None, lacking
         # A worker that was told to release the volume while it was at work may hang in what it was at.
@@ -150,6 +154,18 @@ class Steward:
         if missed != self._missed and self.worker is not None and self._epoch is not None:
             self._missed = missed
             self.worker.send(Seek(missed))
+
+    def want(self, scans: list[WantedScan]) -> None:
+        """These scans are asked for, also of a volume that is away."""
+        if scans != self._wanted:
+            self._wanted = scans
+            if self.worker is not None and self._epoch is not None:
+                self.worker.send(Want(scans))
+
+    def progress(self) -> ScanProgress | None:
+        """How far the scan is that is running, if it is one that was asked for."""
+        scan = None if self._reading is None else self._reading.scan
+        return scan if scan is not None and any(one.id == scan.scan for one in self._wanted) else None
 
     def consult(self, turn: int) -> None:
         """The standing of the journal has changed this often, as far as the session knows."""

@@ -196,6 +196,7 @@ class Store:
                 ("fence", 0),
                 ("rules", "{}"),
                 ("rules_told", "{}"),
+                ("scans_done", "[]"),
             ],
         )
         self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -79,6 +79,7 @@ class Supervisor:
         self._binder = Binder(book, table, self._prober, self._new_volume, lambda: self._config)
         self._look_again = True
         self._published: Heartbeat | None = None
+        self._published_at = 0.0
         self._session = connect(self.inbox.assign)
         self._session.on_turn = self.inbox.wake
         self._session.on_overtaken = self.inbox.overtake
@@ -173,6 +174,7 @@ class Supervisor:
                 self._stewards[volume.id] = Steward(volume.id, self._workers, self._config.patience_s)
                 # What an earlier run has left to be told, it may tell although the storage is away now.
                 self._session.ship(volume.id, self._store_path(volume.id))
+                self._stewards[volume.id].want(registry.wanted_scans(self._registry, volume.id))
             steward = self._stewards[volume.id]
             sighting = self._lookout.sight(volume, now)
             if sighting is None:
@@ -284,6 +286,7 @@ class Supervisor:
             for volume_id, steward in self._stewards.items():
                 steward.assign(bindings.scopes(self._registry, volume_id))
                 steward.seek(assignment.sought_sizes)
+                steward.want(registry.wanted_scans(self._registry, volume_id))
 
     def _see(self, *, changed: bool) -> None:
         self._binder.see(self._lookout.table, changed=changed)
@@ -346,9 +349,10 @@ class Supervisor:
             self._look_again = True
 
     def _publish(self) -> None:
-        heartbeat = statuses.heartbeat(self._registry, self._binder.answers())
-        if heartbeat != self._published:
-            self._published = heartbeat
+        heartbeat = statuses.heartbeat(self._registry, self._binder.answers(), self._stewards)
+        now = self._clock.now().boot
+        if statuses.is_news(heartbeat, self._published, now - self._published_at):
+            self._published, self._published_at = heartbeat, now
             self._session.publish(heartbeat)
 
     # The state directory

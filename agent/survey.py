@@ -6,13 +6,14 @@ after the commit gate, a search for the file elsewhere, and a second look (R1, R
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.filesystems import Traits
 from agent.journal import UNSEEN, KnownDirectory, pack_directories, pack_files
-from agent.ports import FileEntry, Listing, Moment
+from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Moment
 from agent.times import Stamp, is_same_stamp, is_same_time
+from holdfast.scans import ScanMode
 
 _NANOSECONDS = 1_000_000_000
 
@@ -114,6 +115,14 @@ def compare(
         # A name cannot leave a directory without moving its times: whatever this is, it is not a deletion.
         return Refused(listing.directory, empty=False)
     return survey
+
+
+def on_trust(known: KnownDirectory | None, mode: ScanMode) -> Mapping[str, FileEntry]:
+    """The files of a directory that a look of this mode takes as they are known. Where all is to be told again, all
+    is looked at."""
+    if mode is not ScanMode.NEW or known is None or not known.told:
+        return NOTHING_KNOWN
+    return {file.name: file for file in known.files}
 
 
 def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:

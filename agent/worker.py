@@ -42,6 +42,7 @@ from agent.messages import (
     Seek,
     Stop,
     ToWorker,
+    Want,
 )
 from agent.missed import Missed
 from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
@@ -175,6 +176,8 @@ class Worker:
                 self._engine.consult()
             case Rescan() if self._engine is not None and self._engine.attached:
                 self._engine.scan()
+            case Want(scans) if self._engine is not None:
+                self._engine.want(scans)
             case Release():
                 self._release()
                 self._line.send(LetGo())
@@ -188,6 +191,7 @@ class Worker:
         self._engine = Engine(self._store, self._clock, order.settings, self._storage.entropy)
         self._engine.assign(Scopes(order.scopes))
         self._engine.seek(Missed(order.missed))
+        self._engine.want(order.wanted)
         self._epoch = order.epoch
         mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         reliable = traits(order.mount.fs_type)
@@ -241,7 +245,7 @@ class Worker:
             return self._line.has_message()
         while None not in self._waiting and self._line.has_message():
             self._waiting.append(self._line.receive_to_worker())
-        return not all(isinstance(one, Rescan | Guard | Consult | Assign | Seek) for one in self._waiting)
+        return not all(isinstance(one, Rescan | Guard | Consult | Assign | Seek | Want) for one in self._waiting)
 
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:

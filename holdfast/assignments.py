@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from holdfast.reports import FileFacts
+from holdfast.scans import ScanProgress, WantedScan
 from holdfast.volumes import Identity, VolumeStatus
 
 PROTOCOL = 1
@@ -95,11 +96,12 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All volumes with their states; sent at every change at once, and otherwise every ``heartbeat_s``. ``answers``
-    are to the questions of the last assignment."""
+    are to the questions of the last assignment, ``scans`` how far those are that it asks for and that are running."""
 
     volumes: list[VolumeStatus]
     bindings: list[Binding] = []
     answers: list[Answered] = []
+    scans: list[ScanProgress] = []
     version: str
     protocol: int = PROTOCOL
 
@@ -149,7 +151,8 @@ class KnownVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """All that a sidecar asks of an agent. ``revision`` is its ETag and grows with every change. ``questions`` are
-    those that nobody has answered yet; people wait for the answers.
+    those that nobody has answered yet; people wait for the answers. ``wanted_scans`` are those that have not ended, of
+    every volume that the agent may meet.
 
     ``sought_sizes`` are the sizes, in bytes, of missing files whose content is known: a new file of such a size may be
     one of them, and is told together with its content. None: there are too many of them to say, and every new file
@@ -161,6 +164,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     import_paths: list[AssignedPath]
     questions: list[Question] = []
     sought_sizes: list[int] | None = []
+    wanted_scans: list[WantedScan] = []
 
 
 class BelievedDirectory(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -10,11 +10,12 @@ number was used; sending it again is harmless.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from holdfast import content, gate, ignoring, paths
+from holdfast.scans import PROBLEMS_MAX, ScanMode, ScanProblem
 from holdfast.volumes import Epoch
 
 FORMAT = 1
@@ -130,15 +131,21 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
 
 
 class ScanStarted(msgspec.Struct, frozen=True, tag="scan-started"):
-    """A scan of ``directory`` began. ``mode`` is how closely known files are looked at."""
+    """A scan of ``directory`` began. ``mode`` is how closely known files are looked at. ``name``: it is of this one
+    thing in the directory alone."""
 
     scan: str
     directory: str
-    mode: Literal["new", "changed", "full"]
+    mode: ScanMode
+    name: str | None = None
 
 
 class ScanFinished(msgspec.Struct, frozen=True, tag="scan-finished", kw_only=True):
-    """A scan ended. ``complete``: every directory was read to its end, without error, in one epoch."""
+    """A scan ended. ``complete``: every directory was read to its end, without error, in one epoch.
+
+    ``problems`` are the first of the directories that could not be read, ``errors`` counts all of them. ``name``: it
+    was of this one thing in the directory alone; ``files`` is then 0 when it was not there.
+    """
 
     scan: str
     directory: str
@@ -147,6 +154,8 @@ class ScanFinished(msgspec.Struct, frozen=True, tag="scan-finished", kw_only=Tru
     files: int
     errors: int
     duration_s: float
+    name: str | None = None
+    problems: list[ScanProblem] = []
 
 
 Observation = Listed | Moved | Absent | Unreadable | IgnoreRules | Gap | ScanStarted | ScanFinished
@@ -236,6 +245,12 @@ def _check_observation(observation: Observation) -> int:
         case _:
             paths.check_relative(observation.directory)
     match observation:
+        case ScanStarted(name=str(name)):
+            paths.check_name(name)
+            return 0
+        case ScanFinished():
+            _check_end(observation)
+            return 0
         case Listed(files=files):
             for file in files:
                 _check_file(file)
@@ -247,6 +262,15 @@ def _check_observation(observation: Observation) -> int:
             return len(names)
         case _:
             return 0
+
+
+def _check_end(one: ScanFinished) -> None:
+    if one.name is not None:
+        paths.check_name(one.name)
+    if len(one.problems) > PROBLEMS_MAX:
+        raise paths.BadPath(f"a scan names at most {PROBLEMS_MAX} directories that it could not read")
+    for problem in one.problems:
+        paths.check_relative(problem.directory)
 
 
 def _check_move(move: Move) -> int:

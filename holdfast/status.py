@@ -8,20 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.assignments import Binding
+from holdfast.scans import ScanProgress
 from holdfast.volumes import Factor, VolumeStatus
-
-
-class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """A scan that is running. ``fraction`` (0 to 1) weighs each directory as an equal share of its parent, so it
-    is known without counting first, and never goes back."""
-
-    scan: str
-    directory: str
-    fraction: float
-    directories: int
-    files: int
-    errors: int
-    elapsed_s: float
 
 
 class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from agent.linux.attachment import Attachment, Reading, trouble
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
-from agent.ports import Birth, Chunk, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
+from agent.ports import NOTHING_KNOWN, Birth, Chunk, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
 from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
@@ -107,14 +107,14 @@ class MountedFiles:
         except OSError as error:
             self._baseline = trouble(error, Check.IDENTITY if self._recycles_ids else Check.MOUNT)
 
-    def list(self, directory: str) -> Listing | Trouble:
+    def list(self, directory: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
         """Read a directory to its end."""
         for _ in range(READINGS_MAX):
             if self._asked_to_let_go():
                 return Trouble(errno.ECANCELED, directory)
             try:
                 with self._attachment.reading(directory, self._asked_to_let_go) as reading:
-                    listing = self._read(directory, reading)
+                    listing = self._read(directory, reading, known)
                 self._check_undisturbed()
             except OSError as error:
                 return trouble(error, directory)
@@ -177,12 +177,12 @@ class MountedFiles:
         """Give the descriptor of the mount table back."""
         self._table_events.close()
 
-    def _read(self, directory: str, reading: Reading) -> Listing | None:
+    def _read(self, directory: str, reading: Reading, known: Mapping[str, FileEntry]) -> Listing | None:
         """One reading; None when the directory changed meanwhile."""
         before = kernel.stat_descriptor(reading.descriptor)
         if before.mount_id != self.mount_id:
             raise OSError(errno.EXDEV, "another mount stands at this path")
-        sorted_out = _sort_out(reading)
+        sorted_out = _sort_out(reading, known)
         after = os.fstat(reading.descriptor)
         if (after.st_mtime_ns, after.st_ctime_ns) != (before.mtime_ns, before.ctime_ns):
             return None
@@ -278,12 +278,16 @@ class _Baseline(NamedTuple):
     had_entries: bool
 
 
-def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], list[str], str | None]:
+def _sort_out(
+    reading: Reading, known: Mapping[str, FileEntry]
+) -> tuple[int, list[FileEntry], dict[str, int], list[str], str | None]:
     """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones; and the text
     of its ignore file.
 
-    The names are read first, through one descriptor; what they stand for is asked afterwards, with pauses.
+    The names are read first, through one descriptor; what they stand for is asked afterwards, with pauses. ``known``
+    files are not asked for.
     """
+    files: list[FileEntry] = []
     directories: dict[str, int] = {}
     unclear: list[str] = []
     asked: list[str] = []
@@ -294,7 +298,10 @@ def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], l
             entries += 1
             try:
                 if kind(entry.name) is not None:
-                    asked.append(entry.name)
+                    if known and (file := _as_known(entry, known)) is not None:
+                        files.append(file)
+                    else:
+                        asked.append(entry.name)
                 elif entry.name == IGNORE_FILE:
                     has_rules = True
                 elif entry.is_dir(follow_symlinks=False):
@@ -303,9 +310,18 @@ def _sort_out(reading: Reading) -> tuple[int, list[FileEntry], dict[str, int], l
                     asked.append(entry.name)
             except OSError as error:
                 _note_unclear(entry.name, error, unclear)
-    files = _look_at(asked, reading, directories, unclear)
+    files += _look_at(asked, reading, directories, unclear)
     rules = _read_rules(reading, unclear) if has_rules else None
     return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear), rules
+
+
+def _as_known(entry: os.DirEntry[str], known: Mapping[str, FileEntry]) -> FileEntry | None:
+    """A file as it is known, if this is it: told by what the listing itself says, so that no file system that says it
+    is asked anything."""
+    file = known.get(paths.from_os(entry.name))
+    if file is None or file.inode not in (0, entry.inode()):
+        return None
+    return file if entry.is_file(follow_symlinks=False) else None
 
 
 def _read_rules(reading: Reading, unclear: list[str]) -> str | None:

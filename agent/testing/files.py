@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from agent.linux import files as real
-from agent.ports import Birth, Chunk, FileEntry, Listing, Marker, Sought, Trouble
+from agent.ports import NOTHING_KNOWN, Birth, Chunk, FileEntry, Listing, Marker, Sought, Trouble
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost, Place
 from agent.testing.node import Node, NodeKind, entry
@@ -58,7 +58,7 @@ class FakeFiles:
         except OSError as error:
             self._baseline = Trouble(error.errno or errno.EIO, Check.MOUNT)
 
-    def list(self, directory: str) -> Listing | Trouble:
+    def list(self, directory: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
         """Read a directory to its end, anew as long as it changes meanwhile."""
         try:
             self._host.called("files.list")
@@ -66,7 +66,7 @@ class FakeFiles:
                 with self._directory(directory) as (place, node):
                     times = place.mounted.disk.times(node)
                     self._host.called("files.read")
-                    listing = self._read(directory, place, node)
+                    listing = self._read(directory, place, node, known)
                     self._check_undisturbed()
                     if place.mounted.disk.times(node) == times:
                         return listing
@@ -165,7 +165,7 @@ class FakeFiles:
                 raise OSError(node.denied, os.strerror(node.denied), directory)
             yield place, node
 
-    def _read(self, directory: str, place: Place, node: Node) -> Listing:
+    def _read(self, directory: str, place: Place, node: Node, known: Mapping[str, FileEntry]) -> Listing:
         disk = place.mounted.disk
         # A fault that came after the opening is met by the reading. An unmount is not: the descriptor holds on.
         disk.faults.check(place.path)
@@ -182,7 +182,10 @@ class FakeFiles:
             if child.is_directory:
                 directories[name] = child.inode
             elif child.kind is NodeKind.FILE and kind(name) is not None:
-                _file(place, name, child, files, unclear)
+                if (file := known.get(name)) is not None and file.inode in (0, child.inode):
+                    files.append(file)
+                else:
+                    _file(place, name, child, files, unclear)
         mtime_ns, ctime_ns = disk.times(node)
         rules = _rules(place, node, shown, unclear)
         return Listing(directory, self.mount_id, mtime_ns, ctime_ns, len(shown), files, directories, unclear, rules)

@@ -30,7 +30,8 @@ from agent.doctor.host import propagation
 from agent.doctor.storage import watches_needed
 from agent.ports import Mount
 from holdfast.assignments import AssignedPath, Binding, BindingState
-from holdfast.status import AgentStatus, ScanProgress, VolumeReading
+from holdfast.scans import ScanProgress
+from holdfast.status import AgentStatus, VolumeReading
 from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState, VolumeStatus, help_of, sentence
 
 DOCS = Path(__file__).parents[2] / "docs" / "troubleshooting.md"

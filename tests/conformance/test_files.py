@@ -107,6 +107,34 @@ class TestListing:
         assert trouble(world, "d/a.jpg") == errno.ENOTDIR
         assert trouble(world, "link") in (errno.ENOTDIR, errno.ELOOP)
 
+    def test_takes_known_files_as_they_are_known(self, world: World) -> None:
+        furnish(world)
+        before = {file.name: file for file in listed(world, "d").files}
+        world.tick()
+        world.append("d/a.jpg")
+        world.write("d/new.jpg")
+        directory = paths.join(world.prefix, "d")
+        now = world.files().list(directory, before)
+        assert isinstance(now, Listing)
+        assert {file.name for file in now.files} == {"a.jpg", "new.jpg"}
+        assert now.files[0] == before["a.jpg"]
+        assert listed(world, "d").files[0] != before["a.jpg"]
+        nameless = world.files().list(directory, {"a.jpg": before["a.jpg"]._replace(inode=0)})
+        assert isinstance(nameless, Listing)
+        assert nameless.files[0] == before["a.jpg"]._replace(inode=0)
+
+    def test_looks_at_what_took_the_place_of_a_known_file(self, world: World) -> None:
+        furnish(world)
+        before = {file.name: file for file in listed(world, "d").files}
+        world.tick()
+        world.rename("e/b.jpg", "d/a.jpg")
+        world.symlink("d/link.jpg")
+        known = {**before, "link.jpg": before["a.jpg"]._replace(name="link.jpg", inode=0), "gone.jpg": before["a.jpg"]}
+        now = world.files().list(paths.join(world.prefix, "d"), known)
+        assert isinstance(now, Listing)
+        assert now.files == listed(world, "d").files
+        assert now.files != list(before.values())
+
     def test_twice_is_the_same(self, world: World) -> None:
         furnish(world)
         assert listed(world, "d") == listed(world, "d")

@@ -17,7 +17,8 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.problems import DOCS, PlacedError, Problem
-from holdfast.status import AgentStatus, ScanProgress, VolumeReading
+from holdfast.scans import ScanProgress
+from holdfast.status import AgentStatus, VolumeReading
 from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState, VolumeStatus
 
 IDENTITY = Identity(fs_type="ext4", uuid="0" * 32, root_inode=2, root_birth_ns=1)

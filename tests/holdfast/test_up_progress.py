@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.status import ScanProgress, VolumeReading
+from holdfast.scans import ScanProgress
+from holdfast.status import VolumeReading
 from holdfast.up import progress
 from holdfast.up.progress import Progress
 from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState, VolumeStatus
