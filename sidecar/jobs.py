@@ -18,6 +18,7 @@ class JobKind(StrEnum):
 
     APPLY_RULES = "apply-rules"  # judge the assets of a library by its changed import paths and patterns
     DELETE_LIBRARY = "delete-library"  # take the assets of a deleted library out of the catalog
+    SCAN = "scan"  # have the agents scan a library, or a path in it
 
 
 class JobState(StrEnum):
@@ -31,6 +32,9 @@ class JobState(StrEnum):
 
 
 UNFINISHED = (JobState.PENDING, JobState.RUNNING)
+
+# Done by agents, and not in batches by the worker.
+BY_AGENTS = frozenset({JobKind.SCAN})
 
 # Half of either would leave a library that is neither the old nor the new one.
 _UNDIVIDED = frozenset({JobKind.APPLY_RULES, JobKind.DELETE_LIBRARY})

@@ -11,12 +11,12 @@ from sidecar.api import render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource
 from sidecar.api.pagination import Page, PageQuery, after_id, by_id, paged
-from sidecar.catalog import jobs
+from sidecar.catalog import jobs, wanted_scans
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
-from sidecar.jobs import JobKind, JobState, why_not_cancelled
+from sidecar.jobs import UNFINISHED, JobKind, JobState, why_not_cancelled
 
 resource = Resource("jobs")
 
@@ -58,14 +58,14 @@ def list_jobs(call: Call, query: JobQuery) -> Page[shapes.Job]:
             by_id,
             _Filters("jobs", query.state, library),
         )
-    return Page(items=[render.job(row) for row in rows], next_cursor=cursor)
+        return Page(items=render.job_page(connection, rows), next_cursor=cursor)
 
 
 @resource.serves("GET", "/jobs/<job>", scope=Scope.READER, returns=shapes.Job)
 def get_job(call: Call, job: bytes) -> shapes.Job:
     """One job: how far it is, and what came of it."""
     with snapshot(call.engine) as connection:
-        return render.job(_there(jobs.get(connection, job)))
+        return _shown(connection, job)
 
 
 @resource.serves(
@@ -74,17 +74,24 @@ def get_job(call: Call, job: bytes) -> shapes.Job:
 def cancel_job(call: Call, job: bytes) -> shapes.Job:
     """Cancel a job. What it has done stays done. Some must not be left half done, and refuse it."""
 
-    def work(connection: Connection) -> AnyRow:
+    def work(connection: Connection) -> shapes.Job:
+        wanted_scans.lock_agents(connection)
         row = _there(jobs.lock(connection, job))
-        if row.state == JobState.CANCELLED:
-            return row
         refusal = why_not_cancelled(JobKind(row.kind), JobState(row.state))
-        if refusal is not None:
+        if row.state != JobState.CANCELLED and refusal is not None:
             raise Refused("job-not-cancellable", refusal)
-        jobs.end(connection, [job], JobState.CANCELLED, now_us(), None)
-        return _there(jobs.get(connection, job))
+        if row.state in UNFINISHED:
+            wanted_scans.cancel(connection, [job], now_us())
+            jobs.end(connection, [job], JobState.CANCELLED, now_us(), None)
+        return _shown(connection, job)
 
-    return render.job(transact(call.engine, work))
+    cancelled = transact(call.engine, work)
+    call.doorbell.ring()
+    return cancelled
+
+
+def _shown(connection: Connection, job: bytes) -> shapes.Job:
+    return render.job_page(connection, [_there(jobs.get(connection, job))])[0]
 
 
 def _there(row: AnyRow | None) -> AnyRow:

@@ -17,7 +17,7 @@ from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import Page, PageQuery, by_id, paged
 from sidecar.api.rules import ImportPathBody, ImportPathChange, changed_import_paths, new_import_paths, pattern_errors
-from sidecar.catalog import agents, deletion, idempotency, jobs, libraries, statistics, working
+from sidecar.catalog import agents, deletion, idempotency, jobs, libraries, statistics, wanted_scans, working
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
@@ -188,7 +188,7 @@ def delete_library(call: Call, library: bytes) -> Answer:
 
     def work(connection: Connection) -> shapes.Job:
         told = libraries.agents_of(connection, library)
-        agents.lock(connection, told)
+        wanted_scans.lock_agents(connection)
         rows = libraries.lock(connection, [library])
         if not rows:
             raise _not_found()
@@ -199,7 +199,7 @@ def delete_library(call: Call, library: bytes) -> Answer:
         job = jobs.latest(connection, library, JobKind.DELETE_LIBRARY)
         if job is None:
             raise _not_found()
-        return render.job(job)
+        return render.job_page(connection, [job])[0]
 
     job = transact(call.engine, work)
     call.doorbell.ring()
@@ -220,8 +220,7 @@ def _wanted(connection: Connection, library: bytes, body: LibraryPatch, if_match
     """The library, locked with its agents, and what it is to be. Raises :class:`Refused` with all that is wrong."""
     named = [] if body.import_paths is UNSET else [one.agent for one in body.import_paths if one.agent is not None]
     resolved = {one: agents.resolve(connection, one) for one in named}
-    found = {one for one in resolved.values() if one is not None}
-    agents.lock(connection, libraries.agents_of(connection, library) | found)
+    wanted_scans.lock_agents(connection)
     rows = libraries.lock(connection, [library])
     if not rows or rows[0].deleted_at is not None:
         raise _not_found()

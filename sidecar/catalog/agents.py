@@ -17,7 +17,7 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import bindings, inquiries, libraries, rules, seeking, tokens, volumes
+from sidecar.catalog import bindings, inquiries, libraries, rules, seeking, tokens, volumes, wanted_scans
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -86,6 +86,7 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     out = rules.with_excluded(connection, touched)
     rules.reapply(connection, out, new_ids, now, by="an import path that was found")
     has_answered = inquiries.answer(connection, agent_id, beat.answers)
+    wanted_scans.note_progress(connection, agent_id, beat.scans, now)
     # An answer takes a number that shows nowhere: whoever waits for it may wait at another process.
     count = sum(one.visible for one in moves) + len(touched) + was_silent + has_answered
     changes = CLOCK.take(connection, count) if count else iter(())
@@ -184,10 +185,12 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
         .order_by(import_path.c.id)
     ).all()
     parts = bindings.parts(rows)
+    known = volumes.known_to(connection, agent_id)
     return Assignment(
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),
-        volumes=[_known_volume(row) for row in volumes.known_to(connection, agent_id)],
+        volumes=[_known_volume(row) for row in known],
+        wanted_scans=wanted_scans.standing(connection, {row.id for row in known}),
         questions=inquiries.standing(connection, agent_id),
         sought_sizes=seeking.sizes(connection, agent_id),
         import_paths=[

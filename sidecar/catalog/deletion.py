@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, select, update
 
 from holdfast import ids
 from sidecar.asset import Status
-from sidecar.catalog import asset_rows, jobs, libraries, rules
+from sidecar.catalog import asset_rows, jobs, libraries, rules, wanted_scans
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.jobs import Batch
 from sidecar.catalog.tables import asset, import_path, job, library
@@ -22,6 +22,7 @@ _LEFT = tuple(one for one in Status if one is not Status.REMOVED)
 
 def begin(connection: Connection, library_id: bytes, job_id: bytes, by: str, now: int) -> None:
     """Delete a library that was locked; the job does the rest."""
+    wanted_scans.cancel(connection, wanted_scans.unfinished_of(connection, library_id), now)
     jobs.create(connection, job_id, JobKind.DELETE_LIBRARY, library_id=library_id, requested_by=by, now=now)
     libraries.touch(connection, [library_id], CLOCK.take(connection, 1), now, kind="library.deleted", deleted_at=now)
 

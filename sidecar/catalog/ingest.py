@@ -16,7 +16,19 @@ from holdfast.problems import PlacedError
 from holdfast.reports import BadReport, IgnoreRules, Receipt, Report, ScanFinished, ScanStarted, Unreadable, check
 from sidecar import companions
 from sidecar.asset import Asset
-from sidecar.catalog import agents, asset_rows, bulk, holds, memberships, rules, scans, seeking, streams, volumes
+from sidecar.catalog import (
+    agents,
+    asset_rows,
+    bulk,
+    holds,
+    memberships,
+    rules,
+    scans,
+    seeking,
+    streams,
+    volumes,
+    wanted_scans,
+)
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Scene, guard
@@ -44,6 +56,8 @@ def check_report(report: Report) -> None:
             raise _refused(f"/observations/{index}/scan", "this is not the id of a scan")
         if isinstance(one, ScanFinished) and not _countable(one):
             raise _refused(f"/observations/{index}", "a count or duration is impossible")
+        if isinstance(one, ScanFinished) and not all(0 < len(bad.error) <= WORD_CHARS_MAX for bad in one.problems):
+            raise _refused(f"/observations/{index}/problems", "this is not the name of an errno")
         if isinstance(one, Unreadable) and not 0 < len(one.error) <= WORD_CHARS_MAX:
             raise _refused(f"/observations/{index}/error", "this is not the name of an errno")
 
@@ -69,6 +83,7 @@ def apply(
     journal = ids.from_text("journal", report.journal)
     if volume_id is None or journal is None:
         raise ValueError("bug: the report was not checked")
+    wanted = wanted_scans.told(connection, report.observations)
     storage = volumes.check_writer(connection, volume_id, agent, fence)
     turn, expected = streams.take_turn(connection, volume_id, journal, report.sequence, digest, now)
     if turn is streams.Turn.REPEAT:
@@ -90,9 +105,10 @@ def apply(
     waiting = [before[one.row.asset_id] for one in guarded.waiting if one.row.kind == HoldKind.ABSENT]
     agents.tell(connection, seeking.seekers(connection, became, waiting))
     scan_steps = scans.steps(report.observations)
-    refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps)
+    refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps, now)
     pages = _blocked(connection, outcome, known, membership, volume_id)
-    count = len(guarded.writes) + len(guarded.holds) + len(scan_steps) + len(refreshed)
+    looks = wanted_scans.take(connection, volume_id, wanted, now)
+    count = len(guarded.writes) + len(guarded.holds) + len(scan_steps) + len(refreshed) + looks
     # Not for nothing: a report that only confirms must not hold up everybody else's.
     changes = clock.take(connection, count) if count else iter(())
     asset_rows.release(connection, outcome.released)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import job
-from sidecar.jobs import UNFINISHED, JobKind, JobState
+from sidecar.jobs import BY_AGENTS, UNFINISHED, JobKind, JobState
 
 OVERTAKEN = "A later change of the library took its place."
 
@@ -33,21 +33,31 @@ def create(
     requested_by: str,
     now: int,
     total: int | None = None,
+    position: str | None = None,
+    overtakes: bool = True,
 ) -> None:
-    """Write down a job that is to be done. One of the same sort and library that is not finished is overtaken."""
-    if library_id is not None:
+    """Write down a job that is to be done. One of the same sort and library that is not finished is overtaken, unless
+    both are to be done."""
+    if library_id is not None and overtakes:
         same = (job.c.library_id == library_id, job.c.kind == kind, job.c.state.in_(UNFINISHED))
         ended = {"state": JobState.CANCELLED, "finished_at": now, "error": OVERTAKEN}
         connection.execute(update(job).where(*same).values(ended))
     row = {"id": new_id, "kind": kind, "library_id": library_id, "requested_by": requested_by[:255], "created_at": now}
     connection.execute(
-        insert(job).values({**row, "state": JobState.PENDING, "done": 0, "total": total, "result": "{}"})
+        insert(job).values(
+            {**row, "state": JobState.PENDING, "done": 0, "total": total, "position": position, "result": "{}"}
+        )
     )
 
 
 def get(connection: Connection, job_id: bytes) -> AnyRow | None:
     """One job."""
     return connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+
+
+def with_ids(connection: Connection, job_ids: Collection[bytes]) -> Sequence[AnyRow]:
+    """The jobs with these ids."""
+    return connection.execute(select(job).where(job.c.id.in_(job_ids))).all()
 
 
 def lock(connection: Connection, job_id: bytes) -> AnyRow | None:
@@ -68,8 +78,8 @@ def page(
 
 
 def unfinished(connection: Connection) -> list[bytes]:
-    """The jobs that are to be done, in the order in which they were asked for."""
-    chosen = select(job.c.id).where(job.c.state.in_(UNFINISHED)).order_by(job.c.id)
+    """The jobs that the worker is to do, in the order in which they were asked for."""
+    chosen = select(job.c.id).where(job.c.state.in_(UNFINISHED), job.c.kind.not_in(BY_AGENTS)).order_by(job.c.id)
     return list(connection.execute(chosen).scalars())
 
 

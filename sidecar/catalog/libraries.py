@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from holdfast import paths
 from holdfast.assignments import BindingState
-from sidecar.catalog import jobs
+from sidecar.catalog import jobs, wanted_scans
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library, volume
@@ -87,6 +87,7 @@ def change(
     if "exclusion_patterns" in values:
         touched |= {one.agent_id for one in before.values()}
     if touched:
+        wanted_scans.drop_outside(connection, row.id, now)
         told = update(agent).where(agent.c.id.in_(sorted(touched)))
         connection.execute(told.values(revision=agent.c.revision + 1))
     job = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -17,41 +17,48 @@ ScanStep = Gap | ScanStarted | ScanFinished
 
 
 def steps(observations: list[Observation]) -> list[ScanStep]:
-    """The observations of a report that speak of scans and gaps, in their order."""
-    return [one for one in observations if isinstance(one, Gap | ScanStarted | ScanFinished)]
+    """The observations of a report that speak of scans and gaps, in their order. A look at one file is no scan."""
+    found = (one for one in observations if isinstance(one, Gap | ScanStarted | ScanFinished))
+    return [one for one in found if isinstance(one, Gap) or one.name is None]
 
 
-def refreshed_libraries(connection: Connection, volume: bytes, found: list[ScanStep]) -> list[bytes]:
-    """The libraries that the complete scans among ``found`` refreshed, locked.
+def refreshed_libraries(connection: Connection, volume: bytes, found: list[ScanStep], now: int) -> dict[bytes, int]:
+    """The libraries that the complete scans among ``found`` refreshed, locked, and as of when each is fresh.
 
-    A library is refreshed when one scan covered all its import paths on the volume, and none of its import paths
-    waits to be bound.
+    A library is as fresh as the import path that was scanned completely the longest time ago, be that on another
+    volume; while one waits to be bound, nobody can say that all of the library was scanned.
     """
     scanned = [one.directory for one in found if isinstance(one, ScanFinished) and one.complete]
     if not scanned:
-        return []
+        return {}
     live = import_path.c.removed_at.is_(None)
     on_volume = connection.execute(
         select(import_path.c.library_id).where(import_path.c.volume_id == volume, live).distinct()
     )
     candidates = sorted(on_volume.scalars())
-    rows = connection.execute(
-        select(import_path.c.library_id, import_path.c.volume_id, import_path.c.directory).where(
-            import_path.c.library_id.in_(candidates), live
-        )
-    ).all()
-    refreshed = set(candidates)
+    rows = connection.execute(select(import_path).where(import_path.c.library_id.in_(candidates), live)).all()
+    views = {(row.parent_id, row.via_volume_id) for row in rows if row.via_volume_id is not None}
+    fresh = dict.fromkeys(candidates, now)
     for row in rows:
-        if row.volume_id is None or (row.volume_id == volume and not _covered(row.directory, scanned)):
-            refreshed.discard(row.library_id)
-    return sorted(row.id for row in libraries.lock(connection, refreshed) if row.deleted_at is None)
+        if (row.id, row.volume_id) in views or row.library_id not in fresh:
+            continue  # a union that is only looked through is scanned branch by branch
+        is_covered = row.volume_id == volume and _covered(row.directory, scanned)
+        at = now if is_covered else _last_complete(connection, row.volume_id, row.directory)
+        if at is None:
+            del fresh[row.library_id]
+        else:
+            fresh[row.library_id] = min(at, fresh[row.library_id])
+    locked = libraries.lock(connection, fresh)
+    return {
+        row.id: fresh[row.id] for row in locked if row.deleted_at is None and fresh[row.id] > (row.refreshed_at or 0)
+    }
 
 
 def write(
     connection: Connection,
     volume: bytes,
     found: list[ScanStep],
-    refreshed: list[bytes],
+    refreshed: Mapping[bytes, int],
     changes: Iterator[int],
     new_ids: Iterator[bytes],
     now: int,
@@ -68,7 +75,8 @@ def write(
                 _put(connection, scan_id(one.scan), row)
             case ScanFinished():
                 _finish(connection, one, place | feed("scan.finished", changes, now), now)
-    libraries.touch(connection, refreshed, changes, now, refreshed_at=now)
+    for library, at in refreshed.items():
+        libraries.touch(connection, [library], changes, now, refreshed_at=at)
 
 
 def scan_id(text: str) -> bytes:
@@ -100,6 +108,17 @@ def _put(connection: Connection, scan_key: bytes, row: dict[str, Any]) -> None:
     done = connection.execute(update(scan).where(scan.c.id == scan_key).values(row))
     if not done.rowcount:
         connection.execute(insert(scan).values({**row, "id": scan_key}))
+
+
+def _last_complete(connection: Connection, volume: bytes | None, directory: bytes) -> int | None:
+    """When the last complete scan of a directory ended, be it one of a directory above."""
+    above = [directory]
+    while above[-1]:
+        above.append(above[-1].rpartition(b"/")[0])
+    of_it = (scan.c.volume_id == volume, scan.c.complete == 1, scan.c.directory.in_(above))
+    chosen = select(scan.c.finished_at).where(*of_it).order_by(scan.c.id.desc()).limit(1)
+    found: int | None = None if volume is None else connection.execute(chosen).scalar_one_or_none()
+    return found
 
 
 def _covered(directory: bytes, scanned: list[str]) -> bool:

@@ -1,11 +1,10 @@
-"""Tokens, the audit log, web hooks and jobs, from rows of the catalog."""
+"""Tokens, the audit log and web hooks, from rows of the catalog."""
 
 from __future__ import annotations
 
 import msgspec
 
 from holdfast import ids
-from sidecar import jobs
 from sidecar.api import shapes
 from sidecar.api.shapes import moment, moment_or_none
 from sidecar.catalog import webhooks
@@ -72,23 +71,4 @@ def delivery(row: AnyRow) -> shapes.Delivery:
         last_status=row.last_status,
         last_error=row.last_error or None,
         payload=msgspec.json.decode(row.body),
-    )
-
-
-def job(row: AnyRow) -> shapes.Job:
-    """A job."""
-    return shapes.Job(
-        id=ids.to_text("job", row.id),
-        kind=row.kind,
-        state=row.state,
-        library_id=None if row.library_id is None else ids.to_text("library", row.library_id),
-        requested_by=row.requested_by,
-        done=row.done,
-        total=row.total,
-        result=msgspec.json.decode(row.result),
-        error=row.error,
-        cancellable=jobs.why_not_cancelled(jobs.JobKind(row.kind), jobs.JobState(row.state)) is None,
-        created_at=moment(row.created_at),
-        started_at=moment_or_none(row.started_at),
-        finished_at=moment_or_none(row.finished_at),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sidecar.api.shapes.assets import (
     Asset,
     AssetTransition,
+    CheckedAsset,
     CheckedPath,
     CheckedPattern,
     CheckedRules,
@@ -30,8 +31,9 @@ from sidecar.api.shapes.changes import (
     VolumeChange,
 )
 from sidecar.api.shapes.holds import Branch, HeldAsset, Hold, HoldDetails
+from sidecar.api.shapes.jobs import DirectoryError, Job, ScanJob, ScanPart
 from sidecar.api.shapes.moments import moment, moment_or_none
-from sidecar.api.shapes.service import AuditEntry, Delivery, Job, NewToken, NewWebhook, Settings, Token, Webhook
+from sidecar.api.shapes.service import AuditEntry, Delivery, NewToken, NewWebhook, Settings, Token, Webhook
 from sidecar.api.shapes.storage import Agent, EventGap, Scan, Volume, VolumeTransition
 
 __all__ = [
@@ -45,10 +47,12 @@ __all__ = [
     "Branch",
     "Change",
     "Changes",
+    "CheckedAsset",
     "CheckedPath",
     "CheckedPattern",
     "CheckedRules",
     "Delivery",
+    "DirectoryError",
     "EventGap",
     "Evidence",
     "GapChange",
@@ -68,6 +72,8 @@ __all__ = [
     "RulesShare",
     "Scan",
     "ScanChange",
+    "ScanJob",
+    "ScanPart",
     "Settings",
     "Token",
     "Unavailable",

@@ -153,6 +153,19 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     change: int
 
 
+class CheckedAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset after somebody has looked at its file, or nobody could: ``looked`` says which, ``found`` whether the
+    file was there, null when nobody looked, and ``message`` what to know about it.
+
+    A file that was not found is not missing yet: its absence is proven by a second look.
+    """
+
+    asset: Asset
+    looked: bool
+    found: bool | None
+    message: str | None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a step of a history rests on: an observation, and the storage as it was when it was reported.
 

@@ -101,22 +101,3 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     last_status: int | None
     last_error: str | None
     payload: dict[str, Any]
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows. ``result`` has
-    the counts of what was done so far; ``error`` says why it ended early. ``cancellable``: it may be left half done."""
-
-    id: str
-    kind: str
-    state: Literal["pending", "running", "done", "failed", "cancelled"]
-    library_id: str | None
-    requested_by: str
-    done: int
-    total: int | None
-    result: dict[str, int]
-    error: str | None
-    cancellable: bool
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None

@@ -20,7 +20,18 @@ from sidecar.catalog.tables.assets import (
 )
 from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
 from sidecar.catalog.tables.schema import metadata
-from sidecar.catalog.tables.service import audit, clock, delivery, idempotency, inquiry, job, lease, setting, webhook
+from sidecar.catalog.tables.service import (
+    audit,
+    clock,
+    delivery,
+    idempotency,
+    inquiry,
+    job,
+    lease,
+    setting,
+    wanted_scan,
+    webhook,
+)
 from sidecar.catalog.tables.storage import (
     SCOPES,
     agent,
@@ -63,6 +74,7 @@ __all__ = [
     "volume",
     "volume_agent",
     "volume_transition",
+    "wanted_scan",
     "webhook",
     "xmp",
 ]

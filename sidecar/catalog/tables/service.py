@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
 
+from holdfast.scans import ScanMode
 from sidecar.catalog import columns as c
 from sidecar.catalog.tables.schema import ENGINES, metadata, one_of
 from sidecar.jobs import UNFINISHED, JobState
@@ -150,5 +151,33 @@ inquiry = Table(
     Column("is_answered", c.number(), nullable=False),
     Column("message", c.text()),
     Index("ix_inquiry_agent_id", "agent_id"),
+    **ENGINES,
+)
+
+# A part of a scan that somebody asks for: one place of one volume, wanted until it has ended. Without a job it is a
+# look at a file that somebody waits for. ``fraction`` is in millionths; ``complete`` is NULL for what was not done.
+wanted_scan = Table(
+    "wanted_scan",
+    metadata,
+    Column("id", c.identifier(), primary_key=True),
+    Column("job_id", c.identifier(), ForeignKey("job.id")),
+    Column("volume_id", c.identifier(), ForeignKey("volume.id"), nullable=False),
+    Column("directory", c.path(), nullable=False),
+    Column("name", c.path()),
+    Column("mode", c.word(), nullable=False),
+    Column("asked_at", c.moment(), nullable=False),
+    Column("started_at", c.moment()),
+    Column("ended_at", c.moment()),
+    Column("fraction", c.number(), nullable=False),
+    Column("directories", c.number(), nullable=False),
+    Column("files", c.number(), nullable=False),
+    Column("errors", c.number(), nullable=False),
+    Column("complete", c.number()),
+    Column("problems", c.text(), nullable=False),
+    one_of("mode", ScanMode),
+    CheckConstraint("complete IS NULL OR ended_at IS NOT NULL", name="ended"),
+    Index("ix_wanted_scan_job_id", "job_id"),
+    Index("ix_wanted_scan_volume_id", "volume_id"),
+    Index("ix_wanted_scan_ended_at", "ended_at"),
     **ENGINES,
 )
