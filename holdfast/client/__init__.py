@@ -22,6 +22,8 @@ from holdfast.client.resources import (
     Asset,
     AssetChange,
     Change,
+    CheckedAsset,
+    DirectoryError,
     Found,
     GapChange,
     Hold,
@@ -33,6 +35,8 @@ from holdfast.client.resources import (
     NewImportPath,
     OtherChange,
     ScanChange,
+    ScanJob,
+    ScanPart,
     Statistics,
     Transition,
     Unavailable,
@@ -40,6 +44,7 @@ from holdfast.client.resources import (
     VolumeChange,
     VolumeTransition,
 )
+from holdfast.scans import ScanMode
 
 __all__ = [
     "AgentChange",
@@ -47,8 +52,10 @@ __all__ = [
     "AssetChange",
     "BadSignature",
     "Change",
+    "CheckedAsset",
     "Client",
     "CursorExpired",
+    "DirectoryError",
     "Found",
     "GapChange",
     "Hold",
@@ -63,6 +70,9 @@ __all__ = [
     "OtherChange",
     "Refused",
     "ScanChange",
+    "ScanJob",
+    "ScanMode",
+    "ScanPart",
     "Snapshot",
     "Statistics",
     "Transition",

@@ -16,6 +16,7 @@ from holdfast.client.feed import Piece, Snapshot
 from holdfast.client.resources import (
     Asset,
     Change,
+    CheckedAsset,
     Found,
     Hold,
     ImportPath,
@@ -27,6 +28,7 @@ from holdfast.client.resources import (
     Volume,
     VolumeTransition,
 )
+from holdfast.scans import ScanMode
 
 T = TypeVar("T")
 
@@ -138,6 +140,24 @@ class Client:
         """One job: long work, and how far it is."""
         return self._ask(Job, "GET", f"/jobs/{job_id}")
 
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job; what it has done stays done. Refused with "job-not-cancellable" where half of it would do harm,
+        and when it is over."""
+        return self._ask(Job, "POST", f"/jobs/{job_id}/cancel")
+
+    def scan(self, library_id: str, path: str | None = None, *, mode: ScanMode = ScanMode.CHANGED) -> Job:
+        """Have a library scanned, or a folder or file of it, the photo server's path or the host's. Asked again before
+        the end, it is the same job. What is on a disk that is away is scanned when the disk is back."""
+        body = {"mode": mode} | ({} if path is None else {"path": path})
+        return self._ask(Job, "POST", f"/libraries/{library_id}/scan", body=body)
+
+    def check(self, asset_id: str, *, wait_s: float = 8.0) -> CheckedAsset:
+        """Have the file of an asset looked at now, as when a user opens it and it is not there. Waits so long at most
+        for the agent, and not at all for a disk that is away."""
+        query: Query = {"wait": wait_s}
+        timeout_s = wait_s + self._timeout_s
+        return self._ask(CheckedAsset, "POST", f"/assets/{asset_id}/check", query=query, timeout_s=timeout_s)
+
     def statistics(self, library_id: str) -> Statistics:
         """Counts of a library."""
         return self._ask(Statistics, "GET", f"/libraries/{library_id}/statistics")
@@ -209,6 +229,10 @@ class Client:
     def volume_history(self, volume_id: str) -> Iterator[VolumeTransition]:
         """What a volume has been through, the newest first."""
         return self._all(f"/volumes/{volume_id}/history", VolumeTransition)
+
+    def recheck(self, volume_id: str) -> Volume:
+        """Have all of a volume looked at again: what was dismissed by mistake is then held anew."""
+        return self._ask(Volume, "POST", f"/volumes/{volume_id}/recheck")
 
     def holds(self, state: str | None = "open") -> Iterator[Hold]:
         """Mass changes that wait for a person; None: also those that were decided about."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.scans import ScanMode
 from holdfast.volumes import Capacity, VolumeState
 
 
@@ -50,8 +51,44 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
 
 
+class DirectoryError(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory of a volume that could not be read. ``error`` is the errno's name, such as "EACCES"."""
+
+    directory: str
+    error: str
+
+
+class ScanPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a scan: a directory of a volume, or ``name`` in it alone. ``waiting_for`` says what keeps it from going
+    on. ``complete``: every directory was read to its end; ``problems`` are those that were not, a hundred at most."""
+
+    volume_id: str
+    directory: str
+    name: str | None
+    state: Literal["waiting", "running", "ended", "dropped"]
+    waiting_for: str | None
+    fraction: float
+    directories: int
+    files: int
+    errors: int
+    complete: bool | None
+    problems: list[DirectoryError]
+
+
+class ScanJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scan is of. ``complete``: all of it was looked at; None before the end. ``unbound`` are the import paths
+    that led nowhere when it was asked for."""
+
+    mode: ScanMode
+    path: str | None
+    complete: bool | None
+    unbound: list[str]
+    parts: list[ScanPart]
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows."""
+    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows. ``scan`` is
+    there for scans only, of which ``done`` counts the files."""
 
     id: str
     kind: str
@@ -61,6 +98,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None
     result: dict[str, int]
     error: str | None
+    scan: ScanJob | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -117,6 +155,17 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     trashed_at: datetime | None
     foreign_id: str | None
     change: int
+
+
+class CheckedAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset after a look at its file: ``looked`` says whether anybody could look, ``found`` whether the file was
+    there, None when nobody looked, and ``message`` what to know about it. What was not found is *missing* only when a
+    second look has proven it."""
+
+    asset: Asset
+    looked: bool
+    found: bool | None
+    message: str | None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from holdfast.client import (
     NewImportPath,
     OtherChange,
     Refused,
+    ScanMode,
     Unreachable,
     VolumeChange,
     resources,
@@ -76,6 +77,10 @@ def client_of(world: World, transport: httpx2.BaseTransport | None = None, scope
         (resources.VolumeTransition, shapes.VolumeTransition),
         (resources.Hold, shapes.Hold),
         (resources.Job, shapes.Job),
+        (resources.ScanJob, shapes.ScanJob),
+        (resources.ScanPart, shapes.ScanPart),
+        (resources.DirectoryError, shapes.DirectoryError),
+        (resources.CheckedAsset, shapes.CheckedAsset),
         (resources.Change, shapes.Change),
     ],
     ids=lambda kind: kind.__name__,
@@ -130,6 +135,32 @@ def test_what_a_photo_server_sets(world: World, agent: Agent, holdfast: Client) 
     assert made.import_paths[0].server_path == "/media/trip"
     again = holdfast.create_library("Trip", "bert", where, exclusion_patterns=["**/Raw/**"], key="once")
     assert again.id == made.id
+
+
+def test_scans_are_asked_for_and_cancelled(world: World, agent: Agent, holdfast: Client) -> None:
+    (library,) = holdfast.libraries()
+    asked = holdfast.scan(library.id, "/mnt/usb/trip/a.jpg", mode=ScanMode.FULL)
+    assert (asked.kind, asked.state, asked.finished_at) == ("scan", "pending", None)
+    assert asked.scan is not None
+    assert (asked.scan.mode, asked.scan.path) == (ScanMode.FULL, "/mnt/usb/trip/a.jpg")
+    (part,) = asked.scan.parts
+    assert (part.volume_id, part.directory, part.name, part.state) == (agent.volume, "trip", "a.jpg", "waiting")
+    assert holdfast.scan(library.id, "/mnt/usb/trip/a.jpg") == asked
+    assert holdfast.scan(library.id).id != asked.id
+    assert holdfast.cancel(asked.id).state == "cancelled"
+    with pytest.raises(Refused) as refused:
+        holdfast.scan(library.id, "/elsewhere")
+    assert refused.value.code == "invalid-body"
+
+
+def test_a_file_is_looked_at_unless_its_disk_is_away(world: World, agent: Agent, holdfast: Client) -> None:
+    asset = next(holdfast.assets())
+    nobody = holdfast.check(asset.id, wait_s=0.1)
+    assert (nobody.looked, nobody.found, nobody.asset) == (False, None, asset)
+    agent.becomes(Reason.UNPLUGGED, None)
+    away = holdfast.check(asset.id)
+    assert (away.looked, away.message, away.asset.status) == (False, "unplugged it is.", "present")
+    assert holdfast.recheck(agent.volume).id == agent.volume
 
 
 def test_a_library_is_changed_as_it_was_read(world: World, agent: Agent, holdfast: Client) -> None:
