@@ -97,6 +97,8 @@ class Fate:
             (0.7, self._few_watches),
             (1, self._sidecar_crashes),
             (1, self._scan),
+            (2, self._ask_for_scan),
+            (0.4, self._cancel_scan),
             (1, self._jump),
             (0.7, self._crash),
             (0.5, self._reboot),
@@ -137,6 +139,12 @@ class Fate:
     def _scan(self, machine: Machine) -> str:
         machine.request("scan")
         return "told to scan"
+
+    def _ask_for_scan(self, machine: Machine) -> str:
+        return self._world.keeper.asks_for_scan([home.place for home in self._world.cables.homes])
+
+    def _cancel_scan(self, machine: Machine) -> str:
+        return self._world.keeper.cancels_scan()
 
     # The agent
 

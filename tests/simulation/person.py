@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 
-from holdfast import ids
+from holdfast import ids, paths
+from holdfast.scans import ScanMode
 from holdfast.volumes import Reason
 from tests.simulation.cables import Cables, Home
 from tests.simulation.machine import Machine
+from tests.simulation.mischief import FOLDERS, NAMES
 from tests.simulation.sidecar import SimulatedSidecar
 
 _TO_ACCEPT = (Reason.EMPTY, Reason.PARTIAL, Reason.ROLLED_BACK, Reason.MARKER_MISSING)
@@ -43,6 +46,28 @@ class Keeper:
         self._decide(one, verb)
         return f"{verb} a hold of {one['files']}"
 
+    def asks_for_scan(self, places: Sequence[str]) -> str:
+        """Ask for a scan, of everything or of something below one of these places."""
+        (library,) = self._sidecar.people.get("/libraries").json()["items"]
+        mode = self._random.choice(list(ScanMode))
+        place, folder, name = (self._random.choice(some) for some in (places, FOLDERS, NAMES))
+        below = self._random.choice([None, "", folder, paths.join(folder, name)])
+        path = None if below is None else paths.join(place, below).rstrip("/")
+        answer = self._sidecar.people.post(f"/libraries/{library['id']}/scan", json={"mode": mode, "path": path})
+        if answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
+            return f"nobody knows where {path!r} leads"
+        answer.raise_for_status()
+        return f"a scan is asked for: {mode} {path!r}, {answer.json()['id'][-4:]}"
+
+    def cancels_scan(self) -> str:
+        """Cancel a scan that has not ended."""
+        waiting = [one for state in ("pending", "running") for one in self._jobs(state) if one["kind"] == "scan"]
+        if not waiting:
+            return "no scan to be cancelled"
+        one = self._random.choice(waiting)
+        self._sidecar.people.post(f"/jobs/{one['id']}/cancel").raise_for_status()
+        return f"the scan {one['id'][-4:]} is cancelled"
+
     def approve_all(self) -> bool:
         """Approve whatever is open; whether anything was."""
         found = self._open()
@@ -70,6 +95,12 @@ class Keeper:
         faults = home.disk.faults
         is_whole = not (faults.errno or faults.empty or faults.hidden or faults.lists_nothing or faults.path_errnos)
         return mounted.disk is home.disk and is_whole and not faults.dead_below_caches and not faults.listing_errnos
+
+    def _jobs(self, state: str) -> list[dict[str, Any]]:
+        answer = self._sidecar.people.get("/jobs", params={"state": state, "limit": "100"})
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
 
     def _open(self) -> list[dict[str, Any]]:
         answer = self._sidecar.people.get("/holds", params={"state": "open", "limit": "100"})

@@ -103,6 +103,15 @@ def deny(world: World) -> None:
     world.run(1.0)
 
 
+def scan(world: World) -> None:
+    """Somebody asks for a scan of everything, and for a close look at one file, which goes meanwhile."""
+    (library,) = world.sidecar.people.get("/libraries").json()["items"]
+    for body in ({"mode": "new"}, {"mode": "full", "path": f"{world.home.place}/trip/a.jpg"}):
+        world.sidecar.people.post(f"/libraries/{library['id']}/scan", json=body).raise_for_status()
+    world.home.disk.unlink("trip/a.jpg")
+    world.run(_A_WHILE_S)
+
+
 def hold(world: World) -> None:
     """A loss is held, and approved."""
     world.sidecar.change(guard_files=0, guard_percent=0)
@@ -182,6 +191,7 @@ STORIES: dict[str, Callable[[World], None]] = {
         empty,
         hang,
         deny,
+        scan,
         hold,
         journals_lost,
         all_lost,

@@ -207,6 +207,12 @@ class SimulatedSidecar:
         }
         self.people.post("/libraries", json=body).raise_for_status()
 
+    def scans_to_do(self) -> int:
+        """How many places of volumes that are there are still to be scanned, because somebody has asked for it."""
+        query = """SELECT COUNT(*) FROM wanted_scan JOIN volume ON volume.id = wanted_scan.volume_id
+        WHERE ended_at IS NULL AND volume.state = 'online'"""
+        return int(self.table.execute(query).fetchone()[0])
+
     def change(self, **settings: int) -> None:
         """Change settings."""
         self.people.patch("/settings", json=settings).raise_for_status()

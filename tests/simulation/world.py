@@ -248,6 +248,8 @@ class World:
         """Whether nothing is to be told, and every volume is as it should be."""
         if self.sidecar.table.execute("SELECT 1 FROM held LIMIT 1").fetchone():
             return False  # a time of grace is running, or a decision is being carried out
+        if self.sidecar.scans_to_do():
+            return False  # whoever has the storage has still to hear of them
         if any(machine.pending() or machine.session.problem is not None for machine in self.machines):
             return False
         volumes = {volume.label: volume for volume in self.main.volumes()}
@@ -277,7 +279,7 @@ class World:
     def _state(self) -> str:
         return "; ".join(
             f"{machine.name}: pending {machine.pending()}, candidates {machine.candidates()}, resting "
-            f"{machine.resting()}, {machine.session.problem}, "
+            f"{machine.resting()}, scans {self.sidecar.scans_to_do()}, {machine.session.problem}, "
             f"{[machine.session.shipping_problem(one) for one in machine.session.ships]}, "
             f"{[(v.label, v.reason.value, v.detail) for v in machine.volumes()]}, "
             f"{[(one.state.value, one.message) for one in machine.book.bindings.values()]}"
