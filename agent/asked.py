@@ -19,6 +19,10 @@ from agent.store import Store
 from holdfast import paths
 from holdfast.scans import WantedScan
 
+# What goes on being written to never settles, and some absences are never proven. A scan may take a little longer than
+# nothing because of it; whoever waits for a look at one file has gone away after a few seconds.
+_PATIENCE_S = 30.0
+_LOOK_PATIENCE_S = 4.0
 _DONE = "scans_done"
 _read = msgspec.json.Decoder(list[str]).decode
 
@@ -110,10 +114,10 @@ class Asked:
         self._resting.clear()
 
     def _patience_s(self, walk: Walk) -> float:
-        """How long the walk rests at most: what goes on being written to never settles, and some absences are never
-        proven."""
-        settles_s = 0.0 if walk.name is not None else self._settings.settle_s
-        return 2 * max(self._settings.confirm_delay_s, settles_s)
+        """How long the walk rests at most, beyond what a second look and files that settle take."""
+        if walk.name is not None:
+            return self._settings.confirm_delay_s + _LOOK_PATIENCE_S
+        return max(self._settings.confirm_delay_s, self._settings.settle_s) + _PATIENCE_S
 
     def _is_told(self, walk: Walk, prospects: Prospects) -> bool:
         """Whether nothing that the walk has found is still to be told."""

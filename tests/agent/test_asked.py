@@ -219,7 +219,7 @@ class TestEnd:
     def test_what_never_settles_is_not_waited_for(self) -> None:
         world = unwatched(*PHOTOS)
         world.engine.want([wanted()])
-        for _ in range(30):
+        for _ in range(60):
             world.disk.append("trip/b.jpg", 10)
             world.run(1)
         assert len(ended(world.told())) == 1

@@ -90,6 +90,7 @@ def test_scans_in_all_modes(running: Stack, disks: Disks, place: Path) -> None:
     library = parts.library(place / "usb")
     parts.feed.until_true(lambda: len(parts.assets()) == 3)
     parts.feed.until_true(lambda: all(one["content_checksum"] for one in parts.assets().values()))
+    scanned(parts, library)
     before = parts.get(f"/libraries/{library}")["refreshed_at"]
     parts.feed.drain()
 
@@ -120,7 +121,7 @@ def test_a_folder_and_a_file(running: Stack, disks: Disks, place: Path) -> None:
         photo(place / "usb" / name)
     library = parts.library(place / "usb")
     parts.feed.until_true(lambda: len(parts.assets()) == 3)
-    parts.feed.until_true(lambda: parts.get(f"/libraries/{library}")["refreshed_at"] is not None)
+    scanned(parts, library)
     fresh = parts.get(f"/libraries/{library}")["refreshed_at"]
     folder = scanned(parts, library, "new", place / "usb/trip")
     assert folder["result"] == {"directories": 2, "files": 2, "errors": 0}
