@@ -17,7 +17,7 @@ from agent.scans import Walk
 from agent.settings import EngineSettings
 from agent.store import Store
 from holdfast import paths
-from holdfast.scans import WantedScan
+from holdfast.scans import ScanMode, WantedScan
 
 # What goes on being written to never settles, and some absences are never proven. A scan may take a little longer than
 # nothing because of it; whoever waits for a look at one file has gone away after a few seconds.
@@ -75,7 +75,9 @@ class Asked:
         """Walks for all that is wanted, not done, and not under way."""
         begun = {walk.scan for walk in (*walks, *self._resting)} | self._done()
         return [
-            Walk(one.directory, now, one.id, one.mode, one.name) for one in self._wanted.values() if one.id not in begun
+            Walk(one.directory, now, one.id, self._mode(one), one.name)
+            for one in self._wanted.values()
+            if one.id not in begun
         ]
 
     def find(self, walk: Walk, outcome: Outcome) -> int:
@@ -112,6 +114,11 @@ class Asked:
     def drop(self) -> None:
         """Whatever was begun is to be begun anew."""
         self._resting.clear()
+
+    def _mode(self, one: WantedScan) -> ScanMode:
+        """How closely to look. Where no file is read, what is known of its content is not thrown away."""
+        is_too_close = one.mode is ScanMode.FULL and not self._settings.read_contents
+        return ScanMode.CHANGED if is_too_close else one.mode
 
     def _patience_s(self, walk: Walk) -> float:
         """How long the walk rests at most, beyond what a second look and files that settle take."""

@@ -37,7 +37,7 @@ class ImportPath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Library(msgspec.Struct, frozen=True, kw_only=True):
-    """A library. ``refreshed_at`` is when a complete scan last covered all its import paths."""
+    """A library. ``refreshed_at``: since then every import path was scanned completely."""
 
     id: str
     name: str

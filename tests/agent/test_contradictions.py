@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 import pytest
 
-from agent.ports import Hint, Listing, Trouble
+from agent.ports import FileEntry, Hint, Listing, Trouble
 from agent.testing.files import FakeFiles
 from tests.agent.world import World, known
 
@@ -16,8 +17,8 @@ def test_r1_a_folder_that_was_listed_and_then_renamed_is_missed_where_it_was(mon
     world.photos("trip/b.jpg")
     listing = FakeFiles.list
 
-    def list_and_rename(files: FakeFiles, directory: str) -> Listing | Trouble:
-        found = listing(files, directory)
+    def list_and_rename(files: FakeFiles, directory: str, known: Mapping[str, FileEntry]) -> Listing | Trouble:
+        found = listing(files, directory, known)
         if directory == "trip" and "trip" in world.disk:
             world.clock.advance(1)
             world.disk.rename("trip", "holiday")

@@ -110,8 +110,8 @@ WORDS = [
         ("R9",),
         "a person's word outlives the first scan",
         "agent/engine.py",
-        "        self._accepted = self._accepted and bool(self._journal.suspected_listings())\n        self._tell(\n",
-        "        self._tell(\n",
+        "        self._accepted = self._accepted and bool(self._journal.suspected_listings())\n        self._tell([*",
+        "        self._tell([*",
         ("tests/agent/test_sentinels.py::test_what_a_person_accepted_ends_with_the_first_scan",),
     ),
     Mutation(

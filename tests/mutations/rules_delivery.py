@@ -8,6 +8,8 @@ ENGINE = "tests/agent/test_engine.py"
 LISTINGS = "tests/agent/test_listings.py"
 OUTBOX = "tests/agent/test_outbox.py"
 JOURNALS = "tests/agent/test_journals.py"
+ASKED = "tests/agent/test_asked.py"
+SCANS = "tests/sidecar/test_scans.py"
 
 PASSES = [
     Mutation(
@@ -125,8 +127,8 @@ ENGINES = [
         ("R5",),
         "a volume that is back is not scanned",
         "agent/engine.py",
-        "            self._confirm_soon()\n        self.scan()\n\n    def _drop",
-        "            self._confirm_soon()\n\n    def _drop",
+        "            self._confirm_soon()\n        self.scan()\n        self._walks.begin_asked",
+        "            self._confirm_soon()\n        self._walks.begin_asked",
         (f"{ENGINE}::test_move_made_while_the_agent_was_away_is_found_by_the_scan",),
     ),
     Mutation(
@@ -141,17 +143,65 @@ ENGINES = [
         ("R22",),
         "a scan that could not read a directory is complete",
         "agent/scans.py",
-        "            self.errors += errors\n            self.complete = False",
-        "            self.errors += errors",
+        "            self.errors += 1\n            self.complete = False",
+        "            self.errors += 1",
         (f"{LISTINGS}::test_r22_scan_that_could_not_read_a_directory_is_not_complete",),
     ),
     Mutation(
         ("R22", "R31"),
         "a scan during which events were lost is complete",
-        "agent/engine.py",
-        "                walk.complete = False",
-        "                pass",
+        "agent/walks.py",
+        "            walk.complete = False",
+        "            pass",
         (f"{LISTINGS}::test_r22_scan_during_which_events_were_lost_is_not_complete",),
+    ),
+    Mutation(
+        ("R22",),
+        "a scan of what lies in no import path is complete",
+        "agent/scans.py",
+        "self.complete = self.complete and enters(self.directory)",
+        "self.complete = bool(self.complete)",
+        (f"{ASKED}::TestExtent::test_what_lies_in_no_import_path_is_not_looked_at",),
+    ),
+    Mutation(
+        ("R22",),
+        "a look at one file refreshes a library",
+        "sidecar/catalog/scans.py",
+        "return [one for one in found if isinstance(one, Gap) or one.name is None]",
+        "return [*found]",
+        (f"{SCANS}::TestRefreshing::test_r22_a_scan_of_a_path_or_of_a_file_refreshes_nothing",),
+    ),
+    Mutation(
+        ("R22",),
+        "a library is as fresh as the disk of it that was scanned last",
+        "sidecar/catalog/scans.py",
+        "fresh[row.library_id] = min(at, fresh[row.library_id])",
+        "fresh[row.library_id] = now",
+        (f"{SCANS}::TestRefreshing",),
+    ),
+    Mutation(
+        ("R34", "R35"),
+        "a scan is done for a catalog that has forgotten it",
+        "agent/asked.py",
+        '    store.set_meta(_DONE, "[]")',
+        "    store.meta(_DONE)",
+        (f"{ASKED}::TestOnce::test_r34_what_the_catalog_has_forgotten_is_done_again",),
+    ),
+    Mutation(
+        ("R21", "R27"),
+        "a look at a file on a volume that is away says that it is not there",
+        "sidecar/api/scans.py",
+        "return None if row.volume_state == VolumeState.ONLINE else str(row.volume_detail)",
+        "return None",
+        (f"{SCANS}::TestChecking::test_r27_on_a_volume_that_is_away_nobody_can_look_and_nothing_changes",),
+    ),
+    Mutation(
+        ("R1",),
+        "a new scan takes whatever has the name of a known file for that file",
+        "agent/linux/files.py",
+        "if file is None or file.inode not in (0, entry.inode()):",
+        "if file is None:",
+        ("tests/conformance/test_files.py::TestListing::test_looks_at_what_took_the_place_of_a_known_file",),
     ),
     Mutation(
         ("R31",),
