@@ -52,6 +52,11 @@ def new(now_ms: int, entropy: bytes) -> bytes:
     return next(series(now_ms, entropy))
 
 
+def made_ms(raw: bytes) -> int:
+    """When an id was made: milliseconds since 1970, on the clock of whoever made it."""
+    return int.from_bytes(raw[:6], "big")
+
+
 def to_text(what: str, raw: bytes) -> str:
     """The id as API and log show it: ``to_text("asset", raw)`` gives ``ast_…``."""
     return f"{PREFIXES[what]}_{raw.hex()}"

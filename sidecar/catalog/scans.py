@@ -11,6 +11,7 @@ from holdfast import ids, paths
 from holdfast.reports import Gap, Observation, ScanFinished, ScanStarted
 from sidecar.catalog import libraries
 from sidecar.catalog.clock import feed
+from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import gap, import_path, scan
 
 ScanStep = Gap | ScanStarted | ScanFinished
@@ -43,7 +44,7 @@ def refreshed_libraries(connection: Connection, volume: bytes, found: list[ScanS
         if (row.id, row.volume_id) in views or row.library_id not in fresh:
             continue  # a union that is only looked through is scanned branch by branch
         is_covered = row.volume_id == volume and _covered(row.directory, scanned)
-        at = now if is_covered else _last_complete(connection, row.volume_id, row.directory)
+        at = now if is_covered else _last_complete(connection, row)
         if at is None:
             del fresh[row.library_id]
         else:
@@ -110,14 +111,18 @@ def _put(connection: Connection, scan_key: bytes, row: dict[str, Any]) -> None:
         connection.execute(insert(scan).values({**row, "id": scan_key}))
 
 
-def _last_complete(connection: Connection, volume: bytes | None, directory: bytes) -> int | None:
-    """When the last complete scan of a directory ended, be it one of a directory above."""
-    above = [directory]
+def _last_complete(connection: Connection, row: AnyRow) -> int | None:
+    """When the last complete scan of an import path ended, be it one of a directory above it; of those that began when
+    there was this import path."""
+    if row.volume_id is None:
+        return None
+    above = [row.directory]
     while above[-1]:
         above.append(above[-1].rpartition(b"/")[0])
-    of_it = (scan.c.volume_id == volume, scan.c.complete == 1, scan.c.directory.in_(above))
-    chosen = select(scan.c.finished_at).where(*of_it).order_by(scan.c.id.desc()).limit(1)
-    found: int | None = None if volume is None else connection.execute(chosen).scalar_one_or_none()
+    made_at = ids.made_ms(row.id) * 1000
+    of_it = (scan.c.volume_id == row.volume_id, scan.c.complete == 1, scan.c.directory.in_(above))
+    chosen = select(scan.c.finished_at).where(*of_it, scan.c.started_at >= made_at)
+    found: int | None = connection.execute(chosen.order_by(scan.c.id.desc()).limit(1)).scalar_one_or_none()
     return found
 
 

@@ -70,3 +70,7 @@ def test_what_is_not_an_id_is_none(text: str) -> None:
 
 def test_prefixes_tell_apart() -> None:
     assert len(set(ids.PREFIXES.values())) == len(ids.PREFIXES)
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    assert ids.made_ms(ids.new(1_700_000_000_123, bytes(10))) == 1_700_000_000_123

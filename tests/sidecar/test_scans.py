@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -460,6 +461,22 @@ class TestRefreshing:
         assert second_time == first, "the disk that was scanned the longest time ago was not scanned again"
         assert both is not None
         assert both > first
+
+    def test_a_scan_from_before_there_was_the_import_path_counts_for_nothing(self, world: World) -> None:
+        disks = [Agent(world, name, f"{name}.home") for name in ("one", "two")]
+        for one in disks:
+            one.heartbeat()
+            world.library(one, "/mnt/usb", name="another")
+            scan = WantedScan(id=ids.to_text("scan", new_id()), volume=one.volume, directory="")
+            one.send(started(scan), ended(scan))
+        time.sleep(0.002)  # ids tell milliseconds
+        paths = [{"agent": one.id, "path": "/mnt/usb"} for one in disks]
+        made = world.post("/libraries", {"owner": "anna", "import_paths": paths})
+        for one in disks:
+            one.bind(made, "")
+        scan = WantedScan(id=ids.to_text("scan", new_id()), volume=disks[0].volume, directory="")
+        disks[0].send(started(scan), ended(scan))
+        assert refreshed(world, made) is None
 
 
 class TestChecking:
