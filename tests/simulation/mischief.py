@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
-from agent.testing.node import Node
 from holdfast import paths
 
 NAMES = ["a.jpg", "b.jpg", "c.heic", "d.mov", "a.jpg.xmp", "b.xmp", "IMG 1.JPG", "n\0ff.jpg", "notes.txt"]
@@ -23,7 +22,8 @@ class Person:
     def __init__(self, hosts: Sequence[FakeHost], rng: random.Random) -> None:
         self.hosts = list(hosts)
         self._random = rng
-        self.swapped: set[Node] = set()
+        # Inode and birth of files that have traded places; a clone of the disk has them, too.
+        self.swapped: set[tuple[int, int]] = set()
 
     def at_files(self, disk: FakeDisk) -> str:
         """Do something with the files of a disk; returns what."""
@@ -137,8 +137,7 @@ class Person:
         disk.rename(first, "swap.tmp")
         disk.rename(second, first)
         disk.rename("swap.tmp", second)
-        self.swapped.add(disk.look(first))
-        self.swapped.add(disk.look(second))
+        self.swapped |= {(node.inode, node.birth_ns) for node in map(disk.look, (first, second))}
         return f"swap {first!r} and {second!r}"
 
     def _deny(self, disk: FakeDisk) -> str:

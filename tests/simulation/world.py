@@ -272,9 +272,12 @@ class World:
     def _check_whole(self) -> None:
         check_catalog(self.sidecar, self.disks(), self.keeper.dismissed)
         check_available(self.sidecar, {home.place: home.disk for home in self.cables.homes})
-        self.ids.check(
-            self.sidecar, self.disks(), self.truth, lambda disk, path: disk.look(path) in self.person.swapped
-        )
+
+        def is_swapped(disk: FakeDisk, path: str) -> bool:
+            node = disk.look(path)
+            return (node.inode, node.birth_ns) in self.person.swapped
+
+        self.ids.check(self.sidecar, self.disks(), self.truth, is_swapped)
 
     def _state(self) -> str:
         return "; ".join(
