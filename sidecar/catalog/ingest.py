@@ -7,7 +7,7 @@ for that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select
 
@@ -31,7 +31,7 @@ from sidecar.catalog import (
 )
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
-from sidecar.catalog.guarding import Scene, guard
+from sidecar.catalog.guarding import Guarded, Scene, guard
 from sidecar.catalog.history import History
 from sidecar.catalog.tables import xmp
 from sidecar.errors import Refused
@@ -101,9 +101,7 @@ def apply(
     scene = Scene(report, volume_id, membership.roots, moment, new_ids)
     before = {one.id: one for one in (*known.alike, *known.assets)}
     guarded = guard(connection, outcome, before, scene)
-    became = [(before.get(one.asset.id), one.asset) for one in guarded.writes]
-    waiting = [before[one.row.asset_id] for one in guarded.waiting if one.row.kind == HoldKind.ABSENT]
-    agents.tell(connection, seeking.seekers(connection, became, waiting))
+    agents.tell(connection, _seekers(connection, guarded, before))
     scan_steps = scans.steps(report.observations)
     refreshed = scans.refreshed_libraries(connection, volume_id, scan_steps, now)
     pages = _blocked(connection, outcome, known, membership, volume_id)
@@ -182,6 +180,13 @@ def _xmp_at(connection: Connection, volume_id: bytes, wanted: set[bytes]) -> dic
         )
         found |= {row.path: (row.size, row.mtime_ns) for row in rows}
     return found
+
+
+def _seekers(connection: Connection, guarded: Guarded, before: Mapping[bytes, Asset]) -> set[bytes]:
+    """The agents that are to look out for files that are missed from now on."""
+    became = [(before.get(one.asset.id), one.asset) for one in guarded.writes]
+    waiting = [before[one.row.asset_id] for one in guarded.waiting if one.row.kind == HoldKind.ABSENT]
+    return seeking.seekers(connection, became, waiting)
 
 
 def _write_xmp(connection: Connection, volume_id: bytes, outcome: Outcome) -> None:
