@@ -40,7 +40,7 @@ pytestmark = pytest.mark.root
 PATIENCE_S = 20.0
 # A worker answers within milliseconds; a machine that is busy with other tests may take longer.
 WAIT_S = 20.0
-SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.01)
+SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.01, read_contents=False)
 
 
 class Kept:
