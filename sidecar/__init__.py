@@ -8,6 +8,7 @@ A guided tour. The decisions are pure modules and stand at the top:
 ``guard``        how much may be lost before a person is asked; with ``holds``, ``policy`` and ``uptime`` beside it
 ``proofs``       why a file is believed to be gone, in sentences
 ``companions``   which .xmp file describes which photo
+``schedule``     when a schedule falls due, whatever the clock on the wall does
 ``silence``      which agents have not been heard from
 ``cursor``       the opaque positions that feed and lists hand out
 

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     APPLY_RULES = "apply-rules"  # judge the assets of a library by its changed import paths and patterns
     DELETE_LIBRARY = "delete-library"  # take the assets of a deleted library out of the catalog
     SCAN = "scan"  # have the agents scan a library, or a path in it
+    NIGHTLY = "nightly"  # what is done by the schedule
 
 
 class JobState(StrEnum):

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from sidecar import schedule
+
 _DAY_S = 24 * 3600
+
+Value = int | str | None  # of a setting; None stands for its default
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,8 +18,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     ``guard_files``, ``guard_percent`` and ``guard_window_s`` bound how much may go, or change its time, in one place
     before a person is asked: the larger of so many files and so many percent of those that are there, within so many
-    seconds. ``missing_grace_s`` is how long a proven absence waits before it shows. Both count verified-online time
-    of the volume.
+    seconds. ``missing_grace_s`` is how long a proven absence waits before it shows, and ``retention_s`` how long a file
+    is missing until it is removed from the catalog; None: for ever. All three count verified-online time of the volume.
+
+    ``scan_schedule`` says when the nightly work is done, a cron expression in ``scan_time_zone``, or "off".
     """
 
     # A person who tidies up deletes dozens; a hundred at once is already worth a question.
@@ -25,6 +31,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     guard_window_s: int = _DAY_S
     # A proof needs two looks already; whoever deletes a photo wants to see it gone.
     missing_grace_s: int = 0
+    # Removal takes albums and faces with it in most photo servers: nobody should find that out by a default.
+    retention_s: int | None = None
+    # When people sleep, wherever they live; watched volumes need it only for what watches cannot see.
+    scan_schedule: str = "0 0 * * *"
+    scan_time_zone: str = "UTC"
 
 
 # name -> lowest, highest, sentence for what lies outside
@@ -45,14 +56,30 @@ _BOUNDS: dict[str, tuple[int, int, str]] = {
         366 * _DAY_S,
         "This is a time in seconds, up to a year; with 0, the default, a proven absence shows at once.",
     ),
+    "retention_s": (
+        _DAY_S,
+        100 * 366 * _DAY_S,
+        "This is a time in seconds, from a day to a hundred years; by default missing assets stay for ever.",
+    ),
 }
+_TEXTS = {"scan_schedule": schedule.problem, "scan_time_zone": schedule.zone_problem}
 
 
-def problems(values: Mapping[str, int | None]) -> list[tuple[str, str]]:
+def is_text(name: str) -> bool:
+    """Whether a setting is a text, and not a whole number."""
+    return name in _TEXTS
+
+
+def problems(values: Mapping[str, Value]) -> list[tuple[str, str]]:
     """What is wrong with values to be set: (name, sentence). None stands for the default, which is never wrong."""
     found = []
     for name, value in values.items():
-        lowest, highest, sentence = _BOUNDS[name]
-        if value is not None and not lowest <= value <= highest:
+        sentence = None
+        if isinstance(value, str):
+            sentence = _TEXTS[name](value)
+        elif value is not None:
+            lowest, highest, outside = _BOUNDS[name]
+            sentence = None if lowest <= value <= highest else outside
+        if sentence is not None:
             found.append((name, sentence))
     return found

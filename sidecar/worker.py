@@ -1,10 +1,10 @@
 """The worker: the process that does what nobody asks for.
 
 It notices silent agents (rule R36), carries out what people decided about holds, lets absences show whose time of
-grace is over (rule R24), and works off jobs.
+grace is over (rule R24), begins the nightly work when it is due, and works off jobs.
 
 Any number of workers may run, on any hosts; a lease in the database lets one of them act. All times are measured
-on the worker's own monotonic clock.
+on the worker's own monotonic clock, and the schedule is followed on that of the database.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar import silence
-from sidecar.catalog import agents, deciding, deletion, holds, jobs, leases, working
+from sidecar.catalog import agents, deciding, deletion, holds, jobs, leases, nightly, working
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
@@ -73,11 +73,14 @@ class Worker:
         with snapshot(self._engine) as connection:
             counts = agents.heartbeat_counts(connection)
             decided, ripe = holds.unfinished(connection), deciding.with_grace_over(connection)
+            is_night = nightly.is_to_attend(connection)
         found = self._look_for_silence(counts, now_s)
         for hold in decided:
             self._work_off(partial(deciding.carry_out, hold_id=hold), now_s)
         for volume in ripe:
             self._work_off(partial(deciding.end_grace, volume_id=volume), now_s)
+        if is_night:
+            self._work_off(nightly.attend, now_s)
         self._do_jobs(now_s)
         return found
 

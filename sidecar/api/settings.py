@@ -1,4 +1,4 @@
-"""``/settings``: what people can set about the catalog's judgement."""
+"""``/settings``: what people can set about the catalog's judgement, and about its nights."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     guard_percent: int | UnsetType | None = UNSET
     guard_window_s: int | UnsetType | None = UNSET
     missing_grace_s: int | UnsetType | None = UNSET
+    retention_s: int | UnsetType | None = UNSET
+    scan_schedule: str | UnsetType | None = UNSET
+    scan_time_zone: str | UnsetType | None = UNSET
 
 
 @resource.serves("GET", "/settings", scope=Scope.READER, returns=shapes.Settings, headers=("If-None-Match",))
@@ -48,7 +51,8 @@ def get_settings(call: Call) -> Answer:
     headers=("If-Match",),
 )
 def change_settings(call: Call, body: SettingsPatch) -> Answer:
-    """Set something. It holds for what is reported from now on; holds that are open stay as they are."""
+    """Set something. It holds for what is reported from now on; holds that are open stay as they are. Another schedule
+    is followed from this moment."""
     values = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
     errors = [PlacedError(f"/{name}", sentence) for name, sentence in policy.problems(values)]
     if errors:

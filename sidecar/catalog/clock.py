@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from sidecar.catalog.tables import clock
 
@@ -64,3 +64,11 @@ def renew(connection: Connection, new_id: bytes) -> None:
 def now_us() -> int:
     """The time as the catalog stores it: microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+def of_database(connection: Connection) -> int:
+    """The time on the clock of the database server, which is one and the same for all hosts that use it. SQLite has no
+    server, and all who use a file of it are on one host."""
+    if connection.dialect.name == "sqlite":
+        return now_us()
+    return int(connection.execute(text("SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)")).scalar_one())

@@ -83,6 +83,12 @@ def unfinished(connection: Connection) -> list[bytes]:
     return list(connection.execute(chosen).scalars())
 
 
+def are_unfinished(connection: Connection, kind: JobKind) -> bool:
+    """Whether a job of this sort is to be done."""
+    chosen = select(job.c.id).where(job.c.kind == kind, job.c.state.in_(UNFINISHED)).limit(1)
+    return connection.execute(chosen).first() is not None
+
+
 def latest(connection: Connection, library_id: bytes, kind: JobKind) -> AnyRow | None:
     """The last job of a sort for a library."""
     of_it = (job.c.library_id == library_id, job.c.kind == kind)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import mysql, sqlite
 
+from sidecar.catalog import schedules
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import setting
-from sidecar.policy import Policy
+from sidecar.policy import Policy, Value
 
 _NAMES = Policy.__struct_fields__
 
@@ -35,9 +36,13 @@ def lock(connection: Connection) -> int:
     return int(found)
 
 
-def change(connection: Connection, values: Mapping[str, int | None]) -> None:
+def change(connection: Connection, values: Mapping[str, Value]) -> None:
     """Set some of the settings, which were locked. None goes back to the default."""
+    before, _ = read(connection)
     connection.execute(update(setting).values({**values, "revision": setting.c.revision + 1}))
+    after, _ = read(connection)
+    if (before.scan_schedule, before.scan_time_zone) != (after.scan_schedule, after.scan_time_zone):
+        schedules.follow_from_now(connection, schedules.NIGHTLY)
 
 
 def _policy(row: AnyRow) -> Policy:

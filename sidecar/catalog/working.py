@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from sidecar.catalog import deletion, jobs, rules
+from sidecar.catalog import deletion, jobs, nightly, rules
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.jobs import Batch
 from sidecar.jobs import UNFINISHED, JobKind, JobState
 
-_BATCHES = {JobKind.APPLY_RULES: rules.apply, JobKind.DELETE_LIBRARY: deletion.remove}
+_OF_LIBRARY = {JobKind.APPLY_RULES: rules.apply, JobKind.DELETE_LIBRARY: deletion.remove}
 
 
 def step(connection: Connection, job_id: bytes, now: int, entropy: bytes) -> bool:
     """Do the next batch of a job. False when nothing of it is left: it is done, or was cancelled."""
     row = jobs.lock(connection, job_id)
-    if row is None or row.state not in UNFINISHED or row.library_id is None:
+    if row is None or row.state not in UNFINISHED:
         return False
-    batch = _BATCHES[JobKind(row.kind)](connection, row.library_id, row.position, now, entropy)
+    batch = _batch(connection, row, now, entropy)
     jobs.advance(connection, row, batch, now)
     return batch.position is not None
 
@@ -23,3 +25,10 @@ def step(connection: Connection, job_id: bytes, now: int, entropy: bytes) -> boo
 def fail(connection: Connection, job_id: bytes, error: Exception, now: int) -> None:
     """End a job that cannot be done."""
     jobs.end(connection, [job_id], JobState.FAILED, now, f"{type(error).__name__}: {error}"[:1000])
+
+
+def _batch(connection: Connection, row: AnyRow, now: int, entropy: bytes) -> Batch:
+    kind = JobKind(row.kind)
+    if kind is JobKind.NIGHTLY:
+        return nightly.run(connection, row.position, now, entropy)
+    return _OF_LIBRARY[kind](connection, row.library_id, row.position, now, entropy)

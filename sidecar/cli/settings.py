@@ -1,4 +1,5 @@
-"""``holdfast-sidecar settings``: how much may be lost before a person is asked, and how long an absence waits."""
+"""``holdfast-sidecar settings``: how much may be lost before a person is asked, how long an absence waits, and when the
+nightly work is done."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from sidecar.catalog import settings as catalog_settings
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.cli.common import audited, catalog_options, opened
 from sidecar.config import Config
-from sidecar.policy import Policy
+from sidecar.policy import Policy, Value
 
 _DEFAULT = "default"
 
@@ -24,7 +25,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="As JSON, like the 
 
 @click.group(name="settings")
 def settings_group() -> None:
-    """Look at the thresholds of holds and the time of grace, and set them."""
+    """Look at the thresholds of holds, times of waiting and the schedule, and set them."""
 
 
 @settings_group.command()
@@ -49,11 +50,12 @@ def show(settings: Config, as_json: bool) -> None:
 def set_one(settings: Config, name: str, value: str) -> None:
     """Set one of the settings; the VALUE `default` goes back to the default.
 
-    It holds for what is reported from now on; holds that are open stay as they are.
+    It holds for what is reported from now on; holds that are open stay as they are. Another schedule is followed from
+    this moment.
     """
     if name not in Policy.__struct_fields__:
         _refuse(f"There is no setting {name}. There are: {', '.join(Policy.__struct_fields__)}.")
-    values = {name: _number(value)}
+    values = {name: _value(name, value)}
     for _, sentence in policy.problems(values):
         _refuse(sentence)
 
@@ -68,17 +70,23 @@ def set_one(settings: Config, name: str, value: str) -> None:
         click.echo(line)
 
 
-def _told(values: dict[str, int]) -> list[str]:
+def _told(values: dict[str, Value]) -> list[str]:
     default = msgspec.structs.asdict(Policy())
     return [
-        f"{name:<16} {value}{'' if value == default[name] else f'  (the default is {default[name]})'}"
+        f"{name:<16} {_text(value)}{'' if value == default[name] else f'  (the default is {_text(default[name])})'}"
         for name, value in values.items()
     ]
 
 
-def _number(text: str) -> int | None:
+def _text(value: Value) -> str:
+    return "for ever" if value is None else str(value)
+
+
+def _value(name: str, text: str) -> Value:
     if text == _DEFAULT:
         return None
+    if policy.is_text(name):
+        return text
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         _refuse(f"{text} is no whole number. Give one, or `{_DEFAULT}`.")
     return int(text)

@@ -258,6 +258,9 @@ class TestSettings:
             ["guard_percent", "10"],
             ["guard_window_s", "86400"],
             ["missing_grace_s", "0"],
+            ["retention_s", "for", "ever"],
+            ["scan_schedule", "0", "0", "*", "*", "*"],
+            ["scan_time_zone", "UTC"],
         ]
         done = run("settings", "set", "guard_files", "20", *place)
         assert (done.returncode, done.stdout) == (0, "guard_files      20  (the default is 100)\n")
@@ -266,9 +269,22 @@ class TestSettings:
             "guard_percent": 10,
             "guard_window_s": 86400,
             "missing_grace_s": 0,
+            "retention_s": None,
+            "scan_schedule": "0 0 * * *",
+            "scan_time_zone": "UTC",
             "revision": 1,
         }
         assert run("settings", "set", "guard_files", "default", *place).stdout == "guard_files      100\n"
+
+    def test_the_schedule_is_a_text_and_what_is_missing_may_be_kept_for_ever(self, tmp_path: Path) -> None:
+        place = ("--state", str(tmp_path))
+        assert run("migrate", *place).returncode == 0
+        done = run("settings", "set", "scan_schedule", "30 2 * * *", *place)
+        assert done.stdout == "scan_schedule    30 2 * * *  (the default is 0 0 * * *)\n"
+        assert run("settings", "set", "scan_time_zone", "Europe/Berlin", *place).returncode == 0
+        done = run("settings", "set", "retention_s", "31536000", *place)
+        assert done.stdout == "retention_s      31536000  (the default is for ever)\n"
+        assert run("settings", "set", "retention_s", "default", *place).stdout == "retention_s      for ever\n"
 
     @pytest.mark.parametrize(
         ("name", "value", "sentence"),
@@ -277,6 +293,8 @@ class TestSettings:
             ("guard_percent", "101", "This is a percentage"),
             ("guard_files", "many", "many is no whole number."),
             ("guard_window_s", "1", "This is a time in seconds"),
+            ("scan_schedule", "61 * * * *", "This is no cron expression: bad minute."),
+            ("scan_time_zone", "Berlin", "This is the name of a time zone"),
         ],
     )
     def test_what_cannot_work_is_refused_with_a_sentence(

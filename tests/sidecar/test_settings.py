@@ -9,7 +9,15 @@ import pytest
 from tests.sidecar.watched import fill, lose, statuses
 from tests.sidecar.world import Agent, Problem, World
 
-DEFAULTS = {"guard_files": 100, "guard_percent": 10, "guard_window_s": 86_400, "missing_grace_s": 0}
+DEFAULTS = {
+    "guard_files": 100,
+    "guard_percent": 10,
+    "guard_window_s": 86_400,
+    "missing_grace_s": 0,
+    "retention_s": None,
+    "scan_schedule": "0 0 * * *",
+    "scan_time_zone": "UTC",
+}
 
 
 def test_before_anybody_set_anything_they_are_the_defaults(world: World) -> None:
@@ -40,9 +48,29 @@ def test_they_are_changed_as_they_were_read_or_not_at_all(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("guard_files", -1), ("guard_percent", 101), ("guard_window_s", 0), ("missing_grace_s", -1)],
+    [
+        ("guard_files", -1),
+        ("guard_percent", 101),
+        ("guard_window_s", 0),
+        ("missing_grace_s", -1),
+        ("retention_s", 86_399),
+        ("scan_schedule", ""),
+        ("scan_schedule", "@daily"),
+        ("scan_schedule", "0 0 * *"),
+        ("scan_schedule", "0 0 0 * * *"),
+        ("scan_schedule", "60 0 * * *"),
+        ("scan_schedule", "0 0 30 2 *"),
+        ("scan_schedule", "* * */20 * 1L"),
+        ("scan_schedule", "0 0 * * " + "1," * 100 + "1"),
+        ("scan_time_zone", ""),
+        ("scan_time_zone", "Mars/Olympus"),
+        ("scan_time_zone", "../etc/passwd"),
+        ("scan_time_zone", "Europe"),
+        ("scan_time_zone", "localtime"),
+        ("scan_time_zone", "A" * 10_000),
+    ],
 )
-def test_what_cannot_work_is_refused_with_a_sentence(world: World, name: str, value: int) -> None:
+def test_what_cannot_work_is_refused_with_a_sentence(world: World, name: str, value: object) -> None:
     with pytest.raises(Problem) as caught:
         world.patch("/settings", {name: value, "guard_files" if name != "guard_files" else "guard_percent": 5})
     (error,) = caught.value.body["errors"]

@@ -22,13 +22,13 @@ from unittest import mock
 
 import httpx2
 import structlog
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from agent.testing.clock import FakeClock
 from holdfast import ids
 from sidecar.api import create_app
 from sidecar.catalog import clock as change_clock
-from sidecar.catalog import migrate, tokens
+from sidecar.catalog import migrate, settings, tokens
 from sidecar.catalog.engine import connect, transact
 from sidecar.errors import CatalogUnavailable
 from sidecar.worker import Worker
@@ -135,6 +135,7 @@ class SimulatedSidecar:
         shutil.copy(_template(), self._path)
         self._start()
         transact(self.engine, lambda connection: change_clock.renew(connection, self.new_id()))
+        transact(self.engine, _without_nights)
         self.transport = _Transport(self)
         self.people = self.connect(self._token("admin"), _Insisting(self.transport))
 
@@ -286,3 +287,9 @@ class _Insisting(httpx2.BaseTransport):
             return self._beyond.handle_request(request)
         except httpx2.ReadError:
             return self._beyond.handle_request(request)
+
+
+def _without_nights(connection: Connection) -> None:
+    """Nights come by the clock on the wall; a world that is replayed at another hour would be another one."""
+    settings.lock(connection)
+    settings.change(connection, {"scan_schedule": "off"})

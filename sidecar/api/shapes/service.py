@@ -57,13 +57,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. All times count verified-online time of a volume.
 
     In one place, as many files as ``guard_files`` or ``guard_percent`` of those that are there, whichever is more, may
-    go within ``guard_window_s``; more are held. ``missing_grace_s`` is how long a proven absence waits until it shows.
+    go within ``guard_window_s``; more are held. ``missing_grace_s`` is how long a proven absence waits until it shows,
+    and ``retention_s`` how long a file is missing until it is removed from the catalog; null: for ever.
+
+    The nightly work is done by ``scan_schedule``, a cron expression of five fields on the clock of ``scan_time_zone``,
+    or "off".
     """
 
     guard_files: int
     guard_percent: int
     guard_window_s: int
     missing_grace_s: int
+    retention_s: int | None
+    scan_schedule: str
+    scan_time_zone: str
     revision: int
 
 

@@ -29,7 +29,19 @@ setting = Table(
     Column("guard_window_s", c.number()),
     Column("missing_grace_s", c.number()),
     Column("revision", c.number(), nullable=False),
+    Column("retention_s", c.number()),
+    Column("scan_schedule", c.line(128)),
+    Column("scan_time_zone", c.line(64)),
     CheckConstraint("id = 1", name="one_row"),
+    **ENGINES,
+)
+
+# Up to when a schedule was followed, on the clock of the database: what fell due later is still to be done.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("name", c.word(), primary_key=True),
+    Column("followed_until", c.moment(), nullable=False),
     **ENGINES,
 )
 
