@@ -158,9 +158,13 @@ class Client:
         timeout_s = wait_s + self._timeout_s
         return self._ask(CheckedAsset, "POST", f"/assets/{asset_id}/check", query=query, timeout_s=timeout_s)
 
-    def statistics(self, library_id: str) -> Statistics:
-        """Counts of a library."""
-        return self._ask(Statistics, "GET", f"/libraries/{library_id}/statistics")
+    def statistics(
+        self, library_id: str | None = None, *, owner: str | None = None, volume: str | None = None
+    ) -> Statistics:
+        """Counts of a library; or of all libraries, of an owner's, and of what of them is on one volume."""
+        if library_id is not None:
+            return self._ask(Statistics, "GET", f"/libraries/{library_id}/statistics")
+        return self._ask(Statistics, "GET", "/statistics", query={"owner": owner, "volume": volume})
 
     def assets(
         self,

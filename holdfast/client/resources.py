@@ -104,7 +104,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of a library: of what is present, and of every asset by its status."""
+    """Counts: of what is present, and of every asset by its status. What is missing counts by its status, and what is
+    away with its storage by its availability."""
 
     photos: int
     videos: int

@@ -1,15 +1,15 @@
-"""Figures of a library: one pass over an index, in the database."""
+"""Figures of libraries: one pass over an index, in the database."""
 
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from holdfast.media import Kind
 from holdfast.volumes import Reason, VolumeState
 from sidecar.asset import Availability, Status, availability
 from sidecar.catalog import libraries
-from sidecar.catalog.tables import asset, volume
+from sidecar.catalog.tables import asset, library, volume
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +25,24 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_library(connection: Connection, library_id: bytes) -> Statistics:
     """The figures of one library."""
+    return _counted(connection, [asset.c.library_id == library_id])
+
+
+def of_all(connection: Connection, owner: str | None = None, volume_id: bytes | None = None) -> Statistics:
+    """The figures of all libraries, of an owner's, and of what of them is on one volume. Deleted ones do not count."""
+    living = select(library.c.id).where(library.c.deleted_at.is_(None))
+    if owner is not None:
+        living = living.where(library.c.owner == owner)
+    # Named, so that every engine goes by the index that begins with the library.
+    conditions: list[ColumnElement[bool]] = [asset.c.library_id.in_(connection.execute(living).scalars().all())]
+    if volume_id is not None:
+        conditions.append(asset.c.volume_id == volume_id)
+    return _counted(connection, conditions)
+
+
+def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> Statistics:
     by = (asset.c.status, asset.c.kind, asset.c.volume_id, asset.c.import_path_id)
-    counted = select(*by, func.count(), func.sum(asset.c.size)).where(asset.c.library_id == library_id).group_by(*by)
+    counted = select(*by, func.count(), func.sum(asset.c.size)).where(*conditions).group_by(*by)
     rows = connection.execute(counted).all()
     on = {row[2] for row in rows}
     states = {
@@ -38,11 +54,11 @@ def of_library(connection: Connection, library_id: bytes) -> Statistics:
     by_status = dict.fromkeys(Status, 0)
     by_availability = dict.fromkeys(Availability, 0)
     total = 0
-    for status, kind, volume_id, path_id, count, size in rows:
+    for status, kind, volume_of, path_id, count, size in rows:
         by_status[Status(status)] += count
         if status == Status.PRESENT:
             kinds[Kind(kind)] += count
-            by_availability[availability(states[volume_id], via.get(path_id))] += count
+            by_availability[availability(states[volume_of], via.get(path_id))] += count
             total += int(size)
     return Statistics(
         photos=kinds[Kind.IMAGE],

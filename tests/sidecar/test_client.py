@@ -102,6 +102,8 @@ def test_libraries_assets_volumes_and_look_ups(world: World, agent: Agent, holdf
     assert holdfast.library(library.id) == library
     assert list(holdfast.libraries(owner="bert")) == []
     assert holdfast.statistics(library.id).photos == len(NAMES)
+    assert holdfast.statistics(owner=library.owner) == holdfast.statistics() == holdfast.statistics(library.id)
+    assert holdfast.statistics(owner="nobody").photos == 0
     assets = list(holdfast.assets(library=library.id, status="present"))
     assert [one.file_name for one in assets] == list(NAMES)
     assert holdfast.asset(assets[0].id) == assets[0]
