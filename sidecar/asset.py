@@ -18,9 +18,13 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.media import Kind
 from holdfast.volumes import STATE_OF, Reason, VolumeState
+
+# What the feed calls it when the .xmp file of a photo appeared, changed or went, and nothing else of the asset.
+SIDECAR = "asset.sidecar"
 
 
 class Status(StrEnum):
@@ -119,7 +123,8 @@ def change_kind(before: Asset | None, after: Asset) -> str:
     """What the feed calls the step from ``before`` to ``after``. A new asset comes from None.
 
     A file that comes back at another place is ``moved``: its consumer must learn the path, and the state it
-    carries says that it is present. Only an exclusion, which asks for something else, is told first.
+    carries says that it is present. Only an exclusion, which asks for something else, is told first. Where the photo
+    has changed as well, what became of its .xmp file is not told apart: whoever reads the one reads the other.
     """
     if before is None:
         return "asset.added"
@@ -132,4 +137,6 @@ def change_kind(before: Asset | None, after: Asset) -> str:
         return "asset.moved"
     if now is not was:
         return "asset.restored"
+    if before != after and replace(before, xmp_path=after.xmp_path) == after:
+        return SIDECAR
     return "asset.updated"

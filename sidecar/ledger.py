@@ -5,7 +5,7 @@ Which step does what to an asset is the table in :mod:`sidecar.reconcile`, which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from holdfast.media import Kind
 from sidecar import companions, relinking
-from sidecar.asset import Asset, Status, change_kind, status
+from sidecar.asset import SIDECAR, Asset, Status, change_kind, is_there, status
 from sidecar.membership import OUTSIDE, Membership, Place
 from sidecar.steps import Blocked, Gone, Seen, Shifted, Step
 
@@ -23,6 +23,7 @@ XmpFacts = tuple[int, int]  # size, mtime_ns
 ABSENT = "absent"  # the reason of a transition that a proven absence made, and nothing else
 RENAMED_AWAY = "renamed away"  # the file has a name now that no photo server wants
 RELINKED = "relinked"  # a missing asset was found by its content
+SIDECAR_APPEARED, SIDECAR_CHANGED, SIDECAR_GONE = "sidecar appeared", "sidecar changed", "sidecar gone"
 AMBIGUOUS = "ambiguous content"  # a missing asset has the content of a new one, but it is not the only one
 
 
@@ -95,6 +96,7 @@ class Ledger:
         self._places: dict[str, dict[bytes, Place]] = {}
         self._touched: dict[bytes, int] = {}  # rows that may have to be written, in order, with their last source
         self._noted: set[bytes] = set()  # rows to write even if they end as they began
+        self._described: set[bytes] = set()  # rows whose .xmp file is another than before, or was written
         self.transitions: list[Transition] = []
         self.blocked: list[Blocked] = []
         self.seen: set[bytes] = set()
@@ -283,29 +285,41 @@ class Ledger:
             self.transitions.append(Transition(row.id, was, now, from_path, to_path, reason, source, from_volume))
             self._noted.add(row.id)
 
-    def attach(self, existing: set[bytes], changed: set[bytes]) -> None:
-        """Give every photo in hand that is new, has moved, or stands beside a changed .xmp file its own."""
+    def attach(self, existing: set[bytes], changed: Mapping[bytes, int]) -> None:
+        """Give every photo in hand that is new, has moved, or stands beside a changed .xmp file its own. ``changed``
+        has the indexes of the observations that told of them."""
         for asset, row in self._rows.items():
             before = self._before.get(asset)
             at_a_new_path = before is None or (before.volume, before.path) != (row.volume, row.path)
             if not row.claims or not (changed or (at_a_new_path and (existing or row.xmp_path))):
                 continue
-            if not at_a_new_path and changed.isdisjoint(companions.candidates(row.path)):
+            sources = [changed[one] for one in companions.candidates(row.path) if one in changed]
+            if not at_a_new_path and not sources:
                 continue
             chosen = companions.chosen(row.path, existing)
-            if chosen != row.xmp_path:
-                self._rows[asset] = replace(row, xmp_path=chosen)
-                self._touched.setdefault(asset, 0)
-            elif chosen in changed:
-                self._touched.setdefault(asset, 0)
-                self._noted.add(asset)
+            if chosen == row.xmp_path and chosen not in changed:
+                continue
+            self._rows[asset] = replace(row, xmp_path=chosen)
+            self._touched.setdefault(asset, max(sources, default=0))
+            self._described.add(asset)
+            if not at_a_new_path and is_there(row):
+                self._note_sidecar(row, chosen, max(sources))
+
+    def _note_sidecar(self, row: Asset, chosen: bytes | None, source: int) -> None:
+        reason = SIDECAR_CHANGED
+        if row.xmp_path is None or chosen is None:
+            reason = SIDECAR_APPEARED if row.xmp_path is None else SIDECAR_GONE
+        self.transitions.append(Transition(row.id, status(row), status(row), None, None, reason, source))
 
     def writes(self) -> list[Write]:
         found = []
         for asset, source in self._touched.items():
             before, after = self._before.get(asset), self._rows[asset]
-            if before != after or asset in self._noted:
-                found.append(Write(after, change_kind(before, after), is_new=before is None, source=source))
+            if before == after and asset not in self._noted and asset not in self._described:
+                continue
+            # What was written under its old name leaves no trace in the row.
+            kind = SIDECAR if before == after and asset not in self._noted else change_kind(before, after)
+            found.append(Write(after, kind, is_new=before is None, source=source))
         return found
 
     def released(self) -> list[bytes]:

@@ -19,8 +19,8 @@ touch (:func:`touched` names them), and writes what comes out.
 | Blocked | present, in or below it           | unreadable                                                      |
 
 Steps are applied in order, moves of one observation at once; a row is written once, with its final facts, and every
-status change and move on the way leaves its transition. A displaced asset has lost its path to another file, and is
-missing.
+status change and move on the way leaves its transition, and so does what became of the .xmp file of a photo that is
+there. A displaced asset has lost its path to another file, and is missing.
 """
 
 from __future__ import annotations
@@ -113,6 +113,23 @@ def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
     return after
 
 
+def xmp_sources(steps: Sequence[Step]) -> dict[bytes, int]:
+    """The last observation that speaks of each .xmp file: path -> its index."""
+    found: dict[bytes, int] = {}
+    for step in steps:
+        match step:
+            case Seen(path=path, kind=Kind.SIDECAR, source=source) | Gone(path=path, kind=Kind.SIDECAR, source=source):
+                found[path] = source
+            case Shifted(origin=origin, origin_kind=kind, now=now, source=source):
+                if kind is Kind.SIDECAR:
+                    found[origin] = source
+                if now is not None and now.kind is Kind.SIDECAR:
+                    found[now.path] = source
+            case _:
+                pass
+    return found
+
+
 def reconcile(
     known: Known, steps: Sequence[Step], membership: Membership, now: Now, new_ids: Iterator[bytes], volume: bytes
 ) -> Outcome:
@@ -121,7 +138,8 @@ def reconcile(
     for group in at_once(steps):
         ledger.apply(group)
     after = xmp_after(steps)
-    changed = {path for path, facts in after.items() if known.xmp.get(path) != facts}
+    told = xmp_sources(steps)
+    changed = {path: told[path] for path, facts in after.items() if known.xmp.get(path) != facts}
     existing = {path for path in known.xmp if path not in after} | {p for p, f in after.items() if f}
     ledger.attach(existing, changed)
     return Outcome(

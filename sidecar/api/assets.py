@@ -161,7 +161,7 @@ def change_asset(call: Call, asset: bytes, body: AssetPatch) -> Answer:
     problems=("bad-cursor", "cursor-expired"),
 )
 def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.AssetTransition]:
-    """Every change of status and every move, with its evidence, the newest first."""
+    """Every change of status, every move, and what became of its .xmp file, with the evidence, the newest first."""
     with snapshot(call.engine) as connection:
         _row(call, connection, asset)
         rows, cursor = paged(

@@ -274,7 +274,75 @@ class TestXmp:
         _, cursor = world.changes()
         agent.send(listed("d", file("a.xmp", 2)))
         items, _ = world.changes(cursor)
-        assert [(item["kind"], item["state"]["file_name"]) for item in items] == [("asset.updated", "a.jpg")]
+        assert [(item["kind"], item["state"]["file_name"]) for item in items] == [("asset.sidecar", "a.jpg")]
+
+    def test_what_becomes_of_an_xmp_is_told_by_a_reason_of_its_own(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg"))
+        (photo,) = world.assets()
+        _, cursor = world.changes()
+        steps = [
+            (listed("d", file("a.xmp", 1)), "sidecar appeared", "/mnt/usb/d/a.xmp"),
+            (listed("d", file("a.xmp", 2)), "sidecar changed", "/mnt/usb/d/a.xmp"),
+            (listed("d", "a.jpg.xmp"), "sidecar changed", "/mnt/usb/d/a.jpg.xmp"),
+            (absent("d", "a.jpg.xmp"), "sidecar changed", "/mnt/usb/d/a.xmp"),
+            (absent("d", "a.xmp"), "sidecar gone", None),
+        ]
+        for observation, reason, path in steps:
+            agent.send(observation)
+            items, cursor = world.changes(cursor)
+            assert [(one["kind"], one["id"], one["state"]["sidecar_path"]) for one in items] == [
+                ("asset.sidecar", photo["id"], path)
+            ]
+            last = world.get(f"/assets/{photo['id']}/history")["items"][0]
+            assert (last["reason"], last["from_status"], last["to_status"]) == (reason, "present", "present")
+            assert last["evidence"]["observation"]["directory"] == "d"
+        (after,) = world.assets()
+        assert {**after, "change": photo["change"]} == photo, "the photo itself is untouched"
+
+    def test_a_weaker_xmp_beside_a_stronger_one_is_no_news(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg", "a.jpg.xmp"))
+        _, cursor = world.changes()
+        for size in (1, 2):
+            agent.send(listed("d", file("a.xmp", size)))
+        agent.send(absent("d", "a.xmp"))
+        assert world.changes(cursor)[0] == []
+
+    def test_seen_again_as_it_was_an_xmp_is_no_news(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg", "a.xmp"))
+        _, cursor = world.changes()
+        agent.send(listed("d", "a.jpg", "a.xmp"))
+        assert world.changes(cursor)[0] == []
+
+    def test_a_photo_that_changed_as_well_is_updated(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg"))
+        _, cursor = world.changes()
+        agent.send(listed("d", file("a.jpg", 7), "a.xmp"))
+        items, _ = world.changes(cursor)
+        assert [(one["kind"], one["state"]["sidecar_path"]) for one in items] == [("asset.updated", "/mnt/usb/d/a.xmp")]
+
+    def test_a_photo_that_goes_with_its_xmp_is_missing(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg", "a.xmp"))
+        _, cursor = world.changes()
+        agent.send(absent("d", "a.jpg", "a.xmp"))
+        items, _ = world.changes(cursor)
+        assert [one["kind"] for one in items] == ["asset.missing"]
+        (photo,) = world.assets()
+        assert photo["sidecar_path"] is None
+        (step,) = world.get(f"/assets/{photo['id']}/history")["items"]
+        assert step["to_status"] == "missing"
+
+    def test_the_xmp_of_a_photo_in_two_libraries_is_told_in_both(self, world: World, agent: Agent) -> None:
+        world.library(agent, owner="ben")
+        agent.send(listed("d", "a.jpg"))
+        _, cursor = world.changes()
+        agent.send(listed("d", "a.xmp"))
+        items, _ = world.changes(cursor)
+        assert [one["kind"] for one in items] == ["asset.sidecar"] * 2
+
+    def test_an_xmp_on_a_disk_that_is_away_stays_beside_its_photo(self, world: World, agent: Agent) -> None:
+        agent.send(listed("d", "a.jpg", "a.xmp"))
+        agent.becomes(Reason.UNPLUGGED, None)
+        assert world.assets()[0]["sidecar_path"] == "/mnt/usb/d/a.xmp"
 
     def test_an_xmp_that_was_there_first_is_found_by_its_photo(self, world: World, agent: Agent) -> None:
         agent.send(listed("d", "a.JPG.XMP"))
