@@ -20,6 +20,8 @@ class JobKind(StrEnum):
     DELETE_LIBRARY = "delete-library"  # take the assets of a deleted library out of the catalog
     SCAN = "scan"  # have the agents scan a library, or a path in it
     NIGHTLY = "nightly"  # what is done by the schedule
+    REMOVE_MISSING = "remove-missing"  # take out of the catalog what is missing, once an agent has looked for it
+    RESTORE = "restore"  # bring back what another job has removed
 
 
 class JobState(StrEnum):
@@ -50,3 +52,12 @@ def why_not_cancelled(kind: JobKind, state: JobState) -> str | None:
     if kind in _UNDIVIDED:
         return "The rules of a library hold for all of it. Change them back instead, which overtakes this job."
     return None
+
+
+def why_not_undone(kind: JobKind, state: JobState, removed: int) -> str | None:
+    """Why what a job has done cannot be undone, in a sentence for people; None when it can."""
+    if kind is not JobKind.REMOVE_MISSING:
+        return "Only the removal of what was missing can be undone."
+    if state in UNFINISHED:
+        return "The job goes on. Cancel it first; what it has removed until then can be undone."
+    return None if removed else "The job has removed nothing."

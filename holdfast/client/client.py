@@ -136,6 +136,22 @@ class Client:
         """Delete a library, in the background. No file is touched."""
         return self._ask(Job, "DELETE", f"/libraries/{library_id}")
 
+    def remove_missing(self, library_id: str, *, dry_run: bool = False, older_than_s: int | None = None) -> Job:
+        """Have what is missing removed from the catalog, once its agent has looked for it again; with ``older_than_s``
+        what has been missing for so many seconds in which its storage was there. A dry run counts and removes nothing.
+        """
+        body = {"dry_run": dry_run, "older_than_s": older_than_s}
+        return self._ask(Job, "POST", f"/libraries/{library_id}/remove-missing", body=body)
+
+    def undo(self, job_id: str) -> Job:
+        """Bring back, in the background, what a job has removed because it was missing."""
+        return self._ask(Job, "POST", f"/jobs/{job_id}/undo")
+
+    def restore(self, asset_id: str) -> Asset:
+        """Bring back an asset that was removed because it was missing. Refused with "path-taken" when another one has
+        its path by now, and with "not-restorable" when its library was deleted."""
+        return self._ask(Asset, "POST", f"/assets/{asset_id}/restore")
+
     def job(self, job_id: str) -> Job:
         """One job: long work, and how far it is."""
         return self._ask(Job, "GET", f"/jobs/{job_id}")

@@ -87,13 +87,15 @@ class ScanJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows. ``scan`` is
-    there for scans only, of which ``done`` counts the files."""
+    """Long work. ``parameters`` are what it was asked for, ``done`` counts the assets that were dealt with, of
+    ``total``, null while nobody knows, and ``result`` what came of them. ``scan`` is there for scans only, of which
+    ``done`` counts the files."""
 
     id: str
     kind: str
     state: Literal["pending", "running", "done", "failed", "cancelled"]
     library_id: str | None
+    parameters: dict[str, Any]
     done: int
     total: int | None
     result: dict[str, int]
@@ -189,6 +191,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     to_path: str | None
     reason: str
     hold_id: str | None
+    job_id: str | None
     evidence: dict[str, Any] | None
 
 

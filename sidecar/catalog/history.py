@@ -89,11 +89,17 @@ class History:
 
 
 def transition_row(
-    key: bytes, one: Transition, evidence_id: bytes | None, now: int, hold: bytes | None = None
+    key: bytes,
+    one: Transition,
+    evidence_id: bytes | None,
+    now: int,
+    hold: bytes | None = None,
+    job: bytes | None = None,
 ) -> tuple[Any, ...]:
     """A complete row, in the order of the table's columns. What people decided has no evidence."""
     place = (one.from_path, one.to_path)
-    return (key, one.asset, one.was.value, one.now.value, *place, one.reason, evidence_id, now, hold, one.from_volume)
+    by = (hold, one.from_volume, job)
+    return (key, one.asset, one.was.value, one.now.value, *place, one.reason, evidence_id, now, *by)
 
 
 def write(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

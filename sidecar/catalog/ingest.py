@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection
 
 from holdfast import ids
 from holdfast.problems import PlacedError
@@ -19,7 +19,6 @@ from sidecar.asset import Asset
 from sidecar.catalog import (
     agents,
     asset_rows,
-    bulk,
     holds,
     memberships,
     rules,
@@ -28,15 +27,15 @@ from sidecar.catalog import (
     streams,
     volumes,
     wanted_scans,
+    xmp_files,
 )
 from sidecar.catalog.clock import CLOCK, Clock
 from sidecar.catalog.columns import WORD_CHARS_MAX
 from sidecar.catalog.guarding import Guarded, Scene, guard
 from sidecar.catalog.history import History
-from sidecar.catalog.tables import xmp
 from sidecar.errors import Refused
 from sidecar.holds import HoldKind
-from sidecar.ledger import Known, Now, Transition, Write, XmpFacts
+from sidecar.ledger import Known, Now, Transition, Write
 from sidecar.membership import Membership
 from sidecar.reconcile import Outcome, block, reconcile, touched, xmp_after
 from sidecar.steps import Step, steps
@@ -111,7 +110,7 @@ def apply(
     changes = clock.take(connection, count) if count else iter(())
     asset_rows.release(connection, outcome.released)
     asset_rows.write(connection, guarded.writes, changes, now)
-    _write_xmp(connection, volume_id, outcome)
+    xmp_files.write(connection, volume_id, outcome.xmp_written, outcome.xmp_gone)
     history = History(connection, report, storage, new_ids, now)
     history.write(guarded.transitions)
     guarded.write(connection, volume_id, history.evidence_of, changes, now)
@@ -138,7 +137,7 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
     libraries = membership.libraries
     asked = touched(walk)
     assets = {one.id: one for one in asset_rows.at(connection, libraries, volume_id, asked.media)}
-    xmp_known = _xmp_at(connection, volume_id, asked.xmp)
+    xmp_known = xmp_files.at(connection, volume_id, asked.xmp)
     changed = {path for path, facts in xmp_after(walk).items() if xmp_known.get(path) != facts}
     if changed:
         beside = _beside(connection, libraries, volume_id, changed)
@@ -147,9 +146,9 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
     # .xmp file changed.
     claimed = {one.path for one in assets.values() if one.claims}
     look = (asked.media - claimed) | asked.arrived | (claimed if changed else set())
-    if look and _has_xmp(connection, volume_id):
+    if look and xmp_files.exist(connection, volume_id):
         wanted = {candidate for path in look for candidate in companions.candidates(path)} - asked.xmp
-        xmp_known |= _xmp_at(connection, volume_id, wanted)
+        xmp_known |= xmp_files.at(connection, volume_id, wanted)
     alike = asset_rows.with_content(connection, libraries, asked.contents) if asked.contents else []
     withheld = holds.proven_absent(connection, [one.id for one in alike])
     online = volumes.online(connection, {one.volume for one in alike})
@@ -168,32 +167,11 @@ def _beside(connection: Connection, libraries: Sequence[bytes], volume_id: bytes
     return [one for one in found if not changed.isdisjoint(companions.candidates(one.path))]
 
 
-def _has_xmp(connection: Connection, volume_id: bytes) -> bool:
-    return connection.execute(select(xmp.c.path_key).where(xmp.c.volume_id == volume_id).limit(1)).first() is not None
-
-
-def _xmp_at(connection: Connection, volume_id: bytes, wanted: set[bytes]) -> dict[bytes, XmpFacts]:
-    found: dict[bytes, XmpFacts] = {}
-    for part in bulk.chunks(map(asset_rows.key, wanted)):
-        rows = connection.execute(
-            select(xmp.c.path, xmp.c.size, xmp.c.mtime_ns).where(xmp.c.volume_id == volume_id, xmp.c.path_key.in_(part))
-        )
-        found |= {row.path: (row.size, row.mtime_ns) for row in rows}
-    return found
-
-
 def _seekers(connection: Connection, guarded: Guarded, before: Mapping[bytes, Asset]) -> set[bytes]:
     """The agents that are to look out for files that are missed from now on."""
     became = [(before.get(one.asset.id), one.asset) for one in guarded.writes]
     waiting = [before[one.row.asset_id] for one in guarded.waiting if one.row.kind == HoldKind.ABSENT]
     return seeking.seekers(connection, became, waiting)
-
-
-def _write_xmp(connection: Connection, volume_id: bytes, outcome: Outcome) -> None:
-    rows = [(volume_id, asset_rows.key(path), path, *facts) for path, facts in outcome.xmp_written.items()]
-    bulk.upsert(connection, xmp, rows, ("size", "mtime_ns"))
-    for part in bulk.chunks(map(asset_rows.key, outcome.xmp_gone)):
-        connection.execute(delete(xmp).where(xmp.c.volume_id == volume_id, xmp.c.path_key.in_(part)))
 
 
 def _blocked(

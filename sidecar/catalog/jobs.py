@@ -17,11 +17,12 @@ OVERTAKEN = "A later change of the library took its place."
 
 class Batch(msgspec.Struct, frozen=True):
     """What one batch of a job came to. ``position`` is where the next one begins; None after the last. ``counts``
-    are added to those of the result."""
+    are added to those of the result. ``waits``: there is nothing to do before somebody else has done something."""
 
     position: str | None
     done: int
     counts: dict[str, int] = {}
+    waits: bool = False
 
 
 def create(
@@ -34,6 +35,7 @@ def create(
     now: int,
     total: int | None = None,
     position: str | None = None,
+    parameters: msgspec.Struct | None = None,
     overtakes: bool = True,
 ) -> None:
     """Write down a job that is to be done. One of the same sort and library that is not finished is overtaken, unless
@@ -43,6 +45,7 @@ def create(
         ended = {"state": JobState.CANCELLED, "finished_at": now, "error": OVERTAKEN}
         connection.execute(update(job).where(*same).values(ended))
     row = {"id": new_id, "kind": kind, "library_id": library_id, "requested_by": requested_by[:255], "created_at": now}
+    row["parameters"] = None if parameters is None else msgspec.json.encode(parameters).decode()
     connection.execute(
         insert(job).values(
             {**row, "state": JobState.PENDING, "done": 0, "total": total, "position": position, "result": "{}"}
@@ -87,6 +90,12 @@ def are_unfinished(connection: Connection, kind: JobKind) -> bool:
     """Whether a job of this sort is to be done."""
     chosen = select(job.c.id).where(job.c.kind == kind, job.c.state.in_(UNFINISHED)).limit(1)
     return connection.execute(chosen).first() is not None
+
+
+def unfinished_of(connection: Connection, library_id: bytes, kind: JobKind) -> Sequence[AnyRow]:
+    """The jobs of a sort that are to be done for a library, in the order in which they were asked for."""
+    of_it = (job.c.library_id == library_id, job.c.kind == kind, job.c.state.in_(UNFINISHED))
+    return connection.execute(select(job).where(*of_it).order_by(job.c.id)).all()
 
 
 def latest(connection: Connection, library_id: bytes, kind: JobKind) -> AnyRow | None:

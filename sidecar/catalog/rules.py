@@ -37,7 +37,7 @@ def apply(connection: Connection, library_id: bytes, position: str | None, now: 
     new_ids = ids.series(now // 1000, entropy)
     wanted = [row.id for row in rows if _differs(row, members[row.volume_id], library_id)]
     known = asset_rows.with_ids(connection, wanted)
-    pairs = [(one, _judged(one, members[one.volume])) for one in known if one.claims and one.removed_at is None]
+    pairs = [(one, judged(one, members[one.volume])) for one in known if one.claims and one.removed_at is None]
     pairs = [(before, after) for before, after in pairs if before != after]
     change(connection, pairs, RULES, now, new_ids)
     left = sum(status(after) is Status.EXCLUDED is not status(before) for before, after in pairs)
@@ -101,8 +101,10 @@ def change(
     reason: str,
     now: int,
     new_ids: Iterator[bytes],
+    job: bytes | None = None,
 ) -> None:
-    """Write what became of assets that are locked, with all that hangs on it: tallies, holds, feed and histories."""
+    """Write what became of assets that are locked, with all that hangs on it: tallies, holds, feed and histories.
+    ``job`` is the one that did it, as far as that is to be told."""
     by_volume: dict[bytes, list[tuple[Asset, Asset]]] = {}
     for pair in pairs:
         by_volume.setdefault(pair[0].volume, []).append(pair)
@@ -119,7 +121,13 @@ def change(
         for before, after in pairs
         if status(before) is not status(after)
     ]
-    history.write(connection, [history.transition_row(next(new_ids), one, None, now) for one in steps])
+    history.write(connection, [history.transition_row(next(new_ids), one, None, now, job=job) for one in steps])
+
+
+def judged(before: Asset, members: Membership) -> Asset:
+    """An asset that claims its path, by the rules that hold now."""
+    excluded_by, import_path = verdict(before.path, members, before.library)
+    return structs.replace(before, excluded_by=excluded_by, import_path=import_path or before.import_path)
 
 
 def _differs(row: AnyRow, members: Membership, library_id: bytes) -> bool:
@@ -127,8 +135,3 @@ def _differs(row: AnyRow, members: Membership, library_id: bytes) -> bool:
         return False
     excluded_by, import_path = verdict(row.path, members, library_id)
     return bool(row.excluded_by != excluded_by or import_path not in (None, row.import_path_id))
-
-
-def _judged(before: Asset, members: Membership) -> Asset:
-    excluded_by, import_path = verdict(before.path, members, before.library)
-    return structs.replace(before, excluded_by=excluded_by, import_path=import_path or before.import_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 from sqlalchemy import Connection
@@ -31,8 +31,10 @@ def request(
     by: str,
     new_ids: Iterator[bytes],
     now: int,
+    among: Collection[bytes] | None = None,
 ) -> bytes:
-    """Ask for a scan of a library that was locked, after all agents; returns its job.
+    """Ask for a scan of a library that was locked, after all agents; returns its job. ``among``: of what it has on
+    these volumes only.
 
     A job that is not finished and looks at all of it as closely is the answer to this request, too. ``path`` is
     absolute, checked, and the photo server's or the host's. Raises :class:`Refused` for one that is not the library's.
@@ -42,6 +44,7 @@ def request(
         raise Refused("invalid-body", "The library has no import paths, so that there is nothing to scan.")
     roots = wanted_scans.roots(has, wanted_scans.mounts_of(connection, has))
     targets = scanning.all_of(roots) if path is None else scanning.at(roots, path)
+    targets = [one for one in targets if among is None or one.volume in among]
     unbound = [row for row in has if row.state != BindingState.BOUND]
     if path is not None and not targets:
         raise _outside(unbound)

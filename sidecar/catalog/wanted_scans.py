@@ -165,6 +165,11 @@ def cancel(connection: Connection, job_ids: Collection[bytes], now: int) -> None
         _conclude(connection, job_id, now, JobState.CANCELLED)
 
 
+def drop(connection: Connection, part_ids: Collection[bytes], now: int) -> None:
+    """Nobody wants these parts any more, which may never come to their end; the agents were locked."""
+    _end(connection, part_ids, now)
+
+
 def drop_outside(connection: Connection, library_id: bytes, now: int) -> None:
     """End what is wanted of places that a library does not have any more; the agents were locked."""
     of_it = (job.c.library_id == library_id, job.c.kind == JobKind.SCAN, job.c.state.in_(UNFINISHED))
@@ -251,8 +256,9 @@ def problems_of(row: AnyRow) -> list[ScanProblem]:
 
 
 def _conclude(connection: Connection, job_id: bytes, now: int, state: JobState = JobState.DONE) -> None:
-    """Note in the job how its parts stand. When none is left, it is in this state."""
-    chosen = (job.c.id == job_id, job.c.state.in_(UNFINISHED))
+    """Note in a scan how its parts stand. When none is left, it is in this state. Jobs of other kinds that have had
+    something looked at go on by themselves."""
+    chosen = (job.c.id == job_id, job.c.kind == JobKind.SCAN, job.c.state.in_(UNFINISHED))
     parts = connection.execute(select(wanted_scan).where(wanted_scan.c.job_id == job_id)).all()
     figures = {name: sum(getattr(row, name) for row in parts) for name in ("directories", "files", "errors")}
     values: dict[str, Any] = {"done": figures["files"], "result": msgspec.json.encode(figures).decode()}

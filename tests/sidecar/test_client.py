@@ -33,7 +33,7 @@ from holdfast.client import (
     verify,
 )
 from holdfast.client.feed import BACKOFF_LAST_S, Piece, backoff_s, changes
-from holdfast.reports import FileFacts
+from holdfast.reports import FileFacts, ScanFinished
 from holdfast.volumes import Reason
 from sidecar.api import shapes
 from sidecar.asset import Availability, Status
@@ -41,6 +41,7 @@ from sidecar.catalog import clock
 from sidecar.catalog.engine import transact
 from sidecar.catalog.feed import SHOWN
 from sidecar.delivery import signature, spell
+from sidecar.worker import Worker
 from tests.sidecar.world import Agent, World, absent, at_once, listed, moved, new_id
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
@@ -183,6 +184,25 @@ def test_a_library_is_changed_as_it_was_read(world: World, agent: Agent, holdfas
     assert error.value.code == "precondition-failed"
     job = holdfast.delete_library(library.id)
     assert holdfast.job(job.id).library_id == library.id
+
+
+def test_what_is_missing_is_removed_and_brought_back(world: World, agent: Agent, holdfast: Client) -> None:
+    agent.send(absent("trip", "b.jpg"))
+    (library,) = holdfast.libraries()
+    dry = holdfast.remove_missing(library.id, dry_run=True, older_than_s=60)
+    assert (dry.kind, dry.parameters) == ("remove-missing", {"dry_run": True, "older_than_s": 60})
+    job = holdfast.remove_missing(library.id)
+    worker = Worker(world.engine, 30.0, new_id(), 0.0)
+    worker.step(0.0)
+    for one in agent.client.get("/agent/assignment").json()["wanted_scans"]:
+        figures = {"directories": 1, "files": 1, "errors": 0, "duration_s": 0.1}
+        agent.send(ScanFinished(scan=one["id"], directory=one["directory"], complete=True, **figures))
+    worker.step(1.0)
+    assert holdfast.job(dry.id).result == {"too_recent": 1}
+    assert holdfast.job(job.id).result == {"removed": 1}
+    (gone,) = holdfast.assets(status="removed")
+    assert holdfast.restore(gone.id).status == "missing"
+    assert holdfast.undo(job.id).parameters == {"job_id": job.id}
 
 
 def test_history_says_why(world: World, agent: Agent, holdfast: Client) -> None:

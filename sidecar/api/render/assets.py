@@ -78,6 +78,7 @@ def asset_transition(row: AnyRow) -> shapes.AssetTransition:
         from_volume_id=None if row.from_volume_id is None else ids.to_text("volume", row.from_volume_id),
         reason=row.reason,
         hold_id=None if row.hold_id is None else ids.to_text("hold", row.hold_id),
+        job_id=None if row.job_id is None else ids.to_text("job", row.job_id),
         evidence=evidence(row.evidence),
     )
 

@@ -34,6 +34,7 @@ def _job(row: AnyRow, parts: Sequence[AnyRow]) -> shapes.Job:
         kind=row.kind,
         state=row.state,
         library_id=None if row.library_id is None else ids.to_text("library", row.library_id),
+        parameters={} if row.parameters is None else msgspec.json.decode(row.parameters),
         requested_by=row.requested_by,
         done=sum(part.files for part in parts) if is_scan else row.done,
         total=row.total,

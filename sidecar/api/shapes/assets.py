@@ -189,8 +189,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an asset's history, with the evidence for it. Paths are those inside the volume, and only there
-    when it moved; ``from_volume_id`` if that was another volume. ``hold_id`` is the hold that a person approved it
-    in."""
+    when it moved; ``from_volume_id`` if that was another volume. ``hold_id`` is the hold that a person approved it in,
+    ``job_id`` the job that did it."""
 
     at: datetime
     from_status: Status
@@ -200,4 +200,5 @@ class AssetTransition(msgspec.Struct, frozen=True, kw_only=True):
     from_volume_id: str | None
     reason: str
     hold_id: str | None
+    job_id: str | None
     evidence: Evidence | None

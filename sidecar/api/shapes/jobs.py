@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -53,14 +53,16 @@ class ScanJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Long work. ``done`` counts the assets that were dealt with, of ``total``, null while nobody knows. ``result`` has
-    the counts of what was done so far; ``error`` says why it ended early. ``cancellable``: it may be left half done.
-    ``scan`` is there for the kind "scan" only; ``done`` then counts files."""
+    """Long work. ``parameters`` are what it was asked for. ``done`` counts the assets that were dealt with, of
+    ``total``, null while nobody knows. ``result`` has the counts of what was done so far; ``error`` says why it ended
+    early. ``cancellable``: it may be left half done. ``scan`` is there for the kind "scan" only; ``done`` then counts
+    files."""
 
     id: str
     kind: str
     state: Literal["pending", "running", "done", "failed", "cancelled"]
     library_id: str | None
+    parameters: dict[str, Any]
     requested_by: str
     done: int
     total: int | None

@@ -16,6 +16,7 @@ from sidecar.catalog.tables.assets import (
     ignore_file,
     import_path,
     library,
+    removal,
     xmp,
 )
 from sidecar.catalog.tables.holds import held, hold, hold_branch, tally
@@ -67,6 +68,7 @@ __all__ = [
     "lease",
     "library",
     "metadata",
+    "removal",
     "scan",
     "schedule",
     "setting",

@@ -121,9 +121,25 @@ asset_transition = Table(
     Column("hold_id", c.identifier()),
     # Where it came from, if that was another volume.
     Column("from_volume_id", c.identifier()),
+    Column("job_id", c.identifier()),
     PrimaryKeyConstraint("asset_id", "id"),
     one_of("from_status", Status),
     one_of("to_status", Status),
+    sqlite_with_rowid=False,
+    **ENGINES,
+)
+
+# What a job has removed from the catalog. ``claimed``: it held its path until then. ``undone_at``: it came back.
+removal = Table(
+    "removal",
+    metadata,
+    Column("job_id", c.identifier(), nullable=False),
+    Column("asset_id", c.identifier(), nullable=False),
+    Column("claimed", c.number(), nullable=False),
+    Column("at", c.moment(), nullable=False),
+    Column("undone_at", c.moment()),
+    PrimaryKeyConstraint("job_id", "asset_id"),
+    Index("ix_removal_asset_id", "asset_id", "job_id"),
     sqlite_with_rowid=False,
     **ENGINES,
 )

@@ -143,6 +143,8 @@ job = Table(
     Column("created_at", c.moment(), nullable=False),
     Column("started_at", c.moment()),
     Column("finished_at", c.moment()),
+    # What the job was asked for, beyond its kind; JSON.
+    Column("parameters", c.text()),
     one_of("state", JobState),
     CheckConstraint(
         f"(state IN ({', '.join(repr(str(one)) for one in UNFINISHED)})) = (finished_at IS NULL)", name="finished"
