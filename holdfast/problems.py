@@ -18,7 +18,7 @@ class PlacedError(msgspec.Struct, frozen=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``type`` is stable and documented; ``detail`` says what to do. ``expected`` is the sequence number that a
     stream wants next, for the problem ``sequence-mismatch`` only; ``digest`` that of a hold as it is now, for
-    ``hold-changed`` only."""
+    ``hold-changed`` only; ``existing`` the id of what is in the way, for ``duplicate-content`` and ``path-taken``."""
 
     type: str
     title: str
@@ -27,6 +27,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[PlacedError] = []
     expected: int | None = None
     digest: str | None = None
+    existing: str | None = None
 
     @property
     def code(self) -> str:

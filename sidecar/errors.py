@@ -44,7 +44,7 @@ class Refused(SidecarError):
     """A request that is refused. ``code`` names the kind of problem, see ``sidecar.api.problems``.
 
     ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only; ``digest`` that of a
-    hold as it is now, in hexadecimal, for ``hold-changed`` only.
+    hold as it is now, in hexadecimal, for ``hold-changed`` only; ``existing`` the id of what is in the way.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Refused(SidecarError):
         errors: list[PlacedError] | None = None,
         expected: int | None = None,
         digest: str | None = None,
+        existing: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -62,3 +63,4 @@ class Refused(SidecarError):
         self.errors = errors or []
         self.expected = expected
         self.digest = digest
+        self.existing = existing

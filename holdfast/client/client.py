@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,6 +18,7 @@ from holdfast.client.resources import (
     Asset,
     Change,
     CheckedAsset,
+    CheckedUpload,
     Found,
     Hold,
     ImportPath,
@@ -34,6 +36,7 @@ T = TypeVar("T")
 
 Query = dict[str, str | int | float | bool | None]
 PAGE = 1_000  # the most that a page, and a look-up, may have
+UPLOADS = 5_000  # the most that can be checked at once
 TIMEOUT_S = 30.0
 
 
@@ -44,6 +47,14 @@ class _Page(msgspec.Struct, frozen=True):
 
 class _FoundPage(msgspec.Struct, frozen=True):
     items: list[Found]
+
+
+class _CheckedUploads(msgspec.Struct, frozen=True):
+    items: list[CheckedUpload]
+
+
+class _Jobs(msgspec.Struct, frozen=True):
+    jobs: list[Job]
 
 
 class Client:
@@ -131,6 +142,49 @@ class Client:
             body["exclusion_patterns"] = list(exclusion_patterns)
         condition = {"If-Match": f'"{library.revision}"'}
         return self._ask(Library, "PATCH", f"/libraries/{library.id}", body=body, headers=condition)
+
+    def upload_library(self, owner: str) -> Library:
+        """The library of what an owner has uploaded, which is made when it is first asked for."""
+        return self._ask(Library, "POST", "/libraries", body={"owner": owner, "kind": "upload"})
+
+    def add_upload(
+        self,
+        library_id: str,
+        path: str,
+        *,
+        size: int,
+        modified_at: datetime,
+        content_checksum: str,
+        foreign_id: str | None = None,
+        key: str | None = None,
+    ) -> Asset:
+        """Make a file known that was uploaded. Refused with "duplicate-content" when the library has its content, and
+        with ``problem.existing``, the asset that has it. With a ``key`` of your own, a repeat makes no second one."""
+        body = {
+            "path": path,
+            "size": size,
+            "modified_at": modified_at,
+            "content_checksum": content_checksum,
+            "foreign_id": foreign_id,
+        }
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._ask(Asset, "POST", f"/libraries/{library_id}/assets", body=body, headers=headers)
+
+    def check_uploads(self, owner: str, content_checksums: Sequence[str]) -> list[CheckedUpload]:
+        """Which of these an owner has uploaded already, in the order given."""
+        found: list[CheckedUpload] = []
+        for start in range(0, len(content_checksums), UPLOADS):
+            body = {"owner": owner, "content_checksums": list(content_checksums[start : start + UPLOADS])}
+            found += self._ask(_CheckedUploads, "POST", "/assets/upload-check", body=body).items
+        return found
+
+    def delete_upload(self, asset_id: str) -> Asset:
+        """Take an upload out of the catalog, whose file the photo server has deleted."""
+        return self._ask(Asset, "DELETE", f"/assets/{asset_id}")
+
+    def delete_owner(self, owner: str) -> list[Job]:
+        """An owner is gone: delete all of their libraries, in the background. No file is touched."""
+        return self._ask(_Jobs, "DELETE", "/libraries", query={"owner": owner}).jobs
 
     def delete_library(self, library_id: str) -> Job:
         """Delete a library, in the background. No file is touched."""

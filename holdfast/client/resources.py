@@ -144,7 +144,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     path_b64: str | None
     host_path: str | None
     file_name: str
-    volume_id: str
+    volume_id: str | None
     via_volume_id: str | None
     size: int
     modified_at: datetime
@@ -178,6 +178,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None
     content_checksum: str | None
     assets: list[Asset]
+
+
+class CheckedUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a file is wanted. "reject": the asset ``asset_id`` has its content, and is in the bin if ``trashed``."""
+
+    content_checksum: str
+    action: Literal["accept", "reject"]
+    asset_id: str | None
+    trashed: bool
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):

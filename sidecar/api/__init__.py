@@ -31,6 +31,7 @@ from sidecar.api import (
     statistics,
     streams,
     tokens,
+    uploads,
     validation,
     volumes,
     webhooks,
@@ -48,6 +49,7 @@ RESOURCES: tuple[Resource, ...] = (
     preview.resource,
     scans.resource,
     assets.resource,
+    uploads.resource,
     volumes.resource,
     holds.resource,
     jobs.resource,
@@ -83,7 +85,7 @@ def create_app(source: Engine | Config) -> Flask:
 
 
 def _refused(error: Refused) -> Response:
-    problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest)
+    problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest, error.existing)
     return problems.respond(problem, retry_after_s=5 if problem.status == 503 else None)
 
 

@@ -186,6 +186,7 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
     with snapshot(call.engine) as connection:
         rows = assets.with_ids(connection, {raw for raw in asked.values() if raw is not None})
         places = assets.places(connection, body.paths)
+        uploaded = assets.uploaded_at(connection, set(body.paths))
         at = assets.at_places(connection, {place for found in places.values() for place in found})
         alike = assets.with_contents(connection, set(body.content_checksums))
     by_key = {row.id: row for row in rows if call.may_see(row.owner)}
@@ -194,7 +195,8 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         row = by_key.get(asked[text] or b"")
         items.append(Found(id=text, assets=[] if row is None else [render.asset(row)]))
     for path in body.paths:
-        here = {found.id: found for place in places[path] for found in at[place] if call.may_see(found.owner)}
+        there = (*(found for place in places[path] for found in at[place]), *uploaded.get(path, ()))
+        here = {found.id: found for found in there if call.may_see(found.owner)}
         items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
     for text in body.content_checksums:
         same = [found for found in alike.get(text, ()) if call.may_see(found.owner)]

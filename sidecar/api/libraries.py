@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from holdfast import ids, patterns
 from holdfast.problems import PlacedError
-from sidecar.api import conditions, render, shapes
+from sidecar.api import conditions, once, render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import Page, PageQuery, by_id, paged
 from sidecar.api.rules import ImportPathBody, ImportPathChange, changed_import_paths, new_import_paths, pattern_errors
-from sidecar.catalog import agents, deletion, idempotency, jobs, libraries, statistics, wanted_scans, working
+from sidecar.catalog import (
+    agents,
+    deletion,
+    idempotency,
+    jobs,
+    libraries,
+    statistics,
+    uploads,
+    wanted_scans,
+    working,
+)
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
@@ -30,13 +40,15 @@ resource = Resource("libraries")
 
 # Batches of a job that are done before the answer.
 INLINE_BATCHES = 2
+NAME = "New External Library"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
 
 
 class LibraryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A library to make. Without ``exclusion_patterns`` it gets the six usual ones."""
+    """A library to make. Without ``exclusion_patterns`` it gets the six usual ones. One of the kind "upload" has
+    neither those nor import paths. Without a ``name`` it is called "New External Library", or "Uploads"."""
 
-    name: Name = "New External Library"
+    name: Name | None = None
     owner: Name
     kind: str = "external"
     import_paths: list[ImportPathBody] = []
@@ -56,6 +68,18 @@ class LibraryQuery(PageQuery, frozen=True, kw_only=True):
     """Which libraries are wanted."""
 
     owner: str | None = None
+
+
+class OwnerQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose libraries are to be deleted."""
+
+    owner: Annotated[str, Meta(min_length=1)]
+
+
+class OwnerDeletion(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs that delete an owner's libraries."""
+
+    jobs: list[shapes.Job]
 
 
 class _Filters(msgspec.Struct, frozen=True):
@@ -94,30 +118,18 @@ def list_libraries(call: Call, query: LibraryQuery) -> Page[shapes.Library]:
     returns=shapes.Library,
     status=201,
     problems=("idempotency-conflict",),
-    headers=("Idempotency-Key",),
+    headers=(once.HEADER,),
 )
 def create_library(call: Call, body: LibraryBody) -> Answer:
-    """Make a library. With an Idempotency-Key, a repeat within a day gives the same answer and makes none."""
-    key_text = call.header("Idempotency-Key")
-    key = None if key_text is None else idempotency.digest(call.caller.token, b"libraries", key_text.encode())
-    content = idempotency.digest(msgspec.json.encode(body))
+    """Make a library. Of the kind "upload" an owner has one: it is made when it is first asked for, and given after
+    that. With an Idempotency-Key, a repeat within a day gives the same answer and makes none."""
     entropy, now = os.urandom(10), now_us()
 
     def work(connection: Connection) -> idempotency.Answer:
-        given = None if key is None else idempotency.find(connection, key, content, now)
-        if given is not None:
-            return given
-        made = _create(connection, body, entropy, now)
-        answer = idempotency.Answer(201, f"/api/v1/libraries/{made.id}", msgspec.json.encode(made).decode())
-        if key is not None:
-            idempotency.keep(connection, key, content, answer, now)
-        return answer
+        made, status = _create(connection, body, entropy, now)
+        return idempotency.Answer(status, f"/api/v1/libraries/{made.id}", msgspec.json.encode(made).decode())
 
-    try:
-        answer = transact(call.engine, work)
-    except IntegrityError:
-        # Two requests with one key at the same moment: the other one's answer is there now.
-        answer = transact(call.engine, work)
+    answer = once.make(call, b"libraries", body, now, work)
     call.doorbell.ring()
     revision = msgspec.json.decode(answer.body, type=shapes.Library).revision
     headers = {"Location": answer.location, "ETag": conditions.quote(revision)}
@@ -179,7 +191,7 @@ def change_library(call: Call, library: bytes, body: LibraryPatch) -> Answer:
     scope=Scope.OPERATOR,
     returns=shapes.Job,
     status=202,
-    problems=("precondition-failed",),
+    problems=("owner-exists", "precondition-failed"),
     headers=("If-Match",),
 )
 def delete_library(call: Call, library: bytes) -> Answer:
@@ -194,6 +206,8 @@ def delete_library(call: Call, library: bytes) -> Answer:
             raise _not_found()
         if rows[0].deleted_at is None:
             conditions.check_match(call.header("If-Match"), rows[0].revision)
+            if rows[0].kind == uploads.KIND:
+                raise Refused("owner-exists", "An upload library goes with its owner: DELETE /libraries?owner=… then.")
             agents.tell(connection, told)
             deletion.begin(connection, library, ids.new(now // 1000, entropy), by, now)
         job = jobs.latest(connection, library, JobKind.DELETE_LIBRARY)
@@ -204,6 +218,26 @@ def delete_library(call: Call, library: bytes) -> Answer:
     job = transact(call.engine, work)
     call.doorbell.ring()
     return Answer(job, 202, {"Location": f"/api/v1/jobs/{job.id}"})
+
+
+@resource.serves("DELETE", "/libraries", scope=Scope.OPERATOR, query=OwnerQuery, returns=OwnerDeletion, status=202)
+def delete_owner(call: Call, query: OwnerQuery) -> OwnerDeletion:
+    """An owner is gone: delete all of their libraries, the upload library too. Each has a job; no file is touched."""
+    entropy, now, by = os.urandom(10), now_us(), call.caller.signature
+
+    def work(connection: Connection) -> list[shapes.Job]:
+        new_ids, made = ids.series(now // 1000, entropy), []
+        wanted_scans.lock_agents(connection)
+        for row in libraries.lock(connection, libraries.owned_by(connection, query.owner)):
+            if row.deleted_at is None:
+                agents.tell(connection, libraries.agents_of(connection, row.id))
+                made.append(next(new_ids))
+                deletion.begin(connection, row.id, made[-1], by, now)
+        return render.job_page(connection, jobs.with_ids(connection, made))
+
+    found = transact(call.engine, work)
+    call.doorbell.ring()
+    return OwnerDeletion(jobs=found)
 
 
 @resource.serves("GET", "/libraries/<library>/statistics", scope=Scope.READER, limited=True, returns=Statistics)
@@ -233,6 +267,8 @@ def _wanted(connection: Connection, library: bytes, body: LibraryPatch, if_match
     stored = msgspec.json.decode(row.exclusion_patterns, type=list[str])
     chosen = stored if body.exclusion_patterns is UNSET else body.exclusion_patterns
     errors += pattern_errors(chosen)
+    if row.kind == uploads.KIND:
+        errors += _upload_errors(bool(wanted), bool(chosen))
     if errors:
         raise Refused("invalid-body", "The library cannot be changed like this, see the errors.", errors=errors)
     name = row.name if body.name is UNSET else body.name.strip()
@@ -247,25 +283,50 @@ def _begin(call: Call, job: bytes) -> None:
             break
 
 
-def _create(connection: Connection, body: LibraryBody, entropy: bytes, now: int) -> shapes.Library:
+def _create(connection: Connection, body: LibraryBody, entropy: bytes, now: int) -> tuple[shapes.Library, int]:
+    """The library, and the status that says whether it was made."""
+    new_ids = ids.series(now // 1000, entropy)
+    if body.kind == uploads.KIND:
+        return _upload_library(connection, body, new_ids, now)
     wanted, errors = new_import_paths(body.import_paths, lambda text: agents.resolve(connection, text))
     if body.kind != "external":
-        errors.append(PlacedError("/kind", "Only libraries of kind 'external' can be made; uploads are not offered."))
+        errors.append(PlacedError("/kind", "A library is of the kind 'external' or 'upload'."))
     chosen = list(patterns.DEFAULTS) if body.exclusion_patterns is None else body.exclusion_patterns
     errors += pattern_errors(chosen)
     if errors:
         raise Refused("invalid-body", "The library cannot be made like this, see the errors.", errors=errors)
     made = libraries.create(
         connection,
-        name=body.name.strip(),
+        name=NAME if body.name is None else body.name.strip(),
         owner=body.owner.strip(),
         kind=body.kind,
         import_paths=wanted,
         exclusion_patterns=chosen,
-        new_ids=ids.series(now // 1000, entropy),
+        new_ids=new_ids,
         now=now,
     )
-    return _shown(connection, made)
+    return _shown(connection, made), 201
+
+
+def _upload_library(
+    connection: Connection, body: LibraryBody, new_ids: Iterator[bytes], now: int
+) -> tuple[shapes.Library, int]:
+    errors = _upload_errors(bool(body.import_paths), bool(body.exclusion_patterns))
+    if errors:
+        raise Refused("invalid-body", "An upload library cannot be like this, see the errors.", errors=errors)
+    owner = body.owner.strip()
+    row = uploads.library_of(connection, owner)
+    if row is not None:
+        return _shown(connection, row.id), 200
+    name = uploads.NAME if body.name is None else body.name.strip()
+    return _shown(connection, uploads.make_library(connection, name, owner, new_ids, now)), 201
+
+
+def _upload_errors(import_paths: bool, exclusion_patterns: bool) -> list[PlacedError]:
+    """What is wrong with an upload library that is to have these."""
+    wrong = (("/import_paths", import_paths), ("/exclusion_patterns", exclusion_patterns))
+    sentence = "An upload library has none: the photo server makes its assets known, and no agent looks for them."
+    return [PlacedError(pointer, sentence) for pointer, is_there in wrong if is_there]
 
 
 def _shown(connection: Connection, library: bytes) -> shapes.Library:

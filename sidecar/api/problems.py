@@ -35,6 +35,9 @@ TYPES: dict[str, ProblemType] = {
     "hold-closed": ProblemType(409, "The hold was decided about already"),
     "job-not-cancellable": ProblemType(409, "The job cannot be cancelled"),
     "job-not-undoable": ProblemType(409, "The job cannot be undone"),
+    "duplicate-content": ProblemType(409, "The library has this content already"),
+    "not-an-upload": ProblemType(409, "This is for uploads only"),
+    "owner-exists": ProblemType(409, "The library goes with its owner"),
     "not-restorable": ProblemType(409, "The asset cannot be brought back"),
     "path-taken": ProblemType(409, "Another asset has the path now"),
     "cursor-expired": ProblemType(410, "The cursor is of another catalog"),
@@ -56,6 +59,7 @@ def make(
     errors: list[PlacedError] | None = None,
     expected: int | None = None,
     digest: str | None = None,
+    existing: str | None = None,
 ) -> Problem:
     """A problem of a known kind."""
     status, title = TYPES[code]
@@ -67,6 +71,7 @@ def make(
         errors=errors or [],
         expected=expected,
         digest=digest,
+        existing=existing,
     )
 
 

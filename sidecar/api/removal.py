@@ -24,6 +24,11 @@ from sidecar.removal import Undoing, Verdict
 
 resource = Resource("removal")
 
+_NOT_RESTORABLE = (
+    "It was not removed for being missing: it went with its library, which was deleted, or was an upload that the photo"
+    " server has deleted."
+)
+
 
 class RemoveMissing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to remove: with ``older_than_s`` only what has been missing for so many seconds in which its storage was
@@ -100,7 +105,7 @@ def restore_asset(call: Call, asset: bytes) -> shapes.Asset:
             raise Refused("path-taken", "Another asset of its library has its path by now: a file was put there again.")
         row = _asset(connection, asset)
         if row.status == Status.REMOVED:
-            raise Refused("not-restorable", "It went with its library, which was deleted.")
+            raise Refused("not-restorable", _NOT_RESTORABLE)
         return row
 
     row = transact(call.engine, work)

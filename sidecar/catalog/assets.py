@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
 
 from holdfast import paths
 from holdfast.volumes import Reason, VolumeState
@@ -60,8 +60,9 @@ def shown() -> Select[Any]:
             _via.c.change.label("via_change"),
         )
         .join(library, library.c.id == asset.c.library_id)
-        .join(import_path, import_path.c.id == asset.c.import_path_id)
-        .join(volume, volume.c.id == asset.c.volume_id)
+        # Not there for uploads, which are on no volume.
+        .outerjoin(import_path, import_path.c.id == asset.c.import_path_id)
+        .outerjoin(volume, volume.c.id == asset.c.volume_id)
         .outerjoin(_via, _via.c.id == import_path.c.via_volume_id)
     )
 
@@ -161,6 +162,18 @@ def at_places(connection: Connection, wanted: Collection[Place]) -> dict[Place, 
     return found
 
 
+def uploaded_at(connection: Connection, wanted: Collection[str]) -> dict[str, list[AnyRow]]:
+    """The uploads that lie at absolute paths (wire text): path -> assets."""
+    keys = {asset_rows.key(paths.to_bytes(path)): path for path in wanted}
+    found: dict[str, list[AnyRow]] = {}
+    libraries_of = _upload_libraries(connection) if keys else []
+    for part in bulk.chunks(keys):
+        of_them = (asset.c.library_id.in_(libraries_of), asset.c.volume_id.is_(None), asset.c.path_key.in_(part))
+        for row in connection.execute(shown().where(*of_them)):
+            found.setdefault(keys[row.path_key], []).append(row)
+    return found
+
+
 def history(connection: Connection, asset_id: bytes, before: bytes, limit: int) -> Sequence[AnyRow]:
     """Transitions of an asset with their evidence, the newest first."""
     chosen = (
@@ -221,6 +234,8 @@ def _is(connection: Connection, wanted: Availability) -> ColumnElement[bool]:
     for reason, paths_of in through.items():
         on = [one for one, state in states if availability(state, reason) is wanted]
         found.append(and_(asset.c.volume_id.in_(on), asset.c.import_path_id.in_(paths_of)))
+    if wanted is Availability.ONLINE:
+        found.append(asset.c.volume_id.is_(None))
     return or_(*found)
 
 
@@ -239,7 +254,15 @@ def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
         of_path = and_(asset.c.library_id == row.library_id, asset.c.import_path_id == row.id)
         within = asset_rows.below(paths.to_bytes(inside))
         alternatives.append(of_path if within is None else and_(of_path, within))
-    return or_(*alternatives) if alternatives else false()
+    within = asset_rows.below(paths.to_bytes(prefix.rstrip("/")))
+    uploaded = (asset.c.library_id.in_(_upload_libraries(connection)), asset.c.volume_id.is_(None))
+    alternatives.append(and_(*uploaded, *(() if within is None else (within,))))
+    return or_(*alternatives)
+
+
+def _upload_libraries(connection: Connection) -> list[bytes]:
+    """The libraries whose assets have the photo server's own paths."""
+    return list(connection.execute(select(library.c.id).where(library.c.upload_owner.is_not(None))).scalars())
 
 
 def _unions(connection: Connection) -> list[tuple[str, str, bytes, bytes | None]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 from sqlalchemy import Connection, exists, select, update
 
 from holdfast import ids
 from sidecar.asset import Status
-from sidecar.catalog import asset_rows, jobs, libraries, rules, wanted_scans
+from sidecar.catalog import asset_rows, jobs, libraries, rules, uploads, wanted_scans
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.jobs import Batch
 from sidecar.catalog.tables import asset, import_path, job, library
@@ -24,7 +24,8 @@ def begin(connection: Connection, library_id: bytes, job_id: bytes, by: str, now
     """Delete a library that was locked; the job does the rest."""
     wanted_scans.cancel(connection, wanted_scans.unfinished_of(connection, library_id), now)
     jobs.create(connection, job_id, JobKind.DELETE_LIBRARY, library_id=library_id, requested_by=by, now=now)
-    libraries.touch(connection, [library_id], CLOCK.take(connection, 1), now, kind="library.deleted", deleted_at=now)
+    values = {"deleted_at": now, "upload_owner": None}
+    libraries.touch(connection, [library_id], CLOCK.take(connection, 1), now, kind="library.deleted", **values)
 
 
 def remove(connection: Connection, library_id: bytes, position: str | None, now: int, entropy: bytes) -> Batch:
@@ -32,14 +33,12 @@ def remove(connection: Connection, library_id: bytes, position: str | None, now:
     behind = b"" if position is None else bytes.fromhex(position)
     chosen = select(asset.c.id).where(asset.c.library_id == library_id, asset.c.id > behind)
     page = list(connection.execute(chosen.order_by(asset.c.id).limit(BATCH)).scalars())
-    known = asset_rows.with_ids(connection, page)
-    pairs = [(one, structs.replace(one, removed_at=now, claims=False)) for one in known if one.removed_at is None]
-    rules.change(connection, pairs, DELETED, now, ids.series(now // 1000, entropy))
+    removed = _remove(connection, page, ids.series(now // 1000, entropy), now)
     if len(page) == BATCH:
-        return Batch(page[-1].hex(), len(page), {"removed": len(pairs)})
+        return Batch(page[-1].hex(), len(page), {"removed": removed})
     gone = update(import_path).where(import_path.c.library_id == library_id, import_path.c.removed_at.is_(None))
     connection.execute(gone.values(removed_at=now))
-    return Batch(None, len(page), {"removed": len(pairs)})
+    return Batch(None, len(page), {"removed": removed})
 
 
 def take_up_stuck(connection: Connection, new_ids: Iterator[bytes], now: int) -> list[bytes]:
@@ -63,3 +62,12 @@ def take_up_stuck(connection: Connection, new_ids: Iterator[bytes], now: int) ->
             now=now,
         )
     return found
+
+
+def _remove(connection: Connection, asset_ids: Sequence[bytes], new_ids: Iterator[bytes], now: int) -> int:
+    """Take these assets out of the catalog; how many of them were in it."""
+    uploaded = uploads.remove(connection, asset_ids, DELETED, new_ids, now)
+    known = asset_rows.with_ids(connection, asset_ids)
+    pairs = [(one, structs.replace(one, removed_at=now, claims=False)) for one in known if one.removed_at is None]
+    rules.change(connection, pairs, DELETED, now, new_ids)
+    return uploaded + len(pairs)

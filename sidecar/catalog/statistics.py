@@ -44,7 +44,7 @@ def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> S
     by = (asset.c.status, asset.c.kind, asset.c.volume_id, asset.c.import_path_id)
     counted = select(*by, func.count(), func.sum(asset.c.size)).where(*conditions).group_by(*by)
     rows = connection.execute(counted).all()
-    on = {row[2] for row in rows}
+    on = {row[2] for row in rows if row[2] is not None}
     states = {
         row.id: VolumeState(row.state)
         for row in connection.execute(select(volume.c.id, volume.c.state).where(volume.c.id.in_(sorted(on))))
@@ -58,7 +58,9 @@ def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> S
         by_status[Status(status)] += count
         if status == Status.PRESENT:
             kinds[Kind(kind)] += count
-            by_availability[availability(states[volume_of], via.get(path_id))] += count
+            # An upload is in storage of the photo server's own.
+            where = Availability.ONLINE if volume_of is None else availability(states[volume_of], via.get(path_id))
+            by_availability[where] += count
             total += int(size)
     return Statistics(
         photos=kinds[Kind.IMAGE],

@@ -41,6 +41,7 @@ def test_every_write_of_people_is_audited_and_nothing_else() -> None:
     reading = {route.path.removeprefix("/api/v1") for route in ROUTES if route.reads}
     assert reading == {
         "/assets/<asset>/check",
+        "/assets/upload-check",
         "/assets/lookup",
         "/libraries/<library>/preview",
         "/libraries/<library>/validate",

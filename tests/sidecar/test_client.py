@@ -36,6 +36,7 @@ from holdfast.client.feed import BACKOFF_LAST_S, Piece, backoff_s, changes
 from holdfast.reports import FileFacts, ScanFinished
 from holdfast.volumes import Reason
 from sidecar.api import shapes
+from sidecar.api.uploads import CheckedUpload
 from sidecar.asset import Availability, Status
 from sidecar.catalog import clock
 from sidecar.catalog.engine import transact
@@ -82,6 +83,7 @@ def client_of(world: World, transport: httpx2.BaseTransport | None = None, scope
         (resources.ScanPart, shapes.ScanPart),
         (resources.DirectoryError, shapes.DirectoryError),
         (resources.CheckedAsset, shapes.CheckedAsset),
+        (resources.CheckedUpload, CheckedUpload),
         (resources.Change, shapes.Change),
     ],
     ids=lambda kind: kind.__name__,
@@ -203,6 +205,23 @@ def test_what_is_missing_is_removed_and_brought_back(world: World, agent: Agent,
     (gone,) = holdfast.assets(status="removed")
     assert holdfast.restore(gone.id).status == "missing"
     assert holdfast.undo(job.id).parameters == {"job_id": job.id}
+
+
+def test_uploads_are_made_known_and_asked_for(world: World, holdfast: Client) -> None:
+    library = holdfast.upload_library("anna")
+    assert holdfast.upload_library("anna") == library
+    one, two = (f"sha1:{letter * 27}=" for letter in "AE")
+    facts = {"size": 7, "modified_at": datetime(2026, 5, 1, tzinfo=UTC), "content_checksum": one}
+    made = holdfast.add_upload(library.id, "/data/a.jpg", foreign_id="7", key="k", **facts)
+    assert holdfast.add_upload(library.id, "/data/a.jpg", foreign_id="7", key="k", **facts) == made
+    assert (made.volume_id, made.availability, made.modified_at) == (None, "online", facts["modified_at"])
+    with pytest.raises(Refused) as error:
+        holdfast.add_upload(library.id, "/data/b.jpg", **facts)
+    assert (error.value.code, error.value.problem.existing) == ("duplicate-content", made.id)
+    first, second = holdfast.check_uploads("anna", [one, two])
+    assert (first.action, first.asset_id, second.action) == ("reject", made.id, "accept")
+    assert holdfast.delete_upload(made.id).status == "removed"
+    assert library.id in {job.library_id for job in holdfast.delete_owner("anna")}
 
 
 def test_history_says_why(world: World, agent: Agent, holdfast: Client) -> None:

@@ -24,11 +24,21 @@ from sidecar.api.endpoint import Route
 from sidecar.api.openapi import document, problems_of
 from sidecar.api.problems import TYPES
 from sidecar.api.reference import markdown
+from sidecar.api.uploads import UploadBody
 from sidecar.asset import Availability, Status
 from sidecar.catalog.engine import connect
 from tests.sidecar.world import Agent, World, new_id
 
 ROUTES = [route for resource in RESOURCES for route in resource.routes]
+# Bodies that have to say something, such as would fit.
+FITTING = {
+    UploadBody: {
+        "path": "/data/a.jpg",
+        "size": 1,
+        "modified_at": "2026-05-01T10:00:00Z",
+        "content_checksum": "sha1:2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
+    }
+}
 every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 guarded = pytest.mark.parametrize(
     "route", [one for one in ROUTES if one.scope is not None], ids=lambda route: f"{route.method} {route.path}"
@@ -116,7 +126,7 @@ def test_what_does_not_exist_is_not_found(walked: World, route: Route) -> None:
     if "<" not in route.path or route.raw:
         return
     token = good_token(walked, route)
-    assert problem_of(ask(walked, route, token, json={}), route).code == "not-found"
+    assert problem_of(ask(walked, route, token, json=FITTING.get(route.body, {})), route).code == "not-found"
     if "<int:" not in route.path:
         nonsense = re.sub(r"<\w+>", "nonsense", route.path)
         assert problem_of(ask(walked, route, token, nonsense, json={}), route).code == "not-found"

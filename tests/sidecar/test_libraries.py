@@ -45,7 +45,7 @@ def test_everything_that_is_wrong_is_told_at_once(world: World, agent: Agent) ->
         world,
         {
             "owner": "anna",
-            "kind": "upload",
+            "kind": "managed",
             "import_paths": [
                 {"agent": "nobody", "path": "relative"},
                 {"agent": agent.id, "path": "/a/../b"},
@@ -124,7 +124,7 @@ def test_a_repeat_under_one_key_makes_one_library(world: World) -> None:
 
 def test_a_refused_request_keeps_no_answer(world: World) -> None:
     with pytest.raises(Problem):
-        world.post("/libraries", {"owner": "anna", "kind": "upload"}, **{"Idempotency-Key": "k"})
+        world.post("/libraries", {"owner": "anna", "kind": "managed"}, **{"Idempotency-Key": "k"})
     assert world.post("/libraries", {"owner": "anna"}, **{"Idempotency-Key": "k"})["owner"] == "anna"
 
 

@@ -283,7 +283,14 @@ def test_a_server_that_refuses_a_step_is_told_with_what_to_do(mariadb: MariaDB) 
 def test_a_catalog_that_came_forward_works(first: sa.Engine) -> None:
     transact(first, fill)
     catalog.migrate(first)
+    if first.dialect.name == "sqlite":
+        with first.connect() as connection:  # definitions were changed in place
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     with World(first) as world:
+        made = world.post("/libraries", {"owner": "anna", "kind": "upload"})
+        upload = {"path": "/data/a.jpg", "size": 1, "modified_at": "2026-05-01T10:00:00Z"}
+        world.post(f"/libraries/{made['id']}/assets", upload | {"content_checksum": f"sha1:{'A' * 27}="})
         assert len(world.assets(status="missing")) == 1
         assert world.assets(status="missing")[0]["missing_online_s"] == 0
         assert world.get("/holds")["items"] == []

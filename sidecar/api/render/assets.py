@@ -24,7 +24,7 @@ from sidecar.catalog.columns import AnyRow
 
 def asset(row: AnyRow) -> shapes.Asset:
     """An asset, from a row of ``assets.shown()``."""
-    state = availability(VolumeState(row.volume_state), None if row.via_reason is None else Reason(row.via_reason))
+    state = _availability(row)
     server_path = places.server_path(row, row.path)
     sidecar_path = places.server_path(row, row.xmp_path) if row.xmp_path is not None else None
     host_path = places.host_path(row, row.path)
@@ -40,7 +40,7 @@ def asset(row: AnyRow) -> shapes.Asset:
         path_b64=None if _is_utf8(server_path) else base64.b64encode(server_path).decode(),
         host_path=None if host_path is None else paths.to_display(host_path),
         file_name=paths.to_display(row.path.rpartition(b"/")[2]),
-        volume_id=ids.to_text("volume", row.volume_id),
+        volume_id=None if row.volume_id is None else ids.to_text("volume", row.volume_id),
         via_volume_id=None if row.via_volume_id is None else ids.to_text("volume", row.via_volume_id),
         size=row.size,
         modified_at=moment(row.mtime_ns // 1000),
@@ -63,6 +63,8 @@ def asset(row: AnyRow) -> shapes.Asset:
 def asset_tag(row: AnyRow) -> str:
     """The ETag of an asset: it shows the states of its volume and of its union too, and where the photo server sees
     its import path, which may change without a change of the asset."""
+    if row.volume_id is None:
+        return str(row.change)
     tag = f"{row.change}.{row.volume_change}.{zlib.crc32(row.server_path):x}"
     return tag if row.via_change is None else f"{tag}.{row.via_change}"
 
@@ -103,6 +105,13 @@ def library_page(connection: Connection, rows: Sequence[AnyRow]) -> list[shapes.
     """Libraries with their import paths."""
     found = libraries.import_paths(connection, [row.id for row in rows])
     return [_library(row, found[row.id]) for row in rows]
+
+
+def _availability(row: AnyRow) -> Availability:
+    """Of an upload the photo server knows best: it is in its own storage."""
+    if row.volume_id is None:
+        return Availability.ONLINE
+    return availability(VolumeState(row.volume_state), None if row.via_reason is None else Reason(row.via_reason))
 
 
 def _missing_online_s(row: AnyRow) -> float | None:

@@ -42,7 +42,7 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     owner: str
-    kind: Literal["external"]
+    kind: Literal["external", "upload"]
     import_paths: list[ImportPath]
     exclusion_patterns: list[str]
     created_at: datetime
@@ -135,7 +135,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     path_b64: str | None
     host_path: str | None
     file_name: str
-    volume_id: str
+    volume_id: str | None
     via_volume_id: str | None
     size: int
     modified_at: datetime

@@ -59,6 +59,40 @@ def drop_column(table: str, name: str) -> None:
         op.drop_column(table, name)
 
 
+def widen_words(table: str, column: str, *, before: Sequence[str], after: Sequence[str]) -> None:
+    """Let a column have more words than before; :func:`sidecar.catalog.tables.schema.one_of` made its constraint."""
+    name = f"ck_{table}_{column}"
+    was, now = (f"{column} IN ({', '.join(repr(word) for word in words)})" for words in (before, after))
+    if op.get_bind().dialect.name == "sqlite":
+        _rewrite(table, f"CONSTRAINT {name} CHECK ({was})", f"CONSTRAINT {name} CHECK ({now})")
+    else:
+        op.execute(f"ALTER TABLE `{table}` DROP CONSTRAINT {name}, ADD CONSTRAINT {name} CHECK ({now})")
+
+
+def allow_null(table: str, column: str, *, mysql: str) -> None:
+    """Let a column be without a value; ``mysql`` is its type there."""
+    if op.get_bind().dialect.name == "sqlite":
+        _rewrite(table, f"\t{column} BLOB NOT NULL", f"\t{column} BLOB")
+    else:
+        op.execute(f"ALTER TABLE `{table}` MODIFY `{column}` {mysql} NULL")
+
+
+def _rewrite(table: str, before: str, after: str) -> None:
+    """Change the definition of a table of SQLite where that takes a constraint away. No row is touched: a table of
+    millions need not be copied, nor one to which others refer be dropped (sqlite.org/lang_altertable.html, 7)."""
+    bind = op.get_bind()
+    chosen = sa.text("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = :table")
+    text = str(bind.execute(chosen, {"table": table}).scalar_one())
+    if text.count(before) != 1:
+        raise ValueError(f"bug: {table} is not defined as it is believed to be: {text}")
+    version = bind.exec_driver_sql("PRAGMA schema_version").scalar_one()
+    bind.exec_driver_sql("PRAGMA writable_schema = ON")
+    rewritten = sa.text("UPDATE sqlite_schema SET sql = :sql WHERE type = 'table' AND name = :table")
+    bind.execute(rewritten, {"sql": text.replace(before, after), "table": table})
+    bind.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
+    bind.exec_driver_sql("PRAGMA writable_schema = OFF")
+
+
 def _look() -> sa.Inspector:
     """A fresh look: an inspector remembers what it has seen."""
     return sa.inspect(op.get_bind())

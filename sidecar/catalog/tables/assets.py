@@ -10,7 +10,7 @@ from sidecar.asset import Status
 from sidecar.catalog import columns as c
 from sidecar.catalog.tables.schema import ENGINES, feed_columns, metadata, one_of
 
-LIBRARY_KINDS = ("external",)
+LIBRARY_KINDS = ("external", "upload")
 
 library = Table(
     "library",
@@ -27,6 +27,9 @@ library = Table(
     one_of("kind", LIBRARY_KINDS),
     Index("ix_library_owner", "owner"),
     *feed_columns("library"),
+    # The owner of an upload library that was not deleted, NULL for all others: an owner has one at most.
+    Column("upload_owner", c.line(255)),
+    Index("ix_library_upload_owner", "upload_owner", unique=True),
     **ENGINES,
 )
 
@@ -65,8 +68,10 @@ asset = Table(
     metadata,
     Column("id", c.identifier(), nullable=False),
     Column("library_id", c.identifier(), nullable=False),
-    Column("volume_id", c.identifier(), nullable=False),
-    Column("import_path_id", c.identifier(), nullable=False),
+    # NULL, both of them, for what the photo server keeps itself: it is in no import path, and on no volume that an
+    # agent watches. Its path is the photo server's own.
+    Column("volume_id", c.identifier()),
+    Column("import_path_id", c.identifier()),
     Column("path", c.path(), nullable=False),
     # A digest of the path while the asset claims it, NULL when it does not; NULLs are distinct in every engine.
     Column("path_key", c.identifier()),
