@@ -28,6 +28,8 @@ from holdfast.reports import Listed
 CHUNK_BYTES = 1024 * 1024
 # In the background, after each step the disk is left alone for as long as the step took.
 _REST_SHARE = 1.0
+# So many directories that turn out to have nothing to be read are passed over in one step.
+_DIRECTORIES_MAX = 200
 # How long to leave alone what could not be read because the machine is short of something.
 _LATER_S = 1.0
 # A disk on which so many files in a row cannot be read is not read any further before it is mounted again.
@@ -153,13 +155,16 @@ class Reader:
             return _Book(one.directory, one.file, urgent=True)
         if not self._has_background():
             return None
-        while not self._pile:
+        for _ in range(_DIRECTORIES_MAX):
+            while self._directory is not None and self._pile:
+                file = self._pile.pop()
+                # It may have been read by another of its names.
+                if self._contents.unread(self._directory, [file]):
+                    return _Book(self._directory, file, urgent=False)
             if not self._open_directory(scopes):
                 self._is_done = True
-                return None
-        if self._directory is None:
-            raise AssertionError("bug: files of no directory")
-        return _Book(self._directory, self._pile.pop(), urgent=False)
+                break
+        return None
 
     def _open_directory(self, scopes: Scopes) -> bool:
         """Take up the next directory; False when all is read."""
@@ -211,13 +216,25 @@ class Reader:
             if self._store.standing() is not Standing.WRITING:
                 return Step()
             self._contents.put(book.directory, book.file, digest)
-            known = self._journal.directory(book.directory)
-            if known is not None and known.told and book.file in known.files:
-                self._outbox.spool(self._at.epoch, [Listed(book.directory, [telling.facts(book.file, digest)])])
+            if listed := self._listed(book, digest):
+                self._outbox.spool(self._at.epoch, listed)
                 told = True
             if book.directory == self._directory and not self._pile and not self._left_open(book.directory):
                 self._contents.done(book.directory)
         return Step(look_at=(book.directory,) if book.urgent else (), told=told)
+
+    def _listed(self, book: _Book, digest: str) -> list[Listed]:
+        """What was read, as it is told: for every name of the file that was told before."""
+        by_inode = self._at is not None and self._at.traits.stable_inodes
+        elsewhere = self._journal.directories([book.file.inode]) if by_inode else set()
+        found = []
+        for directory in sorted({book.directory, *elsewhere}):
+            known = self._journal.directory(directory)
+            files = known.files if known is not None and known.told else ()
+            names = [one for one in files if one == book.file or (by_inode and _is_link(one, book.file))]
+            if names:
+                found.append(Listed(directory, [telling.facts(one, digest) for one in names]))
+        return found
 
     def _left_open(self, directory: str) -> bool:
         known = self._journal.directory(directory)
@@ -243,3 +260,8 @@ class Reader:
         if self._at is not None and self._at.traits.stable_inodes:
             return wanted == found
         return (wanted.size, wanted.mtime_ns) == (found.size, found.mtime_ns)
+
+
+def _is_link(file: FileEntry, other: FileEntry) -> bool:
+    """Whether these are names of one inode, as it was at one moment."""
+    return file._replace(name=other.name) == other
