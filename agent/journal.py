@@ -9,14 +9,18 @@ finds nearly everywhere.
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from enum import IntEnum
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from agent.ports import FileEntry
-from agent.store import Store
+from agent.store import JournalUnusable, Store
 from agent.times import Stamp
 from holdfast import paths, reports
 from holdfast.volumes import Epoch
@@ -338,6 +342,21 @@ class Journal:
             (Rest.NONE,),
         )
         return [(paths.to_wire(raw), paths.to_wire(name), count) for raw, name, count in rows]
+
+
+def rules_in(path: str) -> dict[str, str]:
+    """The ignore files that the journal in this file knows, while others may be at work on it; none without a journal.
+
+    Raises :class:`~agent.store.JournalUnusable`.
+    """
+    if not os.path.exists(path):
+        return {}
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'rules'").fetchone()
+    except sqlite3.Error as error:
+        raise JournalUnusable(f"The journal {path} cannot be read ({error}).") from error
+    return {} if row is None else _rules(row[0])
 
 
 def _array_length(head: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Why a file is in a library or not, as far as import paths and exclusion patterns go. Nothing is looked at for it."""
+"""Why a file is in a library or not, by import paths, patterns and ignore files. Nothing is looked at for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from holdfast import paths
+from holdfast.ignoring import Ignores
 from holdfast.patterns import Exclusions
 
 
@@ -50,6 +51,16 @@ def explain(folders: Iterable[Folder], path: str) -> Explanation:
             rest = wanted[len(getattr(folder, kind).rstrip("/")) :]
             return _explained(folder, (folder.server_path.rstrip("/") + rest) or "/", is_directory=path.endswith("/"))
     return Explanation(wanted, None, None)
+
+
+def with_ignores(found: Explanation, directory: str, ignores: Ignores) -> Explanation:
+    """The same by the ignore files of the volume too. Its folder lies at this ``directory`` of the volume."""
+    if found.folder is None or found.pattern is not None:
+        return found
+    rest = found.server_path[len(found.folder.server_path.rstrip("/")) :].lstrip("/")
+    inside, name = paths.split(f"{directory}/{rest}".strip("/"))
+    rule = ignores.explain(directory, inside, name) if rest else None
+    return found if rule is None else found._replace(pattern=str(rule))
 
 
 def _explained(folder: Folder, server_path: str, *, is_directory: bool) -> Explanation:

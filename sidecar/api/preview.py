@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from holdfast import ids, paths
-from holdfast.explaining import Explanation, Folder, explain
+from holdfast.explaining import Explanation, Folder, explain, with_ignores
 from holdfast.problems import PlacedError
 from sidecar.api import shapes
 from sidecar.api.auth import Scope
@@ -98,14 +98,9 @@ def explained(connection: Connection, row: AnyRow, path: str) -> Explanation:
     ]
     found = explain(folders, path)
     bound = None if found.folder is None else by_id[found.folder.id]
-    if bound is None or found.pattern is not None or bound.volume_id is None:
+    if bound is None or bound.volume_id is None:
         return found
-    ignores = memberships.ignores_of(connection, bound.volume_id)
-    root = paths.to_wire(bound.directory)
-    rest = found.server_path[len(paths.to_wire(bound.server_path).rstrip("/")) :].lstrip("/")
-    directory, name = paths.split(f"{root}/{rest}".strip("/"))
-    rule = ignores.explain(root, directory, name) if rest else None
-    return found if rule is None else found._replace(pattern=str(rule))
+    return with_ignores(found, paths.to_wire(bound.directory), memberships.ignores_of(connection, bound.volume_id))
 
 
 def _share(found: previewing.Share) -> shapes.RulesShare:

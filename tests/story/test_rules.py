@@ -135,6 +135,13 @@ def test_old_pictures_and_a_christmas_trip(running: Stack, disks: Disks, place: 
     assert (place / "nas/christmas-trip/Raw/c.dng").exists()
 
 
+def explained(parts: Stack, path: str) -> tuple[int, str]:
+    """What the agent says at its command line of a path, with the exit status."""
+    command = [sys.executable, "-m", "agent.cli", "explain", path, "--config", f"{parts.home}/agent.toml"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    return said.returncode, said.stdout
+
+
 def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks, place: Path) -> None:
     parts = running
     disks.make("ext4", label="trip").mount(place / "usb")
@@ -161,13 +168,8 @@ def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks
         path: "excluded" if "Raw" in path else "present" for path in files
     }
     until(lambda: watched(parts) == 3)
-    said = subprocess.run(
-        [sys.executable, "-m", "agent.cli", "explain", f"{place}/usb/day/Raw/", "--config", f"{parts.home}/agent.toml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (said.returncode, said.stdout) == (1, f"{library['id']}: /photos/day/Raw is excluded by {RAW}\n")
+    said = explained(parts, f"{place}/usb/day/Raw/")
+    assert said == (1, f"{library['id']}: /photos/day/Raw is excluded by {RAW}\n")
     parts.feed.drain()
     put(place / "usb/day/Raw/d.jpg")
     (place / "usb/day/Raw/b.jpg").unlink()
@@ -216,6 +218,9 @@ def test_an_ignore_file_takes_effect_when_it_is_seen(running: Stack, disks: Disk
     until(lambda: watched(parts) == 3)
     answer = parts.client.get(f"/libraries/{library['id']}/explain", params={"path": "/photos/trip/raw/b.jpg"})
     assert answer.json()["excluded_by"] == "raw/ (trip/.holdfastignore)"
+    sentence = f"{library['id']}: /photos/trip/raw/b.jpg is excluded by raw/ (trip/.holdfastignore)\n"
+    assert explained(parts, f"{place}/usb/trip/raw/b.jpg") == (1, sentence)
+    assert explained(parts, f"{place}/usb/trip/a.jpg")[0] == 0
 
     (place / "usb/trip/.holdfastignore").write_text("raw/\n")
     until_shown(parts, library, {path: "excluded" if "/raw/" in path else "present" for path in files})
