@@ -54,7 +54,7 @@ class Engine:
         self._entropy = entropy
         self._settle = Settle(settings.settle_s)
         self._interests = Interests(store)
-        self._reader = Reader(store, clock, in_background=settings.read_contents)
+        self._reader = Reader(store, clock, background_after_s=settings.background_after_s)
         self._at: Attachment | None = None
         self._watching = Watching(None)
         self._accepted = False

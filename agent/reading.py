@@ -57,10 +57,11 @@ class _Book:
 
 
 class Reader:
-    """Reads the files of one volume. ``in_background``: also those that nobody waits for. Not thread-safe."""
+    """Reads the files of one volume. ``background_after_s``: those that nobody waits for too, when nothing has changed
+    for so long; None: they are not read. Not thread-safe."""
 
-    def __init__(self, store: Store, clock: Clock, *, in_background: bool) -> None:
-        self._store, self._clock, self._in_background = store, clock, in_background
+    def __init__(self, store: Store, clock: Clock, *, background_after_s: float | None) -> None:
+        self._store, self._clock, self._background_after_s = store, clock, background_after_s
         self._journal, self._outbox = Journal(store), Outbox(store)
         self.missed = Missed()
         # Files that could not be read, as they were: they are told, if they are new, without what is in them.
@@ -73,13 +74,14 @@ class Reader:
         self._left_alone: set[str] = set()  # directories with hopeless files in them
         self._book: _Book | None = None
         self._is_done = False
-        self._on_at = 0.0
+        self._on_at = self._background_at = 0.0
         self._failures = 0
 
     def attach(self, attachment: Attachment) -> None:
         """The volume is there."""
         self._clear()
         self._at = attachment
+        self.wake()
         self._contents = Contents(self._store, by_inode=attachment.traits.stable_inodes)
 
     def regard(self, attachment: Attachment) -> None:
@@ -100,6 +102,7 @@ class Reader:
         """There may be more to read."""
         self._is_done = False
         self._left_alone.clear()
+        self._background_at = self._clock.now().boot + (self._background_after_s or 0.0)
 
     @property
     def is_urgent(self) -> bool:
@@ -115,7 +118,7 @@ class Reader:
         """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
         if self._at is None or not (self.is_urgent or self._has_background()):
             return None
-        return self._on_at
+        return self._on_at if self.is_urgent else max(self._on_at, self._background_at)
 
     def step(self, scopes: Scopes) -> Step:
         """Read a little."""
@@ -142,10 +145,10 @@ class Reader:
         self._pile.clear()
         self._left_alone.clear()
         self.hopeless.clear()
-        self._is_done, self._on_at, self._failures = False, 0.0, 0
+        self._is_done, self._on_at, self._background_at, self._failures = False, 0.0, 0.0, 0
 
     def _has_background(self) -> bool:
-        if self._at is None or self._at.guarded or not self._in_background or self._failures >= _FAILURES_MAX:
+        if self._at is None or self._at.guarded or self._background_after_s is None or self._failures >= _FAILURES_MAX:
             return False
         return not self._is_done
 
@@ -153,7 +156,7 @@ class Reader:
         if self._waiting:
             one = self._waiting.pop(next(iter(self._waiting)))
             return _Book(one.directory, one.file, urgent=True)
-        if not self._has_background():
+        if not self._has_background() or self._background_at > self._clock.now().boot:
             return None
         for _ in range(_DIRECTORIES_MAX):
             while self._directory is not None and self._pile:

@@ -25,6 +25,9 @@ from holdfast.volumes import STATE_OF, Reason, VolumeState
 
 # What the feed calls it when the .xmp file of a photo appeared, changed or went, and nothing else of the asset.
 SIDECAR = "asset.sidecar"
+# What is in a file that has not changed is known now. There may be a million of them, and a photo server that makes its
+# thumbnails anew for what was updated has nothing to do.
+READ = "asset.read"
 
 
 class Status(StrEnum):
@@ -139,4 +142,6 @@ def change_kind(before: Asset | None, after: Asset) -> str:
         return "asset.restored"
     if before != after and replace(before, xmp_path=after.xmp_path) == after:
         return SIDECAR
+    if before.content is None and before != after and replace(before, content=after.content) == after:
+        return READ
     return "asset.updated"

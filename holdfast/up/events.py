@@ -57,6 +57,8 @@ class Interpreter:
 
     def _event(self, item: FeedItem, last_move: LastMove) -> Event | None:
         match item.entity:
+            case "asset" if item.kind == "asset.read":
+                return None  # nothing has happened to it
             case "asset":
                 return self._of_asset(item, last_move)
             case "volume":

@@ -9,6 +9,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from agent import reading
 from agent.baseline import Baseline
@@ -80,6 +81,22 @@ def test_every_photo_is_read_once_and_told(watched: Watched) -> None:
     world.run(30)
     assert watched.read == [], "nothing changed"
     assert contents(world) == {}
+
+
+def test_photos_that_have_just_come_are_left_to_whoever_heard_of_them(watched: Watched) -> None:
+    world = known("a.jpg", reads=True)
+    world.settings = structs.replace(world.settings, read_after_s=10.0)
+    world.engine.detach()
+    world.start()
+    world.attach()
+    world.run(20)
+    watched.read.clear()
+    for number in range(5):
+        world.photos(f"{number}.jpg")
+        world.run(5)
+    assert watched.read == []
+    world.run(10)
+    assert len(watched.read) == 5
 
 
 def test_the_newest_photos_are_read_first(watched: Watched) -> None:

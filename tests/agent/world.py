@@ -43,7 +43,7 @@ class World:
         with self.store.transaction():
             self.store.stand(Standing.WRITING)  # in step with a catalog that believes nothing
         self.outbox = Outbox(self.store)
-        self.settings = EngineSettings(read_contents=reads)
+        self.settings = EngineSettings(read_contents=reads, read_after_s=0.0)
         self.patterns = patterns
         self.watched = watch
         self.attachments = 0

@@ -349,13 +349,17 @@ FAULTS = {
 
 def test_r17_the_agent_answers_and_sends_its_heartbeats_through_every_fault(scene: Scene) -> None:
     """Far more often than an agent has to, to count as one that is there."""
+    found = {"stopped": "hung", "silent": "hung", "eio": "io-error", "empty": "empty", "killed": "disconnected"}
     seen: dict[str, set[str]] = {}
     socket = str(scene.parts.home / "agent" / "agent.sock")
     with Pulse(scene.parts) as pulse:
         for fault in ("stopped", "silent", "eio", "empty", "partial", "slow", "killed"):
             befall(scene.share, fault)
             until = time.monotonic() + FAULT_S
-            while time.monotonic() < until:
+            latest = until + (2 * FAULT_S if fault in found else 0.0)  # on a machine that has other things to do
+            while time.monotonic() < until or (
+                time.monotonic() < latest and found[fault] not in seen.get(fault, set())
+            ):
                 send_request(socket, Request("scan"))
                 seen.setdefault(fault, set()).add(scene.reading().status.reason)  # within a second, or it raises
                 scene.parts.feed.read(wait_s=0.2)
@@ -363,7 +367,6 @@ def test_r17_the_agent_answers_and_sends_its_heartbeats_through_every_fault(scen
             scene.parts.feed.until_true(lambda: scene.reading().status.state == "online")
     assert pulse.longest_s() < 2 * HEARTBEAT_S
     assert "agent.silent" not in {one["kind"] for one in scene.parts.feed.items}
-    found = {"stopped": "hung", "silent": "hung", "eio": "io-error", "empty": "empty", "killed": "disconnected"}
     assert [fault for fault, reason in found.items() if reason not in seen[fault]] == [], "each has befallen it"
     scene.scan_to_the_end()
     scene.nothing_happened_to_the_photos()

@@ -54,7 +54,7 @@ class Keeper:
         below = self._random.choice([None, "", folder, paths.join(folder, name)])
         path = None if below is None else paths.join(place, below).rstrip("/")
         answer = self._sidecar.people.post(f"/libraries/{library['id']}/scan", json={"mode": mode, "path": path})
-        if answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
+        if answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT:
             return f"nobody knows where {path!r} leads"
         answer.raise_for_status()
         return f"a scan is asked for: {mode} {path!r}, {answer.json()['id'][-4:]}"
