@@ -349,7 +349,9 @@ def rules_in(path: str) -> dict[str, str]:
 
     Raises :class:`~agent.store.JournalUnusable`.
     """
-    if not os.path.exists(path):
+    try:
+        os.stat(path)
+    except FileNotFoundError:
         return {}
     try:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
