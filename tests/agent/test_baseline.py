@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from agent.baseline import Baseline
 from agent.doubts import Doubt
 from agent.journal import UNSEEN, Journal
 from agent.outbox import Outbox
 from agent.ports import FileEntry, Listing, Refused, Unreachable
-from agent.settings import EngineSettings
 from agent.shipping import Delivery, Shipper
 from agent.store import Lease, Standing, Store
 from agent.testing.clock import FakeClock
@@ -387,7 +387,7 @@ def test_r34_a_million_names_are_believed_page_by_page() -> None:
 
 def test_r31_full_spool_bounds_what_waits_and_recovers_with_a_recorded_gap() -> None:
     world = World()
-    world.settings = EngineSettings(spool_bytes_max=20_000)
+    world.settings = structs.replace(world.settings, spool_bytes_max=20_000)
     world.start()
     world.photos(*(f"d{number // 50}/{number}.jpg" for number in range(6_000)))
     world.clock.advance(60)

@@ -6,12 +6,12 @@ import errno
 import sqlite3
 
 import pytest
+from msgspec import structs
 
 from agent import bindings
 from agent.outbox import Outbox
 from agent.ports import Hint, Lost
 from agent.registry import Registry
-from agent.settings import EngineSettings
 from agent.store import Store
 from holdfast.assignments import AssignedPath, Assignment, KnownVolume
 from holdfast.reports import Unreadable
@@ -87,7 +87,7 @@ def test_r31_lost_events_are_made_good_by_a_look_at_everything_below() -> None:
 
 def test_r31_full_spool_makes_looking_wait() -> None:
     world = World()
-    world.settings = EngineSettings(spool_bytes_max=100)
+    world.settings = structs.replace(world.settings, spool_bytes_max=100)
     world.start()
     for number in range(3):
         world.photos(f"{number}/a.jpg")

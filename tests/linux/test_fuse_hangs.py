@@ -31,7 +31,7 @@ pytestmark = pytest.mark.root
 
 ROUNDS = 100
 WAIT_S = 30.0
-SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.1)
+SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.1, read_contents=False)
 PHOTOS = 30
 
 

@@ -30,9 +30,10 @@ def agent(world: World) -> Agent:
 def answering(agent: Agent, answers: dict[str, str | None]) -> Iterator[list[str]]:
     """An agent that waits for an assignment with questions, and answers those that it can."""
     asked: list[str] = []
+    known = agent.client.get("/agent/assignment").headers["ETag"]
 
     def serve() -> None:
-        tag = agent.client.get("/agent/assignment").headers["ETag"]
+        tag = known
         while not asked:
             waiting = {"If-None-Match": tag, "Prefer": "wait=10"}
             answer = checked(agent.client.get("/agent/assignment", headers=waiting))
