@@ -203,8 +203,10 @@ class Reader:
         book.offset += len(chunk.data)
         if book.offset < book.file.size and chunk.data:
             return Step()
+        if book.offset != book.file.size:
+            return self._give_up(book)
         self._book = None
-        if self._at is None or book.offset != book.file.size or isinstance(self._at.files.gate(), Trouble):
+        if self._at is None or isinstance(self._at.files.gate(), Trouble):
             # Whatever it is that stands against the storage, the look at it will find it.
             return Step(look_at=(book.directory,))
         self._failures = 0

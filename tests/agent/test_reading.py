@@ -306,8 +306,9 @@ def test_r21_no_absence_is_told_while_a_new_photo_is_read_that_may_be_it(
     assert world.news() == {"listed": {"b.jpg"}, "absent": {"trip/a.jpg"}}
 
 
+@pytest.mark.parametrize("size", [500, 1000], ids=["shorter", "as long"])
 def test_a_file_that_changes_while_it_is_read_is_read_as_it_is_at_last(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(reading, "CHUNK_BYTES", 100)
     world = World(reads=True)
@@ -317,7 +318,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_as_it_is_at_last(
     while len(watched.read) < 3:
         world.doubt = world.engine.work()
     world.clock.advance(1)
-    world.disk.write("a.jpg", size=500)
+    world.disk.write("a.jpg", size=size)
     world.run(30)
     assert list(contents(world).values()) == [digest(world.disk.look("a.jpg").content)]
 
