@@ -311,7 +311,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_as_it_is_at_last(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(reading, "CHUNK_BYTES", 100)
-    world = World(reads=True)
+    world = World(reads=True, watch=False)  # nobody tells of the change
     world.photos("a.jpg")
     world.clock.advance(60)
     world.mount()
