@@ -53,6 +53,34 @@ def create(
     )
 
 
+def create_once(
+    connection: Connection,
+    new_id: bytes,
+    kind: JobKind,
+    *,
+    library_id: bytes,
+    requested_by: str,
+    now: int,
+    parameters: msgspec.Struct,
+) -> bytes:
+    """Write down a job that is to be done, unless one that is not finished is to do the same; returns its id."""
+    for row in unfinished_of(connection, library_id, kind):
+        if msgspec.json.decode(row.parameters, type=type(parameters)) == parameters:
+            found: bytes = row.id
+            return found
+    create(
+        connection,
+        new_id,
+        kind,
+        library_id=library_id,
+        requested_by=requested_by,
+        now=now,
+        parameters=parameters,
+        overtakes=False,
+    )
+    return new_id
+
+
 def get(connection: Connection, job_id: bytes) -> AnyRow | None:
     """One job."""
     return connection.execute(select(job).where(job.c.id == job_id)).one_or_none()

@@ -60,11 +60,7 @@ class _Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def begin(connection: Connection, library_id: bytes, new_id: bytes, wanted: Wanted, by: str, now: int) -> bytes:
     """Write a job down, unless one that is to do the same has not begun to remove; returns the id of that job."""
-    for row in jobs.unfinished_of(connection, library_id, JobKind.REMOVE_MISSING):
-        if msgspec.json.decode(row.parameters, type=Wanted) == wanted:
-            found: bytes = row.id
-            return found
-    jobs.create(
+    return jobs.create_once(
         connection,
         new_id,
         JobKind.REMOVE_MISSING,
@@ -72,9 +68,7 @@ def begin(connection: Connection, library_id: bytes, new_id: bytes, wanted: Want
         requested_by=by,
         now=now,
         parameters=wanted,
-        overtakes=False,
     )
-    return new_id
 
 
 def remove(connection: Connection, row: AnyRow, now: int, entropy: bytes) -> Batch:

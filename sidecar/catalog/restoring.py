@@ -38,11 +38,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def begin(connection: Connection, removed_by: AnyRow, new_id: bytes, by: str, now: int) -> bytes:
     """Write down the job that undoes a removal, unless there is one; returns its id."""
     wanted = Wanted(job_id=ids.to_text("job", removed_by.id))
-    for row in jobs.unfinished_of(connection, removed_by.library_id, JobKind.RESTORE):
-        if msgspec.json.decode(row.parameters, type=Wanted) == wanted:
-            found: bytes = row.id
-            return found
-    jobs.create(
+    return jobs.create_once(
         connection,
         new_id,
         JobKind.RESTORE,
@@ -50,9 +46,7 @@ def begin(connection: Connection, removed_by: AnyRow, new_id: bytes, by: str, no
         requested_by=by,
         now=now,
         parameters=wanted,
-        overtakes=False,
     )
-    return new_id
 
 
 def restore(connection: Connection, row: AnyRow, now: int, entropy: bytes) -> Batch:
