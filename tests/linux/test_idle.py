@@ -33,6 +33,7 @@ def parts(tmp_path: Path) -> Iterator[Stack]:
     home = tmp_path / "state"
     home.mkdir()
     with stack(home) as running:
+        running.reads = "yes"
         running.start_agent(tmp_path / "mnt")
         yield running
 
@@ -86,6 +87,9 @@ def test_r41_an_idle_agent_lets_three_disks_sleep_and_costs_next_to_nothing(
     for disk in drawer:
         fill_and_settle(disk, tmp_path / "mnt" / disk.fs_type)
     parts.library(*(disk.path for disk in drawer))
+    parts.feed.until_true(lambda: at_rest(parts))
+    # What was read once is read no more.
+    parts.feed.until_true(lambda: all(one["content_checksum"] for one in parts.assets().values()))
     parts.feed.until_true(lambda: at_rest(parts))
     processes = processes_of(status_of(parts).pid)
     spent_s, rounds, moved = seconds_of(processes), 0, True
