@@ -13,7 +13,7 @@ from sidecar import catalog
 from sidecar.catalog.engine import connect
 from sidecar.catalog.tables import clock, import_path, metadata
 from tests.mariadb import MARIADB, MariaDB
-from tests.sidecar.world import World
+from tests.sidecar.world import Agent, World
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +70,11 @@ def world(engine: sa.Engine) -> Iterator[World]:
     """A sidecar with an agent, a library and a volume."""
     with World(engine) as made:
         yield made
+
+
+@pytest.fixture
+def agent(world: World) -> Agent:
+    """An agent that has been heard of. Tests that want more of it have one of their own."""
+    made = Agent(world)
+    made.heartbeat()
+    return made

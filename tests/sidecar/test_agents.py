@@ -17,13 +17,6 @@ from sidecar.catalog.tables import clock, volume_transition
 from tests.sidecar.world import JSON, Agent, Item, Problem, World, checked, kinds, listed, new_id
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 def enrol(world: World, token: str, name: str = "nas", host: str = "nas.home") -> Item:
     request = EnrolRequest(name=name, host=host, version="1.0")
     answer = world.client(token).post("/agent/enrol", content=msgspec.json.encode(request), headers=JSON)

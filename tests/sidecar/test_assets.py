@@ -15,13 +15,6 @@ from tests.sidecar.world import Agent, Problem, World, absent, at_once, file, ki
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
-@pytest.fixture
 def mapped(world: World, agent: Agent) -> str:
     """A library whose photo server sees /mnt/usb/trip as /photos/T and /mnt/usb/home as /photos/home."""
     paths = [

@@ -11,13 +11,6 @@ from sidecar.worker import Worker
 from tests.sidecar.world import Agent, Item, Problem, World, checked, listed, new_id
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 def work(world: World) -> None:
     """A worker comes by."""
     Worker(world.engine, 30.0, new_id(), 0.0).step(0.0)

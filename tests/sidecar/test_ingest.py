@@ -17,13 +17,6 @@ from tests.sidecar.world import Agent, World, absent, at_once, file, kinds, list
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
-@pytest.fixture
 def library(world: World, agent: Agent) -> str:
     return str(world.library(agent)["id"])
 

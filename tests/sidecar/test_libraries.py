@@ -10,13 +10,6 @@ from holdfast.patterns import DEFAULTS
 from tests.sidecar.world import Agent, Problem, World, absent, file, kinds, listed, unreadable
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 def refused(world: World, body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(Problem) as error:
         world.post("/libraries", body)

@@ -18,13 +18,6 @@ from sidecar.worker import Worker
 from tests.sidecar.world import Agent, Item, Problem, World, absent, kinds, listed, new_id
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 def work(world: World, now_s: float = 0.0) -> None:
     """A worker comes by."""
     Worker(world.engine, 30.0, new_id(), 0.0).step(now_s)

@@ -11,13 +11,6 @@ from tests.sidecar.world import Agent, Item, Problem, World, absent, checked, fi
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
-@pytest.fixture
 def library(world: World, agent: Agent) -> Item:
     made = world.library(agent, "/mnt/usb/old", "/mnt/usb/new", exclusion_patterns=["**/no/**"])
     agent.send(

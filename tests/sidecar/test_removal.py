@@ -21,13 +21,6 @@ HOUR_S = 3_600
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
-@pytest.fixture
 def library(world: World, agent: Agent) -> Item:
     """A library with three photos in trip, of which b.jpg is missing, and one elsewhere."""
     made = world.library(agent)

@@ -24,13 +24,6 @@ from tests.sidecar.world import JSON, Agent, Item, Problem, World, absent, check
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
-@pytest.fixture
 def library(world: World, agent: Agent) -> Item:
     made = world.library(agent, "/mnt/usb/a", "/mnt/usb/b")
     agent.send(listed("a/trip", "1.jpg", "2.jpg"), listed("b", "3.jpg"))

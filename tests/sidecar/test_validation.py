@@ -19,13 +19,6 @@ from tests.sidecar.world import JSON, Agent, Problem, World, checked, new_id
 MISSING = "/mnt/none does not exist on the agent's host."
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 @contextmanager
 def answering(agent: Agent, answers: dict[str, str | None]) -> Iterator[list[str]]:
     """An agent that waits for an assignment with questions, and answers those that it can."""

@@ -22,13 +22,6 @@ def worker(engine: sa.Engine) -> Worker:
     return Worker(engine, SILENT_AFTER_S, new_id(), LEASE_S)
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    return made
-
-
 def test_r36_a_silent_agents_volumes_are_unknown_and_come_back(world: World, agent: Agent) -> None:
     world.library(agent)
     agent.send(listed("", "a.jpg"))

@@ -29,10 +29,17 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None) -> Iterator[Stack]:
+def reads() -> str:
+    """Whether the agent reads what is in the files: it does not, where what is told is counted."""
+    return Stack.reads
+
+
+@pytest.fixture
+def running(tmp_path: Path, place: Path, database: str | None, reads: str) -> Iterator[Stack]:
     home = tmp_path / "state"
     home.mkdir()
     with stack(home, database) as parts:
+        parts.reads = reads
         parts.start_agent(place)
         yield parts
 

@@ -6,13 +6,12 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.linux.disks import Disks
-from tests.story.stack import Stack, stack
+from tests.story.stack import Stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
@@ -20,13 +19,8 @@ DAY_S = 86400
 
 
 @pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home, database) as parts:
-        parts.reads = "yes"
-        parts.start_agent(place)
-        yield parts
+def reads() -> str:
+    return "yes"
 
 
 def checksum(data: bytes) -> str:

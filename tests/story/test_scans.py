@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.linux.disks import Disk, Disks
-from tests.story.stack import Item, Stack, stack
+from tests.story.stack import Item, Stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
 
@@ -22,13 +22,8 @@ FOLDERS, PHOTOS = 4_000, 5
 
 
 @pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None) -> Iterator[Stack]:
-    home = tmp_path / "state"
-    home.mkdir()
-    with stack(home, database) as parts:
-        parts.reads = "yes"
-        parts.start_agent(place)
-        yield parts
+def reads() -> str:
+    return "yes"
 
 
 def photo(path: Path, data: bytes = b"\xff\xd8\xff\xe0") -> Path:

@@ -26,13 +26,6 @@ OTHER = "other"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    path = tmp_path / "mnt"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def disk(disks: Disks, place: Path) -> Disk:
     disk = disks.make("ext4", label="family")
     disk.mount(place / "usb")
