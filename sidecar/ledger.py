@@ -138,7 +138,10 @@ class Ledger:
         for step, movers in leaving:
             if step.now is not None and step.now.kind is not Kind.SIDECAR:
                 for library, asset in movers.items():
-                    self._move(asset, library, step.now)
+                    if self._is_known_there(asset, library, step.now):
+                        self._stay(asset, library, step)
+                    else:
+                        self._move(asset, library, step.now)
                 self._see(step.now)
         for step, movers in leaving:
             if step.now is None or step.now.kind is Kind.SIDECAR:
@@ -146,12 +149,30 @@ class Ledger:
                     self._rename_away(asset, library, step)
 
     def _rename_away(self, asset: bytes, library: bytes, step: Shifted) -> None:
-        """The file has a name now that no photo server wants. Its old one is kept for it, unless another has it."""
+        """The file has a name now that no photo server wants."""
+        if self._stay(asset, library, step):
+            self._lose(step.origin, RENAMED_AWAY, step.source)
+
+    def _stay(self, asset: bytes, library: bytes, step: Shifted) -> bool:
+        """The old path is kept for the asset, unless another has it."""
         if library in self._claims.get(step.origin, {}):
             self._displace(asset, "displaced", step.source)
-            return
+            return False
         self._claims.setdefault(step.origin, {})[library] = asset
-        self._lose(step.origin, RENAMED_AWAY, step.source)
+        return True
+
+    def _is_known_there(self, asset: bytes, library: bytes, now: Seen) -> bool:
+        """Whether the catalog has learned of this move before, as a file that changed and another that went.
+
+        That is how a journal without a past tells it. An older one that comes back knows it for a move; but by then
+        the asset at the new path is what people have seen there, and it stays that.
+        """
+        holder = self._claims.get(now.path, {}).get(library)
+        if holder is None:
+            return False
+        there, gone = self._rows[holder], self._rows[asset]
+        is_proven_gone = gone.absent_since is not None or asset in self._withheld
+        return is_proven_gone and is_there(there) and (there.size, there.mtime_ns) == (now.size, now.mtime_ns)
 
     def _move(self, asset: bytes, library: bytes, now: Seen) -> None:
         holder = self._claims.get(now.path, {}).get(library)

@@ -13,6 +13,8 @@ touch (:func:`touched` names them), and writes what comes out.
 |         | missing or unreadable             | restored, same id                                               |
 |         | there, but a rule excludes it now | excluded, same id; included again when the rule no longer does  |
 | Shifted | known at the old path             | moved, same id; whatever held the new path is displaced         |
+|         | missing at the old path, and what | as Seen: the move is known, as a file that changed and another  |
+|         | is at the new one is no news      | that went, and the ids stay as people know them                 |
 |         | unknown at the old path           | as Seen                                                         |
 | Gone    | present or unreadable             | missing, with the observation as its evidence                   |
 |         | missing or unknown                | nothing                                                         |

@@ -209,6 +209,22 @@ def test_observations_one_after_the_other_are_no_trade_of_places() -> None:
     assert not catalog.rows[overwritten.id].claims
 
 
+def test_an_older_journal_that_knows_better_gives_no_path_to_another_asset() -> None:
+    """One journal told a rename as a file that changed and one that went; an older one knows it for a move."""
+    catalog = Catalog(Membership([WHOLE]))
+    catalog.apply(listed("", file("a.jpg", 1), file("b.jpg", 2)))
+    gone, there = catalog.at("a.jpg"), catalog.at("b.jpg")
+    assert gone is not None
+    assert there is not None
+    catalog.apply(listed("", file("b.jpg", 1)), absent("", "a.jpg"))
+    known = dict(catalog.rows)
+    outcome = catalog.apply(moved("", "", ("a.jpg", file("b.jpg", 1))))
+    assert (outcome.writes, catalog.rows) == ([], known)
+    catalog.apply(moved("", "", ("a.jpg", file("b.jpg", 3))))
+    assert catalog.rows[gone.id].path == b"b.jpg", "what nobody has told yet is a move"
+    assert status(catalog.rows[there.id]) is Status.MISSING
+
+
 def test_photo_and_other_file_that_trade_places() -> None:
     """A photo gets a name that no photo server wants, and another photo its old one, at the same moment."""
     catalog = Catalog(Membership([WHOLE]))
