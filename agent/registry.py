@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
 
 import msgspec
 
@@ -83,9 +82,3 @@ def wanted_scans(registry: Registry, volume: str) -> list[WantedScan]:
     """The scans of a volume that somebody asks for."""
     assignment = registry.assignment
     return [] if assignment is None else [one for one in assignment.wanted_scans if one.volume == volume]
-
-
-def drop_stale_bindings(registry: Registry, wanted: Iterable[str]) -> None:
-    """Forget bindings of import paths that are not assigned any more."""
-    keep = set(wanted)
-    registry.bindings = {key: value for key, value in registry.bindings.items() if key in keep}

@@ -14,7 +14,7 @@ are those of docs/concepts.md, the calls those of docs/api.md; a worked example 
 from __future__ import annotations
 
 from holdfast.client.client import Client
-from holdfast.client.errors import CursorExpired, HoldfastError, Refused, Unreachable
+from holdfast.client.errors import CursorExpired, HoldfastError, NotReady, Refused, Unreachable
 from holdfast.client.feed import Snapshot
 from holdfast.client.hooks import BadSignature, Notification, verify
 from holdfast.client.resources import (
@@ -68,6 +68,7 @@ __all__ = [
     "Library",
     "LibraryChange",
     "NewImportPath",
+    "NotReady",
     "Notification",
     "OtherChange",
     "Refused",

@@ -268,13 +268,20 @@ class Client:
         return self._ask(Asset, "GET", f"/assets/{asset_id}")
 
     def lookup(
-        self, *, ids: Sequence[str] = (), paths: Sequence[str] = (), content_checksums: Sequence[str] = ()
+        self,
+        *,
+        ids: Sequence[str] = (),
+        paths: Sequence[str] = (),
+        path_checksums: Sequence[str] = (),
+        content_checksums: Sequence[str] = (),
     ) -> list[Found]:
-        """Many assets at once, by id, by absolute path (the photo server's or the host's) or by content checksum: first
-        those of the ids, then those of the paths, then those of the contents, each in the order given. What is not
-        known has no assets."""
+        """Many assets at once, by id, by absolute path (the photo server's or the host's), by the checksum of the
+        photo server's path, or by that of the content: in this order, and each in the order given. What is not known
+        has no assets. Raises :class:`NotReady` while the checksums of paths are computed; ask again to go on with it.
+        """
+        asked = {"ids": ids, "paths": paths, "path_checksums": path_checksums, "content_checksums": content_checksums}
         found: list[Found] = []
-        for name, wanted in (("ids", ids), ("paths", paths), ("content_checksums", content_checksums)):
+        for name, wanted in asked.items():
             for start in range(0, len(wanted), PAGE):
                 body = {name: list(wanted[start : start + PAGE])}
                 found += self._ask(_FoundPage, "POST", "/assets/lookup", body=body).items

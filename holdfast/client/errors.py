@@ -2,6 +2,7 @@
 
 HoldfastError
 ├── Unreachable       no answer, or one that comes from something else than a sidecar; trying again may help
+│   └── NotReady        what was asked for is being prepared; trying again goes on with it
 └── Refused           the sidecar refused, and says why; trying the same again does not help
     └── CursorExpired   the feed has to be read from its beginning, see ``Client.snapshot``
 """
@@ -26,6 +27,10 @@ class Unreachable(HoldfastError):
         self.retry_after_s = retry_after_s
 
 
+class NotReady(Unreachable):
+    """The sidecar is preparing what was asked for, and says how far it is."""
+
+
 class Refused(HoldfastError):
     """The sidecar refused a call. ``problem`` says why, ``code`` is its kind, such as "not-found"."""
 
@@ -47,12 +52,20 @@ _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 def error_of(answer: httpx2.Response) -> HoldfastError:
     """The error that an answer with a bad status is."""
+    problem = _problem(answer)
     if answer.status_code in _AGAIN:
         wished = answer.headers.get("Retry-After", "")
         wished_s = float(wished) if wished.isascii() and wished.isdecimal() else None
+        if problem is not None and problem.code == "not-ready":
+            return NotReady(problem.detail, wished_s)
         return Unreachable(f"the sidecar answered with status {answer.status_code}", wished_s)
-    try:
-        problem = msgspec.json.decode(answer.content, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    if problem is None:
         return Unreachable(f"something that is no sidecar answered, with status {answer.status_code}")
     return CursorExpired(problem) if problem.code == "cursor-expired" else Refused(problem)
+
+
+def _problem(answer: httpx2.Response) -> Problem | None:
+    try:
+        return msgspec.json.decode(answer.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -172,10 +172,12 @@ class CheckedAsset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look-up found for one id, path or content checksum. A path in two libraries is two assets."""
+    """What a look-up found for one id, path, path checksum or content checksum. A path in two libraries is two
+    assets."""
 
     id: str | None
     path: str | None
+    path_checksum: str | None
     content_checksum: str | None
     assets: list[Asset]
 

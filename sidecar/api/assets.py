@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
 from sidecar.asset import Availability, Status
-from sidecar.catalog import assets
+from sidecar.catalog import assets, path_checksums
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
@@ -26,6 +27,9 @@ resource = Resource("assets")
 
 LOOKUPS_MAX = 1000
 _NO_DIGEST = 'This is not a content checksum, such as "sha1:" and the SHA-1 in base64.'
+_NO_PATH_CHECKSUM = "This is not a SHA-1 in base64."
+# How long a request may compute checksums of paths before it answers. About half a million of them.
+CATCH_UP_S = 5.0
 _LAST_ID = b"\xff" * ids.ID_BYTES
 
 
@@ -54,25 +58,29 @@ class AssetPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Assets to look up: by id; by absolute path, the photo server's or the host's; by content checksum."""
+    """Assets to look up: by id; by absolute path, the photo server's or the host's; by the checksum of the path as the
+    photo server has it; by content checksum."""
 
     ids: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
     paths: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
+    path_checksums: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
     content_checksums: Annotated[list[str], Meta(max_length=LOOKUPS_MAX)] = []
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found for one id, path or content checksum. A path in two libraries is two assets; and of a content
-    there may be any number."""
+    """What was found for one id, path, path checksum or content checksum. A path in two libraries is two assets; and of
+    a content there may be any number."""
 
     id: str | None = None
     path: str | None = None
+    path_checksum: str | None = None
     content_checksum: str | None = None
     assets: list[shapes.Asset]
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: for the ids, then for the paths, then for the contents, each in the order of the request."""
+    """What was found: for the ids, the paths, the path checksums and the contents, each in the order of the
+    request."""
 
     items: list[Found]
 
@@ -175,19 +183,40 @@ def asset_history(call: Call, asset: bytes, query: PageQuery) -> Page[shapes.Ass
 
 
 @resource.serves(
-    "POST", "/assets/lookup", scope=Scope.READER, limited=True, reads=True, body=Lookup, returns=LookupResult
+    "POST",
+    "/assets/lookup",
+    scope=Scope.READER,
+    limited=True,
+    reads=True,
+    body=Lookup,
+    returns=LookupResult,
+    problems=("not-ready",),
 )
 def look_up_assets(call: Call, body: Lookup) -> LookupResult:
-    """Many assets at once. What is not found has an empty list."""
+    """Many assets at once. What is not found has an empty list. The checksums of paths are computed when somebody asks
+    for one the first time, and whenever import paths are mapped otherwise: while that takes, the answer is the problem
+    `not-ready`, and each request goes on with it."""
+    checksums = {text: _path_checksum(text) for text in body.path_checksums}
     errors = _bad_paths(body.paths) + _bad_contents(body.content_checksums)
+    errors += [
+        PlacedError(f"/path_checksums/{index}", _NO_PATH_CHECKSUM)
+        for index, text in enumerate(body.path_checksums)
+        if checksums[text] is None
+    ]
     if errors:
         raise Refused("invalid-body", "Some of these cannot be looked up, see the errors.", errors=errors)
+    if checksums:
+        share = path_checksums.catch_up(call.engine, CATCH_UP_S)
+        if share < 1.0:
+            text = f"The checksums of paths are being computed; {share:.0%} are done. Ask again to go on with it."
+            raise Refused("not-ready", text)
     asked = {text: ids.from_text("asset", text) for text in body.ids}
     with snapshot(call.engine) as connection:
         rows = assets.with_ids(connection, {raw for raw in asked.values() if raw is not None})
         places = assets.places(connection, body.paths)
         uploaded = assets.uploaded_at(connection, set(body.paths))
         at = assets.at_places(connection, {place for found in places.values() for place in found})
+        summed = path_checksums.find(connection, {raw for raw in checksums.values() if raw is not None})
         alike = assets.with_contents(connection, set(body.content_checksums))
     by_key = {row.id: row for row in rows if call.may_see(row.owner)}
     items = []
@@ -198,6 +227,9 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         there = (*(found for place in places[path] for found in at[place]), *uploaded.get(path, ()))
         here = {found.id: found for found in there if call.may_see(found.owner)}
         items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
+    for text in body.path_checksums:
+        here = {found.id: found for found in summed.get(checksums[text] or b"", ()) if call.may_see(found.owner)}
+        items.append(Found(path_checksum=text, assets=[render.asset(found) for found in here.values()]))
     for text in body.content_checksums:
         same = [found for found in alike.get(text, ()) if call.may_see(found.owner)]
         items.append(Found(content_checksum=text, assets=[render.asset(found) for found in same]))
@@ -243,6 +275,14 @@ def _bad_paths(given: list[str]) -> list[PlacedError]:
         except paths.BadPath as error:
             errors.append(PlacedError(f"/paths/{index}", f"{error}."))
     return errors
+
+
+def _path_checksum(text: str) -> bytes | None:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return raw if len(raw) == path_checksums.DIGEST_BYTES else None
 
 
 def _bad_contents(given: list[str]) -> list[PlacedError]:

@@ -49,6 +49,7 @@ TYPES: dict[str, ProblemType] = {
     "idempotency-conflict": ProblemType(422, "The idempotency key was used for something else"),
     "bad-request": ProblemType(400, "The request is not understood"),
     "internal": ProblemType(500, "Something went wrong here"),
+    "not-ready": ProblemType(503, "It is being prepared"),
     "unavailable": ProblemType(503, "The database does not answer"),
 }
 

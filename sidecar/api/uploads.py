@@ -100,7 +100,13 @@ def add_upload(call: Call, library: bytes, body: UploadBody) -> Answer:
 
 
 @resource.serves(
-    "POST", "/assets/upload-check", scope=Scope.READER, reads=True, body=UploadCheck, returns=CheckedUploads
+    "POST",
+    "/assets/upload-check",
+    scope=Scope.READER,
+    limited=True,
+    reads=True,
+    body=UploadCheck,
+    returns=CheckedUploads,
 )
 def check_uploads(call: Call, body: UploadCheck) -> CheckedUploads:
     """Which of these files an owner's upload library has already, so that a device need not send them."""
@@ -111,6 +117,7 @@ def check_uploads(call: Call, body: UploadCheck) -> CheckedUploads:
     ]
     if errors:
         raise Refused("invalid-body", "Some of the checksums are none, see the errors.", errors=errors)
+    call.narrowed(body.owner)
     with snapshot(call.engine) as connection:
         library = uploads.library_of(connection, body.owner)
         known = {} if library is None else uploads.with_content(connection, library.id, set(body.content_checksums))

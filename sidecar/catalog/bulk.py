@@ -7,11 +7,12 @@ what the database does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import mysql, sqlite
 
 T = TypeVar("T")
 
@@ -49,6 +50,14 @@ def upsert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
         clause = " ON DUPLICATE KEY UPDATE "
         clause += ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in owned)
     connection.exec_driver_sql(_insert(connection, table) + clause, list(rows))
+
+
+def insert_unless_there(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, unless one has its primary key. Two may do that at once: who comes second waits for the first."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
+    else:
+        connection.execute(mysql.insert(table).values(values).prefix_with("IGNORE"))
 
 
 def _insert(connection: Connection, table: Table) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import mysql, sqlite
 
-from sidecar.catalog import schedules
+from sidecar.catalog import bulk, schedules
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import setting
 from sidecar.policy import Policy, Value
@@ -26,12 +25,7 @@ def lock(connection: Connection) -> int:
     wanted = select(setting.c.revision).with_for_update()
     found = connection.execute(wanted).scalar_one_or_none()
     if found is None:
-        # Two first changes may meet here; whoever comes second waits for the first one's row.
-        fresh = {"id": 1, "revision": 0}
-        if connection.dialect.name == "sqlite":
-            connection.execute(sqlite.insert(setting).values(fresh).on_conflict_do_nothing())
-        else:
-            connection.execute(mysql.insert(setting).values(fresh).prefix_with("IGNORE"))
+        bulk.insert_unless_there(connection, setting, {"id": 1, "revision": 0})
         found = connection.execute(wanted).scalar_one()
     return int(found)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import mysql, sqlite
 
+from sidecar.catalog import bulk
 from sidecar.catalog.tables import stream
 from sidecar.errors import Refused
 
@@ -77,11 +77,7 @@ def _locked(connection: Connection, volume: bytes, journal: bytes, now: int) -> 
     if row is None:
         earlier = update(stream).where(stream.c.volume_id == volume, stream.c.journal != journal)
         connection.execute(earlier.values(expected=_OVER))
-        # Two first reports may meet here; whoever comes second waits for the first one's row.
         fresh = {"volume_id": volume, "journal": journal, "expected": 1, "started_at": now}
-        if connection.dialect.name == "sqlite":
-            connection.execute(sqlite.insert(stream).values(fresh).on_conflict_do_nothing())
-        else:
-            connection.execute(mysql.insert(stream).values(fresh).prefix_with("IGNORE"))
+        bulk.insert_unless_there(connection, stream, fresh)
         row = connection.execute(wanted).one()
     return row.expected, row.digest

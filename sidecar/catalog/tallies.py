@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import mysql, sqlite
 
 from sidecar.asset import Asset
 from sidecar.catalog import asset_rows, bulk
@@ -63,12 +62,8 @@ def _lock_volume(connection: Connection, volume: bytes) -> None:
     wanted = select(table.c.present).where(table.c.volume_id == volume, table.c.place_key == _WHOLE_KEY)
     if connection.execute(wanted.with_for_update()).first() is not None:
         return
-    # Two first reports of a volume may meet here; whoever comes second waits for the first one's row.
     fresh: dict[str, Any] = {"volume_id": volume, "place_key": _WHOLE_KEY, **dict.fromkeys(_FIGURES, 0)}
-    if connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(table).values(fresh).on_conflict_do_nothing())
-    else:
-        connection.execute(mysql.insert(table).values(fresh).prefix_with("IGNORE"))
+    bulk.insert_unless_there(connection, table, fresh)
     connection.execute(wanted.with_for_update())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import zlib
 from collections.abc import Sequence
 
@@ -15,10 +14,9 @@ from holdfast.reports import Absent
 from holdfast.volumes import Reason, VolumeState
 from sidecar import proofs
 from sidecar.api import shapes
-from sidecar.api.render import places
 from sidecar.api.shapes import moment, moment_or_none
 from sidecar.asset import Availability, Status, availability
-from sidecar.catalog import libraries
+from sidecar.catalog import libraries, path_checksums, places
 from sidecar.catalog.columns import AnyRow
 
 
@@ -46,7 +44,7 @@ def asset(row: AnyRow) -> shapes.Asset:
         modified_at=moment(row.mtime_ns // 1000),
         created_at=moment(row.created_at),
         # What photo servers that key assets by their path compute, so that they find theirs.
-        path_checksum=base64.b64encode(hashlib.sha1(b"path:" + server_path, usedforsecurity=False).digest()).decode(),
+        path_checksum=base64.b64encode(path_checksums.of(row)).decode(),
         content_checksum=row.content,
         sidecar_path=None if sidecar_path is None else paths.to_display(sidecar_path),
         missing_since=moment_or_none(row.absent_since),

@@ -8,10 +8,9 @@ from typing import Any
 from holdfast import ids, paths
 from sidecar import holds as holds_told
 from sidecar.api import shapes
-from sidecar.api.render import places
 from sidecar.api.render.assets import asset, evidence
 from sidecar.api.shapes import moment, moment_or_none
-from sidecar.catalog import holds
+from sidecar.catalog import holds, places
 from sidecar.catalog.columns import AnyRow
 from sidecar.holds import HoldKind, HoldReason, HoldState
 

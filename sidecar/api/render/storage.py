@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 from holdfast import ids, paths
 from holdfast.volumes import Capacity, Epoch, Identity, Reason, VolumeState, help_of
 from sidecar.api import shapes
-from sidecar.api.render import places
 from sidecar.api.shapes import moment, moment_or_none
-from sidecar.catalog import volumes
+from sidecar.catalog import places, volumes
 from sidecar.catalog.columns import AnyRow
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "virtiofs"}

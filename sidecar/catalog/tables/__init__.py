@@ -16,6 +16,8 @@ from sidecar.catalog.tables.assets import (
     ignore_file,
     import_path,
     library,
+    path_checksum,
+    path_checksum_state,
     removal,
     xmp,
 )
@@ -68,6 +70,8 @@ __all__ = [
     "lease",
     "library",
     "metadata",
+    "path_checksum",
+    "path_checksum_state",
     "removal",
     "scan",
     "schedule",

@@ -149,6 +149,29 @@ removal = Table(
     **ENGINES,
 )
 
+# Hints, see ``catalog.path_checksums``.
+path_checksum = Table(
+    "path_checksum",
+    metadata,
+    Column("asset_id", c.identifier(), nullable=False),
+    Column("checksum", c.fixed(20), nullable=False),
+    PrimaryKeyConstraint("asset_id"),
+    Index("ix_path_checksum_checksum", "checksum"),
+    sqlite_with_rowid=False,
+    **ENGINES,
+)
+
+# Up to which change the hints were computed, and with which mapping. No row before somebody asked.
+path_checksum_state = Table(
+    "path_checksum_state",
+    metadata,
+    Column("id", c.number(), primary_key=True, autoincrement=False),
+    Column("computed_until", c.number(), nullable=False),
+    Column("mapping", c.text(), nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+    **ENGINES,
+)
+
 xmp = Table(
     "xmp",
     metadata,
