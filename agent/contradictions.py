@@ -8,6 +8,19 @@ from agent.survey import Survey
 from holdfast import paths
 
 
+def older(surveys: Mapping[str, Survey], directory: str, origins: Collection[str]) -> list[str]:
+    """The origins that were listed before this directory, and show a file that has arrived in it: it was moved between
+    the two listings, or has two names. Another look at them can tell."""
+    if directory not in surveys:
+        return []
+    arrived = {file.inode for file in surveys[directory].arrivals}
+    return [
+        one
+        for one in origins
+        if one in surveys and not arrived.isdisjoint(file.inode for file in surveys[one].listing.files)
+    ]
+
+
 def drop_overtaken(surveys: dict[str, Survey]) -> None:
     """Drop the listing of a directory that one above it, which was listed later, does not show any more: it has gone
     meanwhile. ``surveys`` are in the order in which they were listed."""

@@ -110,14 +110,17 @@ class Pass:
     def _look(self, wishes: Iterable[Wish]) -> None:
         """List every wish, and then every place that an arrival may have come from, until there are none left."""
         queue = deque(wishes)
-        seen: set[str] = set()
+        seen: dict[str, Wish] = {}
+        told_apart: set[tuple[str, str]] = set()
         while queue and self._doubt is None:
             wish = queue.popleft()
             if wish.directory in seen:
                 continue
-            seen.add(wish.directory)
-            origins = set(self._look_at(wish))
-            self._origins_of[wish.directory] = origins
+            seen[wish.directory] = wish
+            origins = self._origins_of[wish.directory] = set(self._look_at(wish))
+            older = {(one, wish.directory) for one in contradictions.older(self._surveys, wish.directory, origins)}
+            queue.extend(seen.pop(one) for one, _ in sorted(older - told_apart) if one in seen)
+            told_apart |= older
             queue.extend(Wish(directory) for directory in origins)
         contradictions.drop_overtaken(self._surveys)
         self._later += contradictions.put_off(self._surveys, self._origins_of, self._later)
@@ -153,6 +156,7 @@ class Pass:
             reason = Reason.EMPTY if compared.empty else Reason.PARTIAL
             self._doubt = Doubt(reason, self._host_path(directory), directory)
             return ()
+        self._surveys.pop(directory, None)  # they are kept in the order of their listings
         self._surveys[directory] = compared
         if wish.mode is ScanMode.FULL:
             self._reread[directory] = wish.only
@@ -177,14 +181,13 @@ class Pass:
         births = self._at.files.births(directory, [file.name for file in seen])
         if isinstance(births, Trouble):
             return self._trouble(directory, births)
-        known_here = {file.inode for file in compared.arrivals}
         for file in seen:
             birth = births.get(file.name)
             same = birth is not None and birth.inode == file.inode
             self._births[directory, file.name] = birth.birth_ns if birth is not None and same else None
         if self._journal.is_empty():
             return ()
-        return self._journal.directories(known_here) - {directory}
+        return self._journal.directories({file.inode for file in compared.arrivals}) - {directory}
 
     def _trouble(self, directory: str, trouble: Trouble) -> Iterable[str]:
         """Sort a failed look; returns where else to look because of it."""
@@ -233,9 +236,8 @@ class Pass:
         return verdict
 
     def _host_path(self, directory: str) -> str:
-        return (
-            paths.join(self._at.mount_point.rstrip("/"), paths.to_os(directory)) if directory else self._at.mount_point
-        )
+        root = self._at.mount_point
+        return paths.join(root.rstrip("/"), paths.to_os(directory)) if directory else root
 
     # Committing
 

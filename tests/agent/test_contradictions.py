@@ -33,6 +33,31 @@ def test_r1_a_folder_that_was_listed_and_then_renamed_is_missed_where_it_was(mon
     assert world.news() == {"listed": {"holiday/a.jpg", "holiday/b.jpg"}, "absent": {"trip/a.jpg"}}
 
 
+def test_r38_a_photo_that_is_moved_between_two_listings_of_a_pass_keeps_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = known("a.jpg", "trip/b.jpg", "keeper.jpg")
+    listing = FakeFiles.list
+
+    def list_and_move(files: FakeFiles, directory: str, known: Mapping[str, FileEntry]) -> Listing | Trouble:
+        found = listing(files, directory, known)
+        if directory == "" and "a.jpg" in world.disk:
+            world.disk.rename("a.jpg", "trip/a.jpg")
+        return found
+
+    monkeypatch.setattr(FakeFiles, "list", list_and_move)
+    # The folder that it comes from is listed first, and shows it.
+    world.engine.hint([Hint("", "other.jpg"), Hint("trip", "other.jpg")])
+    world.run(30)
+    assert world.news() == {"moved": {"a.jpg > trip/a.jpg"}}
+
+
+def test_r38_two_photos_that_get_a_second_name_beside_each_other_are_told_apart_and_not_waited_for() -> None:
+    world = known("one/a.jpg", "two/b.jpg", "keeper.jpg")
+    world.disk.link("one/a.jpg", "two/a.jpg")
+    world.disk.link("two/b.jpg", "one/b.jpg")
+    world.run(30)
+    assert world.news() == {"listed": {"two/a.jpg", "one/b.jpg"}}
+
+
 @pytest.mark.parametrize("code", [errno.ENOMEM, errno.EMFILE])
 def test_r38_a_photo_is_not_new_as_long_as_nobody_can_look_where_it_may_come_from(code: int) -> None:
     world = known("trip/a.jpg", "best/b.jpg", "keeper.jpg")
