@@ -184,12 +184,15 @@ def went_back(proof: Proof) -> bool:
 def balance(pairs: Iterable[tuple[Asset | None, Asset]], roots: Mapping[bytes, bytes]) -> Counter[Place]:
     """By how many assets each place grows, when each asset becomes what stands beside it. ``roots`` are the
     directories of import paths."""
-    found: Counter[Place] = Counter()
+    by_directory: Counter[tuple[bytes, bytes]] = Counter()
     for before, after in pairs:
         if before is not None and is_there(before):
-            found[top_of(roots.get(before.import_path, b""), before.path)] -= 1
-            found[WHOLE] -= 1
+            by_directory[before.import_path, before.path.rpartition(b"/")[0]] -= 1
         if is_there(after):
-            found[top_of(roots.get(after.import_path, b""), after.path)] += 1
-            found[WHOLE] += 1
+            by_directory[after.import_path, after.path.rpartition(b"/")[0]] += 1
+    found: Counter[Place] = Counter()
+    for (import_path, directory), grown in by_directory.items():
+        # Files of one directory are of one place, whatever their names are.
+        found[top_of(roots.get(import_path, b""), directory + b"/" if directory else b"")] += grown
+        found[WHOLE] += grown
     return Counter({place: grown for place, grown in found.items() if grown})

@@ -69,6 +69,9 @@ class Outcome:
 
 def at_once(steps: Sequence[Step]) -> Iterator[Step | list[Shifted]]:
     """The steps in their order, with the moves of one observation together: they happened at once."""
+    if not any(isinstance(step, Shifted) for step in steps):
+        yield from steps  # nearly every report, and the largest ones
+        return
     for source, group in groupby(steps, key=lambda step: (isinstance(step, Shifted), step.source)):
         if source[0]:
             yield [step for step in group if isinstance(step, Shifted)]
@@ -100,7 +103,7 @@ def touched(steps: Sequence[Step]) -> Touched:
 def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
     """What the steps say of .xmp files, at their end: path -> facts, or None when it is gone."""
     after: dict[bytes, XmpFacts | None] = {}
-    for group in at_once(steps):
+    for group in at_once([step for step in steps if _is_about_xmp(step)]):
         match group:
             case list():
                 after |= {step.origin: None for step in group if step.origin_kind is Kind.SIDECAR}
@@ -115,10 +118,15 @@ def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
     return after
 
 
+def _is_about_xmp(step: Step) -> bool:
+    """Whether a step may be about an .xmp file."""
+    return isinstance(step, Shifted) or (isinstance(step, Seen | Gone) and step.kind is Kind.SIDECAR)
+
+
 def xmp_sources(steps: Sequence[Step]) -> dict[bytes, int]:
     """The last observation that speaks of each .xmp file: path -> its index."""
     found: dict[bytes, int] = {}
-    for step in steps:
+    for step in filter(_is_about_xmp, steps):
         match step:
             case Seen(path=path, kind=Kind.SIDECAR, source=source) | Gone(path=path, kind=Kind.SIDECAR, source=source):
                 found[path] = source
