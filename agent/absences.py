@@ -32,7 +32,7 @@ from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, Rest
 from agent.ports import Listing, Sought
 from agent.sentinels import Verdict
-from agent.survey import Survey
+from agent.survey import Departure, Survey
 from agent.times import Stamp, is_same_stamp
 from holdfast import paths, reports
 from holdfast.reports import Absent, Look, Proof
@@ -139,6 +139,39 @@ def reanchor(journal: Journal, lost: Mapping[str, str], surveys: Mapping[str, Su
         before = compared.before if compared is not None and name in compared.gone_directories else None
         missed = journal.candidates_listed(directory)
         journal.suspect(_woken(structs.replace(one, listed=above, before=before, first=None)) for one in missed)
+
+
+def departures(journal: Journal, surveys: Mapping[str, Survey]) -> tuple[list[Departure], dict[str, str]]:
+    """Every departure of a pass, those of whole subtrees that are gone included, and the directories of these subtrees,
+    each with the one whose listing lacks it or what leads to it."""
+    found: list[Departure] = []
+    forgotten: dict[str, str] = {}
+    for directory, compared in surveys.items():
+        found.extend(compared.departures)
+        for name in compared.gone_directories:
+            for path, lost in journal.below(paths.join(directory, name)):
+                if path in surveys:  # listed a moment ago by this very pass, so it is there after all
+                    continue
+                forgotten[path] = directory
+                found.extend(
+                    Departure(path, file, birth, directory, compared.before)
+                    for file, birth in zip(lost.files, lost.births, strict=True)
+                )
+    return found, forgotten
+
+
+def candidate(departure: Departure, surveys: Mapping[str, Survey], epoch: Epoch) -> Candidate:
+    """A file that is missed, with the look that missed it."""
+    return Candidate(
+        departure.directory,
+        departure.file,
+        departure.birth_ns,
+        departure.listed,
+        departure.before,
+        as_look(surveys[departure.listed]),
+        epoch,
+        since=epoch,
+    )
 
 
 def listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:

@@ -8,18 +8,18 @@ has moved may have been written to by somebody who set its old time again, and i
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from agent.ports import FileEntry
 from agent.store import Store
 from holdfast import paths
-from holdfast.media import Kind, kind
 from holdfast.reports import FileFacts
 
 # SQLite takes at least so many parameters in a statement, whatever its version.
 _PARAMETERS = 900
+_SIDECAR = ".xmp"  # all files in a listing are of some kind, and to ask for it costs more
 _ANY_TIME = 0  # the change time of a file that the catalog told of
 
 
@@ -45,17 +45,13 @@ class Contents:
     def unread(self, directory: str, files: Iterable[FileEntry]) -> list[FileEntry]:
         """Those of these photos and videos that nobody has read as they are now, the newest first. There is nothing to
         be read in an empty file, and nobody is known by an .xmp file."""
-        readable = [file for file in files if file.size > 0 and kind(file.name) is not Kind.SIDECAR]
-        known = self.digests(directory, readable)
-        return sorted((file for file in readable if file.name not in known), key=_newest_first)
+        return sorted(self._unread(directory, files), key=_newest_first)
 
     def note(self, directory: str, files: Sequence[FileEntry]) -> None:
         """These files are in a directory now."""
-        unread = self.unread(directory, files)
-        if unread:
-            self._db.execute(
-                "INSERT OR REPLACE INTO unread VALUES (?, ?)", (paths.to_bytes(directory), unread[0].mtime_ns)
-            )
+        newest = max((file.mtime_ns for file in self._unread(directory, files)), default=None)
+        if newest is not None:
+            self._db.execute("INSERT OR REPLACE INTO unread VALUES (?, ?)", (paths.to_bytes(directory), newest))
         else:
             self.done(directory)
 
@@ -96,7 +92,14 @@ class Contents:
         places = [place for file in files for place in self._places(directory, file)]
         self._db.executemany("DELETE FROM content WHERE place = ?", [(place,) for place in places])
 
+    def _unread(self, directory: str, files: Iterable[FileEntry]) -> Iterator[FileEntry]:
+        readable = [file for file in files if file.size > 0 and file.name[-4:].lower() != _SIDECAR]
+        known = self.digests(directory, readable)
+        return (file for file in readable if file.name not in known)
+
     def _reads(self, directory: str, files: Iterable[FileEntry]) -> Iterable[tuple[FileEntry, _Read]]:
+        if self._db.execute("SELECT 1 FROM content LIMIT 1").fetchone() is None:
+            return  # a first scan asks this of every file
         wanted: dict[bytes, list[FileEntry]] = {}
         for file in files:
             for place in self._places(directory, file):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 
 from agent.survey import Survey
 from holdfast import paths
@@ -33,6 +33,30 @@ def drop_overtaken(surveys: dict[str, Survey]) -> None:
             for directory in listed[:number]:
                 if paths.contains(gone, directory):
                     surveys.pop(directory, None)
+
+
+def put_off_displaced(
+    surveys: dict[str, Survey], births: Mapping[tuple[str, str], int | None], waiting: Container[str]
+) -> list[str]:
+    """Drop the listings that show another file under the name of one that nobody has found yet. Either it was written
+    anew under its own name, as many programs do that save a file, and keeps that; or it was moved, and what has its
+    name now is another one. Only when all places are looked at can that be told. ``waiting`` are the directories that
+    can wait for it. Returns those that do.
+    """
+    arrived = {
+        (file.inode, births.get((directory, file.name)))
+        for directory, compared in surveys.items()
+        for file in compared.arrivals
+    }
+    found = [
+        directory
+        for directory, compared in surveys.items()
+        if directory in waiting
+        and any(one.replaced and (one.file.inode, one.birth_ns) not in arrived for one in compared.departures)
+    ]
+    for directory in found:
+        del surveys[directory]
+    return found
 
 
 def put_off(surveys: dict[str, Survey], origins_of: Mapping[str, Collection[str]], later: Collection[str]) -> list[str]:

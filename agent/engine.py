@@ -18,7 +18,9 @@ from agent.outbox import Outbox
 from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
 from agent.reading import Reader
+from agent.rescans import Rescans
 from agent.rescoping import Interests
+from agent.revisits import LATER_S, Revisits
 from agent.scans import Walk
 from agent.scopes import Scopes
 from agent.settings import EngineSettings
@@ -29,15 +31,11 @@ from agent.walks import Walks
 from agent.watching import Watching
 from holdfast import paths
 from holdfast.reports import Gap, Observation
-from holdfast.scans import ScanProgress, WantedScan
+from holdfast.scans import ScanMode, ScanProgress, WantedScan
 from holdfast.volumes import Reason
 
 # Candidates that cannot be confirmed are looked at again and again, less and less often.
 _CONFIRM_BACKOFF_MAX_S = 600.0
-# More directories than this waiting for files to settle: a scan is cheaper than remembering them.
-_REVISITS_MAX = 4_096
-# How long to leave alone what could not be read because the machine is short of something.
-_LATER_S = 1.0
 # How long an absence waits for files that are still being written.
 _REST_S = 60.0
 
@@ -60,10 +58,10 @@ class Engine:
         self._accepted = False
         self._walks = Walks(store, settings)
         self._walk_on_at = 0.0
-        self._revisits: dict[str, float] = {}
+        self._revisits = Revisits(settings.settle_s)
         self._confirm_at: float | None = None
         self._confirm_wait_s = settings.confirm_delay_s
-        self._rescan_at: float | None = None
+        self._rescans = Rescans(settings.rescan_s)
         self._spool = Spool(self._outbox, settings.spool_bytes_max)
         self._spooled = True  # what an earlier run left behind
         self._turn = 0
@@ -148,7 +146,7 @@ class Engine:
             return
         self._watching.scan_begins()
         self._tell([*self._walks.scan(self._scopes.roots(), self._clock.now(), self._entropy)])
-        self._rescan_at = None
+        self._rescans.clear()
 
     def want(self, wanted: Iterable[WantedScan]) -> None:
         """These scans are asked for, and no others: one that was asked for and is no more is dropped."""
@@ -200,8 +198,9 @@ class Engine:
         if self._walks and self._walk_on_at <= self._boot():
             return 0.0
         # Second looks and scans wait for a walk, also for one that rests because the machine is short of something.
-        later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescan_at)
-        times = (self._settle.due(), self._reader.due(), *later, *self._revisits.values(), self._walks.ends_due())
+        later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescans.due())
+        revisit = self._revisits.due(is_walking=bool(self._walks))
+        times = (self._settle.due(), self._reader.due(), revisit, *later, self._walks.ends_due())
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -227,18 +226,20 @@ class Engine:
         self._reads_next = self._reader.is_urgent and not self._reads_next
         if self._walks and self._walk_on_at <= now and not self._reads_next:
             return self._walk_on(now)
-        if not self._walks and self._rescan_at is not None and self._rescan_at <= now:
-            self.scan()
-        else:
-            self._read(now)
+        match None if self._walks else self._rescans.take(now):
+            case ScanMode.NEW:
+                self._walks.glance(self._scopes.roots(), now)
+            case None:
+                self._read(now)
+            case _:
+                self.scan()
         return None
 
     def _read(self, now: float) -> None:
         """Read a little of a file."""
         step = self._reader.step(self._scopes)
         self._spooled = self._spooled or step.told
-        for directory in step.look_at:
-            self._revisits[directory] = now
+        self._revisits.at_once(step.look_at, now)
 
     def _begin(self) -> None:
         """Take up the work on what is attached."""
@@ -256,7 +257,8 @@ class Engine:
         self._reader.detach()
         self._walks.drop()
         self._revisits.clear()
-        self._confirm_at = self._rescan_at = None
+        self._rescans.clear()
+        self._confirm_at = None
 
     def _take_standing(self) -> None:
         self._turn = self._store.turn()
@@ -267,9 +269,8 @@ class Engine:
         wishes = {
             ready.directory: Wish(ready.directory, ready.whole, ready.writing) for ready in self._settle.ready(now)
         }
-        for directory in [directory for directory, at in self._revisits.items() if at <= now]:
-            del self._revisits[directory]
-            wishes.setdefault(directory, Wish(directory))
+        for wish in self._revisits.take(now, is_walking=bool(self._walks)):
+            wishes[wish.directory] = wishes.get(wish.directory, wish)._replace(waits=wish.waits)
         if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
             suspected = self._journal.suspected_listings()
             for directory in suspected:
@@ -290,9 +291,12 @@ class Engine:
         outcome = self._pass(map(walk.wish, taken))
         self._walks.visit(walk, outcome)
         if taken and len(outcome.later) >= len(taken):
-            self._walk_on_at = now + _LATER_S
-        if outcome.doubt is None and not walk and self._walks.is_scanned(walk, self._boot()):
+            self._walk_on_at = now + LATER_S
+        is_scanned = outcome.doubt is None and not walk and self._walks.is_scanned(walk, self._boot())
+        if is_scanned:
             self._finish(walk)
+        is_scanned = is_scanned and not self._watching.is_complete
+        self._rescans.walked(self._boot(), found=outcome.told > 0, is_over=not self._walks, is_scanned=is_scanned)
         # The walk itself goes on below what it took; not so below what the pass looked at besides.
         besides = [path for path in outcome.new_directories if not walk.goes_on(path, taken)]
         return self._after(outcome._replace(new_directories=besides, later=[]), now)
@@ -305,13 +309,12 @@ class Engine:
         with self._store.transaction():
             self._journal.note_rules_told()
         self._watching.scan_ended()
-        self._rescan_at = None if self._watching.is_complete else self._boot() + self._settings.rescan_s
 
     def _end_asked(self) -> None:
         """Tell the end of scans that were asked for, behind all that they have found."""
         if self._at is None or self._resting:
             return
-        unsettled = self._revisits.keys() | self._reader.awaited()
+        unsettled = self._revisits.directories() | self._reader.awaited()
         ahead = Prospects(self._boot(), unsettled, is_walking=bool(self._walks), proves=not self._at.guarded)
         for walk in self._walks.take_ended(ahead):
             self._tell([walk.end(ahead.now)], walk)
@@ -319,14 +322,14 @@ class Engine:
     def _pass(self, wishes: Iterable[Wish], *, adopting: bool = False) -> Outcome:
         if self._at is None:
             raise AssertionError("bug: a pass without an attachment")
-        settings = self._settings
         one = Pass(
             self._store,
             self._at,
             self._scopes,
             self._clock,
-            settle_s=settings.settle_s,
+            settle_s=self._settings.settle_s,
             confirm_delay_s=self._confirm_delay_s(),
+            unfinished=bool(self._walks) and self._revisits.takes_displaced,
             adopting=adopting,
             accepted=self._accepted,
             missed=self._reader.missed,
@@ -345,7 +348,7 @@ class Engine:
         This is the one place where a concern becomes "no absences": a guarded attachment never confirms one."""
         if self._walks or self._at is None or self._at.guarded:
             return None
-        is_pending = bool(self._revisits) or self._reader.is_urgent
+        is_pending = self._revisits.are_settling or self._reader.is_urgent
         return max(self._settings.confirm_delay_s, _REST_S) if is_pending else self._settings.confirm_delay_s
 
     def _after(self, outcome: Outcome, now: float) -> Doubt | None:
@@ -362,10 +365,7 @@ class Engine:
             self._watching.remove(news[0])
         for directory in (*outcome.new_directories, *(news[1] if news else ())):
             self._walks.follow(directory, now)
-        for directory in (*outcome.again, *outcome.later):
-            self._revisits[directory] = now + (_LATER_S if directory in outcome.later else self._settings.settle_s)
-        if len(self._revisits) > _REVISITS_MAX:
-            self._revisits.clear()
+        if not self._revisits.note(outcome, now):
             self.scan()
         if outcome.suspected:
             self._confirm_soon()

@@ -46,6 +46,8 @@ def resolve(
     A file moved when something with its inode and birth is gone from its old name. Two names for one inode that
     are both still there are hard links, never a move (R38). Each departure serves one arrival, the first.
     """
+    if not departures and not candidates:
+        return Resolution([], list(arrivals), [], [], [])
     went: dict[tuple[int, int], Departure | Candidate] = {}
     lost: list[Departure | Candidate] = [*departures, *candidates]
     for one in lost:

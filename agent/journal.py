@@ -9,18 +9,14 @@ finds nearly everywhere.
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from enum import IntEnum
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
 from agent.ports import FileEntry
-from agent.store import JournalUnusable, Store
+from agent.store import Store
 from agent.times import Stamp
 from holdfast import paths, reports
 from holdfast.volumes import Epoch
@@ -38,18 +34,25 @@ UNSEEN = 0
 
 class KnownDirectory(NamedTuple):
     """What was last seen in a directory. ``stamp`` are its mtime and ctime then, None when they prove nothing.
-    ``told`` is False when its files must be told again although they did not change."""
+    ``told`` is False when its files must be told again although they did not change. ``whole``: all names were compared
+    that are wanted now, so that there is nothing to do as long as nothing moves."""
 
     stamp: Stamp | None
     files_packed: bytes
     births_packed: bytes
     directories_packed: bytes
     told: bool = True
+    whole: bool = False
 
     @property
     def files(self) -> list[FileEntry]:
         """The files, sorted by name."""
         return _unpack_files(self.files_packed)
+
+    @property
+    def file_count(self) -> int:
+        """How many files there are."""
+        return _array_length(self.files_packed[:5])
 
     @property
     def births(self) -> list[int | None]:
@@ -91,7 +94,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         return self.directory, self.file.name
 
 
-_rules = msgspec.json.Decoder(dict[str, str]).decode
+read_rules = msgspec.json.Decoder(dict[str, str]).decode
 _unpack_candidate = msgspec.msgpack.Decoder(Candidate).decode
 
 
@@ -121,16 +124,19 @@ class Journal:
 
     def directory(self, path: str) -> KnownDirectory | None:
         """What was last seen in a directory, or None when it was never listed."""
-        row = self._db.execute(
-            "SELECT mtime_ns, ctime_ns, files, births, directories, told FROM directory WHERE path = ?",
-            (paths.to_bytes(path),),
-        ).fetchone()
-        return None if row is None else _known(row)
+        return self.known([path]).get(path)
+
+    def known(self, directories: Sequence[str]) -> dict[str, KnownDirectory]:
+        """What was last seen in each of these directories; one that was never listed is left out."""
+        marks = ", ".join("?" * len(directories))
+        raw = [paths.to_bytes(path) for path in directories]
+        rows = self._db.execute(f"SELECT path, {_COLUMNS} FROM directory WHERE path IN ({marks})", raw)
+        return {paths.to_wire(path): _known(row) for path, *row in rows}
 
     def below(self, path: str) -> list[tuple[str, KnownDirectory]]:
         """The directory and every known directory below it."""
         rows = self._db.execute(
-            f"SELECT path, mtime_ns, ctime_ns, files, births, directories, told FROM directory WHERE {_BELOW}",
+            f"SELECT path, {_COLUMNS} FROM directory WHERE {_BELOW}",
             _below(path),
         )
         return [(paths.to_wire(raw), _known(row)) for raw, *row in rows]
@@ -159,11 +165,19 @@ class Journal:
         raw = paths.to_bytes(path)
         stamp = known.stamp or (None, None)
         row = self._db.execute(
-            "INSERT INTO directory (path, mtime_ns, ctime_ns, files, births, directories, told) "
-            "VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (path) DO UPDATE SET "
+            "INSERT INTO directory (path, mtime_ns, ctime_ns, files, births, directories, told, whole) "
+            f"VALUES (?, ?, ?, ?, ?, ?, 1, ? * {_INTERESTS}) ON CONFLICT (path) DO UPDATE SET "
             "mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, files = excluded.files, "
-            "births = excluded.births, directories = excluded.directories, told = 1 RETURNING id",
-            (raw, *stamp, known.files_packed, known.births_packed, known.directories_packed),
+            "births = excluded.births, directories = excluded.directories, told = 1, whole = excluded.whole "
+            "RETURNING id",
+            (
+                raw,
+                *stamp,
+                known.files_packed,
+                known.births_packed,
+                known.directories_packed,
+                known.whole,
+            ),
         ).fetchone()
         directory = row[0]
         self._db.executemany(
@@ -188,8 +202,8 @@ class Journal:
     def believe(self, path: str, files_packed: bytes, births_packed: bytes, directories_packed: bytes) -> None:
         """Replace what is known of a directory by something that was told and not seen: its times prove nothing."""
         self._db.execute(
-            "INSERT INTO directory (path, files, births, directories, told) VALUES (?, ?, ?, ?, 0) "
-            "ON CONFLICT (path) DO UPDATE SET mtime_ns = NULL, ctime_ns = NULL, files = excluded.files, "
+            "INSERT INTO directory (path, files, births, directories, told, whole) VALUES (?, ?, ?, ?, 0, 0) "
+            "ON CONFLICT (path) DO UPDATE SET mtime_ns = NULL, ctime_ns = NULL, whole = 0, files = excluded.files, "
             "births = excluded.births, directories = excluded.directories, told = 0",
             (paths.to_bytes(path), files_packed, births_packed, directories_packed),
         )
@@ -223,16 +237,18 @@ class Journal:
         return str(self._store.meta("scopes"))
 
     def set_scopes(self, text: str) -> None:
-        """Remember the scopes."""
+        """Remember the scopes. What was left out under others may be wanted now."""
         self._store.set_meta("scopes", text)
+        self._turn_interests()
 
     def rules(self) -> dict[str, str]:
         """The ignore files of the volume: folder -> text."""
-        return _rules(str(self._store.meta("rules")))
+        return read_rules(str(self._store.meta("rules")))
 
     def set_rules(self, rules: Mapping[str, str]) -> None:
-        """Remember the ignore files."""
+        """Remember the ignore files. What was left out under others may be wanted now."""
         self._store.set_meta("rules", _json(dict(sorted(rules.items()))).decode())
+        self._turn_interests()
 
     def rules_are_told(self) -> bool:
         """Whether the ignore files that were told last are those that there are."""
@@ -249,6 +265,9 @@ class Journal:
     def retell_rules(self) -> None:
         """Nobody knows what was told of ignore files."""
         self._store.set_meta("rules_told", "")
+
+    def _turn_interests(self) -> None:
+        self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'interests'")
 
     # What is suspected gone
 
@@ -304,6 +323,11 @@ class Journal:
         rows = self._db.execute("SELECT DISTINCT listed FROM candidate WHERE rest <> ? ORDER BY listed", (Rest.RESTS,))
         return [paths.to_wire(raw) for (raw,) in rows]
 
+    def missing_listings(self) -> set[str]:
+        """The directories on whose listings candidates hang, whether they rest or not."""
+        rows = self._db.execute("SELECT DISTINCT listed FROM candidate")
+        return {paths.to_wire(raw) for (raw,) in rows}
+
     def has_candidates(self) -> bool:
         """Whether any file is suspected gone."""
         return self._db.execute("SELECT 1 FROM candidate LIMIT 1").fetchone() is not None
@@ -344,23 +368,6 @@ class Journal:
         return [(paths.to_wire(raw), paths.to_wire(name), count) for raw, name, count in rows]
 
 
-def rules_in(path: str) -> dict[str, str]:
-    """The ignore files that the journal in this file knows, while others may be at work on it; none without a journal.
-
-    Raises :class:`~agent.store.JournalUnusable`.
-    """
-    try:
-        os.stat(path)
-    except FileNotFoundError:
-        return {}
-    try:
-        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
-            row = db.execute("SELECT value FROM meta WHERE key = 'rules'").fetchone()
-    except sqlite3.Error as error:
-        raise JournalUnusable(f"The journal {path} cannot be read ({error}).") from error
-    return {} if row is None else _rules(row[0])
-
-
 def _array_length(head: bytes) -> int:
     """How many items a packed array has, by its first bytes (msgpack's fixarray, array 16, array 32)."""
     if head[0] < 0xA0:
@@ -368,6 +375,8 @@ def _array_length(head: bytes) -> int:
     return int.from_bytes(head[1:3] if head[0] == 0xDC else head[1:5], "big")
 
 
+_INTERESTS = "(SELECT value FROM meta WHERE key = 'interests')"
+_COLUMNS = f"mtime_ns, ctime_ns, files, births, directories, told, whole = {_INTERESTS}"
 _BELOW = "(path = ? OR (path >= ? AND path < ?))"
 
 
@@ -378,9 +387,9 @@ def _below(path: str) -> tuple[bytes, bytes, bytes]:
 
 
 def _known(row: Sequence[Any]) -> KnownDirectory:
-    mtime_ns, ctime_ns, files, births, directories, told = row
+    mtime_ns, ctime_ns, files, births, directories, told, whole = row
     stamp = None if mtime_ns is None else (mtime_ns, ctime_ns)
-    return KnownDirectory(stamp, files, births, directories, bool(told))
+    return KnownDirectory(stamp, files, births, directories, bool(told), bool(whole))
 
 
 def _signed(inode: int) -> int:

@@ -12,9 +12,11 @@ from agent.survey import Survey
 
 
 def has_news(surveys: Mapping[str, Survey], traits: Traits) -> bool:
-    """Whether any listing differs from what was known, or has times that can now be trusted."""
+    """Whether any listing differs from what was known, or can now be trusted further."""
     return any(
-        one.known is None or not one.unchanged or one.known.stamp != survey.stamp(one.listing, one.at, traits)
+        one.known is None
+        or not one.unchanged
+        or (one.known.stamp, one.known.whole) != (survey.stamp(one.listing, one.at, traits), survey.is_whole(one))
         for one in surveys.values()
     )
 
@@ -43,10 +45,10 @@ def learn(
     was held back at its name is not remembered there as well.
     """
     for directory, compared in surveys.items():
-        stamp = survey.stamp(compared.listing, compared.at, traits)
+        stamp, whole = survey.stamp(compared.listing, compared.at, traits), survey.is_whole(compared)
         if compared.unchanged and compared.known is not None:
-            if compared.known.stamp != stamp:
-                journal.learn(directory, compared.known._replace(stamp=stamp), (), ())
+            if (compared.known.stamp, compared.known.whole) != (stamp, whole):
+                journal.learn(directory, compared.known._replace(stamp=stamp, whole=whole), (), ())
             continue
         files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
         kept = compared.kept_births
@@ -60,6 +62,7 @@ def learn(
                 pack_files(files),
                 pack_births(file_births),
                 pack_directories(compared.directories),
+                whole=whole,
             ),
             came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
             went={departure.file.inode for departure in compared.departures} - here if stable else (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from agent.doubts import Doubt
@@ -25,13 +25,16 @@ class Attachment(NamedTuple):
 
 class Wish(NamedTuple):
     """A directory to look at, as closely as ``mode`` says; the content of ``only`` this one name, where it is read
-    again. ``whole``: names seen to be closed. ``writing``: names that are still written to."""
+    again. ``whole``: names seen to be closed. ``writing``: names that are still written to. ``trusting``: it need not
+    be listed if it looks as it did. ``waits``: it can be put off until all other places have been looked at."""
 
     directory: str
     whole: frozenset[str] = frozenset()
     writing: frozenset[str] = frozenset()
     mode: ScanMode = ScanMode.CHANGED
     only: str | None = None
+    trusting: bool = False
+    waits: bool = True
 
 
 class Unheard(NamedTuple):
@@ -44,15 +47,18 @@ class Unheard(NamedTuple):
 class Outcome(NamedTuple):
     """What a pass came to.
 
-    ``inside`` are the wanted subdirectories of each directory listed. ``again`` are directories to be looked at once
-    more when their files have settled, ``unreadable`` those that could not be read, each with its errno. ``told``
-    counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed. ``unheard``
-    are new files that are to be read first, ``gone`` the sizes of files that were told to be absent.
+    ``inside`` are the wanted subdirectories of each directory; ``files`` are in them, and so many of these were
+    ``looked_at`` one by one. ``again`` are directories to be looked at once more when their files have settled,
+    ``unreadable`` those that could not be read, each with its errno. ``told`` counts observations spooled.
+    ``learned``: something was written down. ``suspected``: files were missed. ``unheard`` are new files that are to be
+    read first, ``gone`` the sizes of files that were told to be absent. ``displaced`` are looks that wait until there
+    are no places left in which a file may be that has lost its name to another.
     """
 
     inside: dict[str, list[str]]
     new_directories: list[str]
     files: int
+    looked_at: int
     unreadable: Mapping[str, int]
     later: list[str]
     again: set[str]
@@ -62,3 +68,4 @@ class Outcome(NamedTuple):
     doubt: Doubt | None
     unheard: list[Unheard]
     gone: list[int]
+    displaced: Sequence[Wish] = ()

@@ -44,6 +44,8 @@ class Foundlings:
 
     def among(self, directory: str, files: Iterable[FileEntry], known: KnownDirectory | None) -> list[Unheard]:
         """Those of these files of a directory. One that was renamed on this volume is known by its inode."""
+        if not self._missed:
+            return []
         fitting = [file for file in files if file.size in self._missed]
         if not fitting:
             return []

@@ -13,7 +13,7 @@ import errno
 from collections import deque
 from collections.abc import Collection, Container, Iterable, Sequence
 
-from agent import absences, contradictions, identity, learning, sentinels, survey, telling
+from agent import absences, contradictions, identity, learning, sentinels, survey, telling, unmoved
 from agent.absences import Grounds
 from agent.contents import Contents
 from agent.doubts import Doubt, doubt_of
@@ -26,7 +26,7 @@ from agent.ports import Clock, FileEntry, Listing, Trouble
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
 from agent.store import Standing, Store
-from agent.survey import Departure, Refused, Survey
+from agent.survey import Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
 from holdfast.ignoring import FILES_MAX, IGNORE_FILE
@@ -39,7 +39,8 @@ class Pass:
     """Use once: construct, then :meth:`run`.
 
     ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
-    the two looks that prove an absence; None while there are places left to look at. ``adopting``: it is the first
+    the two looks that prove an absence; None for as long as there is no proof. ``unfinished``: there are places left to
+    look at, in which a file may be that has lost its name to another. ``adopting``: it is the first
     look at an attachment. ``accepted``: a person said that what is there now is true. ``missed``: new files that may be
     one of these are read before they are told, except those that cannot be (``hopeless``).
     """
@@ -53,6 +54,7 @@ class Pass:
         *,
         settle_s: float,
         confirm_delay_s: float | None,
+        unfinished: bool = False,
         adopting: bool = False,
         accepted: bool = False,
         missed: Missed | None = None,
@@ -66,10 +68,14 @@ class Pass:
         self._clock = clock
         self._settle_s = settle_s
         self._confirm_delay_s = confirm_delay_s
+        self._unfinished = unfinished
+        self._looked: dict[str, Wish] = {}
+        self._displaced: list[Wish] = []
         self._adopting = adopting
         self._accepted = accepted
         self._contents = Contents(store, by_inode=attachment.traits.stable_inodes)
         self._foundlings = Foundlings(missed or Missed(), self._journal, self._contents, attachment.traits, hopeless)
+        self._unmoved = unmoved.NONE
         self._unheard: list[Unheard] = []
         self._gone: list[int] = []
         self._surveys: dict[str, Survey] = {}
@@ -88,7 +94,13 @@ class Pass:
         """Look, and commit what was found."""
         self._turn = self._store.turn()
         self._at.files.begin()
-        self._look(wishes)
+        wanted = list(wishes)
+        self._unmoved = unmoved.find(self._journal, self._at, wanted)
+        self._look(wish for wish in wanted if wish.directory not in self._unmoved.known)
+        if self._unfinished or self._new_directories():
+            waiting = {directory for directory, wish in self._looked.items() if wish.waits}
+            displaced = contradictions.put_off_displaced(self._surveys, self._births, waiting)
+            self._displaced = [self._looked[directory]._replace(trusting=False) for directory in displaced]
         # What is missed here may be in a directory that was found just now.
         delay_s = None if self._new_directories() else self._confirm_delay_s
         grounds = Grounds(self._at.epoch, self._at.traits, delay_s, accepted=self._accepted)
@@ -110,7 +122,7 @@ class Pass:
     def _look(self, wishes: Iterable[Wish]) -> None:
         """List every wish, and then every place that an arrival may have come from, until there are none left."""
         queue = deque(wishes)
-        seen: dict[str, Wish] = {}
+        seen = self._looked
         told_apart: set[tuple[str, str]] = set()
         while queue and self._doubt is None:
             wish = queue.popleft()
@@ -178,13 +190,8 @@ class Pass:
             self._births.update({(directory, file.name): None for file in compared.arrivals})
             return ()
         seen = [*compared.arrivals, *compared.named]
-        births = self._at.files.births(directory, [file.name for file in seen])
-        if isinstance(births, Trouble):
-            return self._trouble(directory, births)
-        for file in seen:
-            birth = births.get(file.name)
-            same = birth is not None and birth.inode == file.inode
-            self._births[directory, file.name] = birth.birth_ns if birth is not None and same else None
+        births = compared.listing.births
+        self._births.update({(directory, file.name): births.get(file.name) for file in seen})
         if self._journal.is_empty():
             return ()
         return self._journal.directories({file.inode for file in compared.arrivals}) - {directory}
@@ -256,7 +263,7 @@ class Pass:
             if self._store.turn() != self._turn or self._store.standing() is not Standing.WRITING:
                 return 0  # what this was compared with is not what is known now, or another agent is the writer
             self._learned = True
-            departures, forgotten = self._departures()
+            departures, forgotten = absences.departures(self._journal, self._surveys)
             found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
             self._journal.clear(found.cleared)
             lost = {directory: paths.split(directory)[0] for directory in self._vanished}
@@ -266,7 +273,7 @@ class Pass:
                 self._journal, self._surveys, grounds, [check for check in Check if check in passed]
             )
             self._again |= second.look_at
-            self._journal.suspect(self._candidate(departure) for departure in found.gone)
+            self._journal.suspect(absences.candidate(one, self._surveys, self._at.epoch) for one in found.gone)
             self._suspected = bool(found.gone) or second.waiting
             for directory in forgotten:
                 self._journal.forget(directory)
@@ -308,36 +315,6 @@ class Pass:
         inodes = {arrival.file.inode for arrival in arrivals} if self._at.traits.stable_inodes else set()
         return self._journal.candidates_like(inodes, [(one.directory, one.file.name) for one in arrivals])
 
-    def _departures(self) -> tuple[list[Departure], dict[str, str]]:
-        """Every departure of the pass, those of whole subtrees that are gone included, and the directories of these
-        subtrees, each with the one whose listing lacks it or what leads to it."""
-        departures: list[Departure] = []
-        forgotten: dict[str, str] = {}
-        for directory, compared in self._surveys.items():
-            departures.extend(compared.departures)
-            for name in compared.gone_directories:
-                for path, lost in self._journal.below(paths.join(directory, name)):
-                    if path in self._surveys:  # listed a moment ago by this very pass, so it is there after all
-                        continue
-                    forgotten[path] = directory
-                    departures.extend(
-                        Departure(path, file, birth, directory, compared.before)
-                        for file, birth in zip(lost.files, lost.births, strict=True)
-                    )
-        return departures, forgotten
-
-    def _candidate(self, departure: Departure) -> Candidate:
-        return Candidate(
-            departure.directory,
-            departure.file,
-            departure.birth_ns,
-            departure.listed,
-            departure.before,
-            absences.as_look(self._surveys[departure.listed]),
-            self._at.epoch,
-            since=self._at.epoch,
-        )
-
     def _listed(self, arrivals: list[identity.Arrival]) -> list[Listed]:
         """What is new, what changed in the eyes of others (size, modification time), and what must be retold."""
         fresh: dict[str, list[FileEntry]] = {}
@@ -362,10 +339,12 @@ class Pass:
         ]
 
     def _outcome(self, told: int) -> Outcome:
+        listed = sum(len(compared.listing.files) for compared in self._surveys.values())
         return Outcome(
-            inside={directory: self._inside(directory) for directory in self._surveys},
+            inside={directory: self._inside(directory) for directory in (*self._surveys, *self._unmoved.known)},
             new_directories=self._new_directories(),
-            files=sum(len(compared.listing.files) for compared in self._surveys.values()),
+            files=listed + sum(known.file_count for known in self._unmoved.known.values()),
+            looked_at=listed + self._unmoved.asked_for,
             unreadable=dict(self._unreadable),
             later=self._later,
             again=self._again,
@@ -375,11 +354,14 @@ class Pass:
             doubt=self._doubt,
             unheard=self._unheard,
             gone=self._gone,
+            displaced=self._displaced,
         )
 
     def _inside(self, directory: str) -> list[str]:
-        """The wanted subdirectories of a listed directory."""
-        below = (paths.join(directory, name) for name in self._surveys[directory].listing.directories)
+        """The wanted subdirectories of a directory."""
+        known = self._unmoved.known.get(directory)
+        names = known.directories if known is not None else self._surveys[directory].listing.directories
+        below = (paths.join(directory, name) for name in names)
         return [path for path in below if self._scopes.enters(path)]
 
     def _new_directories(self) -> list[str]:

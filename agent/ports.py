@@ -7,7 +7,7 @@ conformance tests. Expected outcomes are return values: storage that cannot be r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -91,7 +91,8 @@ class Listing(NamedTuple):
 
     ``files`` (media only) and ``directories`` (name and inode) are sorted by name; symbolic links are in neither.
     ``unclear`` are names that were listed and then could not be looked at: nothing may be concluded about them.
-    ``entries`` counts all names. ``rules`` is the text of the ignore file in it, None without one.
+    ``entries`` counts all names. ``rules`` is the text of the ignore file in it, None without one. ``births`` says when
+    each file that was looked at was born: inode numbers are reused, births are not. None: not kept here.
     """
 
     directory: str
@@ -103,17 +104,19 @@ class Listing(NamedTuple):
     directories: dict[str, int]
     unclear: list[str]
     rules: str | None = None
+    births: Mapping[str, int | None] = {}
+
+
+class Place(NamedTuple):
+    """A directory as it was seen: with the times that it had, and the files in it that are to be as they were."""
+
+    directory: str
+    stamp: tuple[int, int]
+    files: Sequence[FileEntry]
 
 
 # Every file of a listing is to be looked at.
 NOTHING_KNOWN: Mapping[str, FileEntry] = {}
-
-
-class Birth(NamedTuple):
-    """Which file an inode number stands for: inode numbers are reused, births are not. None: not kept here."""
-
-    inode: int
-    birth_ns: int | None
 
 
 class Sought(NamedTuple):
@@ -149,8 +152,9 @@ class Files(Protocol):
         the same inode (0: any), is listed as it is known.
         """
 
-    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
-        """Inode and birth of each of these files; a name that is not there any more is left out."""
+    def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
+        """The directories among these that have their times still, and their files as they were. That is no proof of
+        anything; it means that there is nothing to do. One that is not there any more is left out."""
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
         """Whether each of these files is there, asked past every cache that can be passed.

@@ -39,6 +39,7 @@ class Walk:
         self.errors = 0
         self.complete = True
         self.problems: list[ScanProblem] = []
+        self._looked_at = 0
         self._fraction = 0.0
         self._stack: list[tuple[str, float]] = [(directory, 1.0)]
         self._weights: dict[str, float] = {}
@@ -49,7 +50,7 @@ class Walk:
 
     def take(self, enters: Callable[[str], bool]) -> list[str]:
         """The directories of the next pass. ``enters`` tells which are wanted, as things are by now."""
-        per_directory = self.files / self.directories if self.directories else _PASS_FILES
+        per_directory = self._looked_at / self.directories if self.directories else _PASS_FILES
         # Never more than were visited so far: what is above the photos says little of how many there are below.
         learned = max(1, self.directories)
         count = int(min(_PASS_DIRECTORIES_MAX, learned, max(1, _PASS_FILES / max(per_directory, 1))))
@@ -58,9 +59,11 @@ class Walk:
         self._weights = {directory: weight for directory, weight in taken if enters(directory)}
         return list(reversed(self._weights))
 
-    def visited(self, inside: Mapping[str, list[str]], files: int, later: Iterable[str]) -> None:
-        """Those taken were visited: push what is inside them, and what must be tried once more."""
+    def visited(self, inside: Mapping[str, list[str]], files: int, looked_at: int, later: Iterable[str]) -> None:
+        """Those taken were visited: push what is inside them, and what must be tried once more. ``files`` are in them,
+        ``looked_at`` of these one by one."""
         self.files += files
+        self._looked_at += looked_at
         waiting = set(later)
         for directory, weight in self._weights.items():
             if directory in waiting:
@@ -84,7 +87,10 @@ class Walk:
 
     def wish(self, directory: str) -> Wish:
         """How to look at a directory that was taken."""
-        return Wish(directory, mode=self.mode, only=self.name if directory == self.directory else None)
+        only = self.name if directory == self.directory else None
+        if self.name is not None:
+            return Wish(directory, mode=self.mode, only=only, waits=False)  # somebody waits to hear what there is now
+        return Wish(directory, mode=self.mode, trusting=self.mode is not ScanMode.FULL)
 
     def goes_on(self, path: str, taken: Collection[str]) -> bool:
         """Whether it visits a directory because it has visited the one above, which is among those taken."""

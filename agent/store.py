@@ -10,9 +10,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from holdfast import ids
 
@@ -63,8 +64,12 @@ CREATE TABLE unread (path BLOB PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROW
 CREATE INDEX unread_newest ON unread (newest);
 INSERT INTO unread SELECT path, coalesce(mtime_ns, 0) FROM directory;
 """
+_WHOLE = """
+-- Under which turn of the interests all names of the directory were compared; 0: some were left out.
+ALTER TABLE directory ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;
+"""
 # What each version has added; the user_version of a file says how many of these it has.
-_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS)
+_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS, _WHOLE)
 SCHEMA_VERSION = len(_SCHEMAS)
 
 
@@ -100,6 +105,21 @@ def new_journal_id() -> str:
 
 class JournalUnusable(Exception):
     """The journal cannot be opened or is of a newer version. The text says what to do."""
+
+
+def peek(path: str, key: str) -> str | None:
+    """One of the single values of the journal in this file, while others may be at work on it; None without a journal,
+    or without such a value. Raises :class:`JournalUnusable`."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    except sqlite3.Error as error:
+        raise JournalUnusable(f"The journal {path} cannot be read ({error}).") from error
+    return None if row is None else str(row[0])
 
 
 class Store:
@@ -194,6 +214,7 @@ class Store:
                 ("turn", 1),
                 ("catalog", ""),
                 ("fence", 0),
+                ("interests", 1),
                 ("rules", "{}"),
                 ("rules_told", "{}"),
                 ("scans_done", "[]"),

@@ -138,6 +138,12 @@ def stamp(listing: Listing, at: Moment, traits: Traits) -> Stamp | None:
     return None if 0 <= age_ns < traits.tick_ns else (listing.mtime_ns, listing.ctime_ns)
 
 
+def is_whole(survey: Survey) -> bool:
+    """Whether nothing of a listing was left for later. An ignore file may be written to without a trace in the times of
+    its directory, so that one is always read again."""
+    return not survey.held and not survey.listing.unclear and survey.listing.rules is None
+
+
 def unsettled(
     files: Collection[FileEntry], known: KnownDirectory | None, at: Moment, settle_s: float, whole: Collection[str]
 ) -> frozenset[str]:

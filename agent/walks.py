@@ -12,7 +12,7 @@ from agent.settings import EngineSettings
 from agent.store import Store
 from holdfast import ids
 from holdfast.reports import ScanStarted
-from holdfast.scans import ScanProgress, WantedScan
+from holdfast.scans import ScanMode, ScanProgress, WantedScan
 
 
 class Walks:
@@ -54,6 +54,10 @@ class Walks:
         """Something has happened in a directory: walk over it before anything else."""
         self._all.insert(0, Walk(directory, now))
 
+    def glance(self, roots: Iterable[str], now: float) -> None:
+        """Look for names that have come or gone below these directories."""
+        self._all += [Walk(directory, now, mode=ScanMode.NEW) for directory in roots]
+
     def lose(self) -> None:
         """Hints were lost, perhaps of what was walked over already."""
         for walk in self._all:
@@ -61,7 +65,7 @@ class Walks:
 
     def visit(self, walk: Walk, outcome: Outcome) -> None:
         """A pass has looked at what the walk has taken."""
-        walk.visited(outcome.inside, self._asked.find(walk, outcome), outcome.later)
+        walk.visited(outcome.inside, self._asked.find(walk, outcome), outcome.looked_at, outcome.later)
         walk.failed(outcome.unreadable)
 
     def is_scanned(self, walk: Walk, now: float) -> bool:

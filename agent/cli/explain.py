@@ -10,9 +10,9 @@ import click
 from agent import registry
 from agent.cli.common import config_option, configuration
 from agent.config import AgentConfig
-from agent.journal import rules_in
+from agent.journal import read_rules
 from agent.registry import Registry
-from agent.store import JournalUnusable
+from agent.store import JournalUnusable, peek
 from holdfast import paths
 from holdfast.explaining import Explanation, Folder, with_ignores
 from holdfast.explaining import explain as explained
@@ -55,6 +55,6 @@ def _with_ignores(found: Explanation, book: Registry, config: AgentConfig) -> Ex
         return found
     path = os.path.join(config.state_dir, "journals", f"{bound.volume}.sqlite3")
     try:
-        return with_ignores(found, bound.directory, Ignores(rules_in(path)))
+        return with_ignores(found, bound.directory, Ignores(read_rules(peek(path, "rules") or "{}")))
     except JournalUnusable as error:
         raise click.ClickException(str(error)) from error

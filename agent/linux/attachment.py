@@ -80,6 +80,14 @@ class Attachment:
         finally:
             os.close(descriptor)
 
+    def look(self, root: int, directory: str) -> os.stat_result:
+        """What a directory is like, by a descriptor of the root of the volume that was opened a moment ago."""
+        descriptor = kernel.openat2(root, paths.to_bytes(directory) or b".", os.O_PATH | os.O_DIRECTORY, _RESOLVE)
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _open(self, directory: str, flags: int) -> int:
         path = paths.to_bytes(directory) or b"."
         # O_PATH neither triggers an automount that has gone idle, nor asks the storage anything.

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from operator import itemgetter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.linux import background, blockdev, kernel, sentinels
 from agent.linux.attachment import Attachment, Reading, trouble
+from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, sort_out
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.probe import identity_of
-from agent.ports import NOTHING_KNOWN, Birth, Chunk, FileEntry, Health, Listing, Marker, Mount, Sought, Trouble
+from agent.ports import NOTHING_KNOWN, Chunk, FileEntry, Health, Listing, Marker, Mount, Place, Sought, Trouble
 from agent.recognition import recognise
 from holdfast import paths
 from holdfast.gate import Check
-from holdfast.ignoring import IGNORE_FILE, RULES_BYTES_MAX
-from holdfast.media import kind
 from holdfast.volumes import Identity
 
 # How often a directory that changes while it is read is read again. Writers pause; a directory that changes
@@ -34,15 +30,7 @@ READINGS_MAX = 4
 # A total size may drift by what others write, where storage is a share of a pool. A lost branch of a union or a
 # lost disk behind a share moves it by more than one part in this many.
 SIZE_DRIFT = 32
-# Names of a listing that could not be looked at for these reasons are unclear. Any other reason casts doubt on
-# the whole directory.
-UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
-# Looks at a file between two questions whether somebody waits for the disk. On a cold disk a look takes 10 ms.
-_PAUSE_EVERY = 16
 _DEAD_OPTIONS = {"shutdown": errno.ESHUTDOWN, "emergency_ro": errno.EROFS, "abort": errno.EROFS}
-
-_name = itemgetter(0)
-_entry = partial(tuple.__new__, FileEntry)  # NamedTuple's own constructor costs as much as the system call
 
 
 class MountedFiles:
@@ -122,21 +110,21 @@ class MountedFiles:
                 return listing
         return Trouble(errno.EAGAIN, directory)
 
-    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
-        """Inode and birth of each of these files; a name that is not there any more is left out."""
+    def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
+        """The directories among these that have their times still, and their files as they were."""
+        found: list[Place] = []
         try:
-            births: dict[str, Birth] = {}
-            with self._attachment.reading(directory, self._asked_to_let_go) as reading:
-                for number, name in enumerate(names):
-                    if not number % _PAUSE_EVERY:
-                        reading.pause()
-                    birth = _birth(reading.descriptor, name)
-                    if birth is not None:
-                        births[name] = birth
+            with self._attachment.reading("", self._asked_to_let_go) as root:
+                for number, place in enumerate(places):
+                    if not number % PAUSE_EVERY:
+                        root.pause()
+                    if self._has_stamp(root.descriptor, place):
+                        found.append(place)
+            unmoved = [place.directory for place in found if self._are_as_known(place)]
             self._check_undisturbed()
         except OSError as error:
-            return trouble(error, directory)
-        return births
+            return trouble(error, "")
+        return unmoved
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
         """Whether each of these files is there, asked past every cache that can be passed."""
@@ -159,7 +147,7 @@ class MountedFiles:
             self._check_undisturbed()
         except OSError as error:
             return trouble(error, paths.join(directory, name))
-        return Chunk(data, _entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+        return Chunk(data, entry_of((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
 
     def gate(self) -> Sequence[str] | Trouble:
         """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the
@@ -182,11 +170,44 @@ class MountedFiles:
         before = kernel.stat_descriptor(reading.descriptor)
         if before.mount_id != self.mount_id:
             raise OSError(errno.EXDEV, "another mount stands at this path")
-        sorted_out = _sort_out(reading, known)
+        found = sort_out(reading, known)
         after = os.fstat(reading.descriptor)
         if (after.st_mtime_ns, after.st_ctime_ns) != (before.mtime_ns, before.ctime_ns):
             return None
-        return Listing(directory, before.mount_id, before.mtime_ns, before.ctime_ns, *sorted_out)
+        return Listing(
+            directory,
+            before.mount_id,
+            before.mtime_ns,
+            before.ctime_ns,
+            found.entries,
+            found.files,
+            found.directories,
+            found.unclear,
+            found.rules,
+            found.births,
+        )
+
+    def _has_stamp(self, root: int, place: Place) -> bool:
+        """Whether a directory has its times still."""
+        try:
+            found = self._attachment.look(root, place.directory)
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                raise
+            return False
+        return (found.st_mtime_ns, found.st_ctime_ns) == place.stamp
+
+    def _are_as_known(self, place: Place) -> bool:
+        """Whether the files of a directory are as they were."""
+        if not place.files:
+            return True
+        try:
+            with self._attachment.reading(place.directory, self._asked_to_let_go) as reading:
+                return are_as_known(reading, place.files)
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                raise
+            return False
 
     def _gate_root(self, baseline: _Baseline, quiet: bool) -> Sequence[str] | Trouble:
         check = Check.MOUNT
@@ -263,8 +284,9 @@ class MountedFiles:
         """The line of the mount table for the mount of this descriptor."""
         table_id = kernel.table_id_of(root)
         with open(self._mountinfo, "rb", buffering=0) as file:
-            table = parse(file.readall())
-        return next((mount for mount in table if mount.mount_id == table_id), None)
+            lines = file.readall().splitlines()
+        own = b"%d " % table_id
+        return next((mount for line in lines if line.startswith(own) for mount in parse(line)), None)
 
     def _health(self) -> Health | None:
         return blockdev.read_health(self._device, self._sys) if self._device else None
@@ -276,111 +298,6 @@ class _Baseline(NamedTuple):
     errors: int
     total_bytes: int
     had_entries: bool
-
-
-def _sort_out(
-    reading: Reading, known: Mapping[str, FileEntry]
-) -> tuple[int, list[FileEntry], dict[str, int], list[str], str | None]:
-    """Tell the names of a directory apart: how many there are; media files, directories, and unclear ones; and the text
-    of its ignore file.
-
-    The names are read first, through one descriptor; what they stand for is asked afterwards, with pauses. ``known``
-    files are not asked for.
-    """
-    files: list[FileEntry] = []
-    directories: dict[str, int] = {}
-    unclear: list[str] = []
-    asked: list[str] = []
-    entries = 0
-    has_rules = False
-    with os.scandir(reading.descriptor) as names:
-        for entry in names:
-            entries += 1
-            try:
-                if kind(entry.name) is not None:
-                    if known and (file := _as_known(entry, known)) is not None:
-                        files.append(file)
-                    else:
-                        asked.append(entry.name)
-                elif entry.name == IGNORE_FILE:
-                    has_rules = True
-                elif entry.is_dir(follow_symlinks=False):
-                    directories[paths.from_os(entry.name)] = entry.inode()
-                elif not entry.is_file(follow_symlinks=False):
-                    asked.append(entry.name)
-            except OSError as error:
-                _note_unclear(entry.name, error, unclear)
-    files += _look_at(asked, reading, directories, unclear)
-    rules = _read_rules(reading, unclear) if has_rules else None
-    return entries, sorted(files, key=_name), dict(sorted(directories.items())), sorted(unclear), rules
-
-
-def _as_known(entry: os.DirEntry[str], known: Mapping[str, FileEntry]) -> FileEntry | None:
-    """A file as it is known, if this is it: told by what the listing itself says, so that no file system that says it
-    is asked anything."""
-    file = known.get(paths.from_os(entry.name))
-    if file is None or file.inode not in (0, entry.inode()):
-        return None
-    return file if entry.is_file(follow_symlinks=False) else None
-
-
-def _read_rules(reading: Reading, unclear: list[str]) -> str | None:
-    """The text of the ignore file; None for what is too large to be one, or is no file at all."""
-    # It does not block, should somebody have given the name to a pipe.
-    try:
-        descriptor = kernel.open_quietly(IGNORE_FILE, os.O_NOFOLLOW, dir_fd=reading.descriptor)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            _note_unclear(IGNORE_FILE, error, unclear)
-        return None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > RULES_BYTES_MAX:
-            return None
-        return os.read(descriptor, RULES_BYTES_MAX).decode("utf-8", "replace")
-    finally:
-        os.close(descriptor)
-
-
-def _look_at(
-    asked: Sequence[str], reading: Reading, directories: dict[str, int], unclear: list[str]
-) -> list[FileEntry]:
-    """The media files among these names, and what else they turn out to be: photos by their names; links, devices, or
-    names whose type had to be asked for.
-
-    The innermost loop of the agent: a photo costs one system call, and any other name none.
-    """
-    files: list[FileEntry] = []
-    for number, raw in enumerate(asked):
-        if not number % _PAUSE_EVERY:
-            reading.pause()
-        try:
-            found = os.stat(raw, dir_fd=reading.descriptor, follow_symlinks=False)
-        except OSError as error:
-            _note_unclear(raw, error, unclear)
-            continue
-        name = raw if raw.isascii() else paths.from_os(raw)
-        if stat.S_ISREG(found.st_mode):
-            if kind(name) is not None:
-                files.append(_entry((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
-        elif stat.S_ISDIR(found.st_mode):
-            directories[name] = found.st_ino
-    return files
-
-
-def _note_unclear(raw: str, error: OSError, unclear: list[str]) -> None:
-    if error.errno not in UNCLEAR:
-        raise error
-    unclear.append(paths.from_os(raw))
-
-
-def _birth(descriptor: int, name: str) -> Birth | None:
-    mask = kernel.STATX_INO | kernel.STATX_BTIME
-    try:
-        look = kernel.statx(descriptor, paths.to_bytes(name), kernel.AT_SYMLINK_NOFOLLOW, mask)
-    except FileNotFoundError:
-        return None
-    return Birth(look.inode, look.birth_ns)
 
 
 def _has_entries(descriptor: int) -> bool:

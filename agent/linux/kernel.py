@@ -25,6 +25,7 @@ AT_STATX_DONT_SYNC = 0x4000
 STATX_INO = 0x100
 STATX_BASIC_STATS = 0x7FF
 STATX_BTIME = 0x800
+_FILE_MASK = STATX_BASIC_STATS | STATX_BTIME
 STATX_MNT_ID = 0x1000
 STATX_MNT_ID_UNIQUE = 0x4000  # Linux 6.8; older kernels ignore it and answer with the table's recycled id
 
@@ -45,6 +46,9 @@ _BTRFS_IOC_GET_SUBVOL_INFO = 0x81F8943C  # Linux 4.18, for everybody who may ent
 
 _STATX = struct.Struct("=IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIIIQ")  # struct statx up to stx_mnt_id
 _StatxBuffer = ctypes.c_char * 256
+# Of the same, what there is to know of a file: mask, mode, inode, size, and seconds and nanoseconds of birth, change
+# and modification.
+_FILE = struct.Struct("=I24xH2xQQ32xqI4xqI4xqI")
 _OPEN_HOW = struct.Struct("=QQQ")
 _HANDLE = struct.Struct("=Ii")  # handle_bytes, handle_type
 _HANDLE_BYTES_MAX = 128  # MAX_HANDLE_SZ
@@ -93,6 +97,32 @@ def statx(descriptor: int, path: bytes, flags: int, mask: int) -> Statx:
         birth_ns=birth_s * 1_000_000_000 + birth_frac_ns or None if given & STATX_BTIME else None,
         mount_id=found[23],
     )
+
+
+class FileLooker:
+    """Looks at files by name, like :func:`statx` and for a third of its time: the innermost loop of the agent. For one
+    thread at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = _StatxBuffer()
+        self._address = ctypes.addressof(self._buffer)
+
+    def look(self, descriptor: int, name: bytes) -> tuple[int, int, int, int, int, int | None]:
+        """Look at a name in an open directory: mode, inode, size, modification and change time, and birth, which is
+        None where births are not kept. Symbolic links are not followed. Raises :class:`OSError`."""
+        if _libc.statx(descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address) < 0:
+            call(_libc.statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address)
+        given, mode, inode, size, born_s, born_ns, changed_s, changed_ns, modified_s, modified_ns = _FILE.unpack_from(
+            self._buffer
+        )
+        return (
+            mode,
+            inode,
+            size,
+            modified_s * 1_000_000_000 + modified_ns,
+            changed_s * 1_000_000_000 + changed_ns,
+            born_s * 1_000_000_000 + born_ns or None if given & STATX_BTIME else None,
+        )
 
 
 def stat_descriptor(descriptor: int) -> Statx:

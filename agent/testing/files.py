@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from agent.linux import directories
 from agent.linux import files as real
-from agent.ports import NOTHING_KNOWN, Birth, Chunk, FileEntry, Listing, Marker, Sought, Trouble
+from agent.ports import NOTHING_KNOWN, Chunk, FileEntry, Listing, Marker, Sought, Trouble
+from agent.ports import Place as Known
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost, Place
 from agent.testing.node import Node, NodeKind, entry
@@ -74,21 +76,16 @@ class FakeFiles:
             return Trouble(error.errno or errno.EIO, directory)
         return Trouble(errno.EAGAIN, directory)
 
-    def births(self, directory: str, names: Sequence[str]) -> Mapping[str, Birth] | Trouble:
-        """Inode and birth of each of these files; a name that is not there any more is left out."""
-        found: dict[str, Birth] = {}
+    def unmoved(self, places: Sequence[Known]) -> Collection[str] | Trouble:
+        """The directories among these that have their times still, and their files as they were."""
         try:
-            self._host.called("files.births")
-            with self._directory(directory) as (place, node):
-                disk = place.mounted.disk
-                for name in names:
-                    if name in node.children and disk.faults.shows(paths.join(place.path, name)):
-                        disk.faults.check(paths.join(place.path, name))
-                        one = node.children[name]
-                        found[name] = Birth(one.inode, None if disk.is_remote else one.birth_ns)
-                self._check_undisturbed()
+            self._host.called("files.unmoved")
+            with self._directory(""):
+                pass
+            found = [place.directory for place in places if self._is_unmoved(place)]
+            self._check_undisturbed()
         except OSError as error:
-            return Trouble(error.errno or errno.EIO, directory)
+            return Trouble(error.errno or errno.EIO, "")
         return found
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
@@ -154,6 +151,24 @@ class FakeFiles:
         elif self._baseline.where == Check.IDENTITY:
             raise OSError(self._baseline.errno, os.strerror(self._baseline.errno))
 
+    def _is_unmoved(self, known: Known) -> bool:
+        try:
+            with self._directory(known.directory) as (place, node):
+                disk = place.mounted.disk
+                disk.faults.check(place.path)
+                for file in known.files:
+                    path = paths.join(place.path, file.name)
+                    disk.faults.check(path)
+                    child = node.children.get(file.name)
+                    now = None if child is None or not disk.faults.shows(path) else entry(file.name, child)
+                    if now is None or now not in (file, file._replace(inode=now.inode) if not file.inode else file):
+                        return False
+                return disk.times(node) == known.stamp
+        except OSError as error:
+            if error.errno not in directories.NOT_THERE:
+                raise
+            return False
+
     @contextmanager
     def _directory(self, directory: str) -> Iterator[tuple[Place, Node]]:
         paths.check_relative(directory)
@@ -172,7 +187,7 @@ class FakeFiles:
         if code := disk.faults.listing_errnos.get(place.path):
             raise OSError(code, os.strerror(code), place.path)
         files: list[FileEntry] = []
-        directories: dict[str, int] = {}
+        inside: dict[str, int] = {}
         unclear: list[str] = []
         shown = _shown(place, node)
         if disk.faults.noticed and len(shown) < len(node.children):
@@ -180,7 +195,7 @@ class FakeFiles:
         for name in shown:
             child = node.children[name]
             if child.is_directory:
-                directories[name] = child.inode
+                inside[name] = child.inode
             elif child.kind is NodeKind.FILE and kind(name) is not None:
                 if (file := known.get(name)) is not None and file.inode in (0, child.inode):
                     files.append(file)
@@ -188,7 +203,9 @@ class FakeFiles:
                     _file(place, name, child, files, unclear)
         mtime_ns, ctime_ns = disk.times(node)
         rules = _rules(place, node, shown, unclear)
-        return Listing(directory, self.mount_id, mtime_ns, ctime_ns, len(shown), files, directories, unclear, rules)
+        births = {file.name: None if disk.is_remote else node.children[file.name].birth_ns for file in files}
+        entries = len(shown)
+        return Listing(directory, self.mount_id, mtime_ns, ctime_ns, entries, files, inside, unclear, rules, births)
 
 
 class _Baseline(NamedTuple):
@@ -229,7 +246,7 @@ def _file(place: Place, name: str, node: Node, files: list[FileEntry], unclear: 
     try:
         place.mounted.disk.faults.check(paths.join(place.path, name))
     except OSError as error:
-        if error.errno not in real.UNCLEAR:
+        if error.errno not in directories.UNCLEAR:
             raise
         unclear.append(name)
         return
@@ -253,7 +270,7 @@ def _rules(place: Place, node: Node, shown: Sequence[str], unclear: list[str]) -
     try:
         place.mounted.disk.faults.check(paths.join(place.path, IGNORE_FILE))
     except OSError as error:
-        if error.errno not in real.UNCLEAR:
+        if error.errno not in directories.UNCLEAR:
             raise
         unclear.append(IGNORE_FILE)
         return None

@@ -58,6 +58,34 @@ def test_r38_two_photos_that_get_a_second_name_beside_each_other_are_told_apart_
     assert world.news() == {"listed": {"two/a.jpg", "one/b.jpg"}}
 
 
+@pytest.mark.parametrize("watch", [False, True])
+def test_r38_a_photo_keeps_its_id_though_another_has_its_name_by_the_time_anybody_looks(watch: bool) -> None:
+    """It was put into a folder that is new, and the camera has begun to count anew."""
+    world = known("inbox/IMG 1.JPG", "inbox/IMG 2.JPG", "keeper.jpg", watch=watch)
+    world.disk.mkdir("archive")
+    world.disk.mkdir("archive/2024")
+    world.disk.rename("inbox/IMG 1.JPG", "archive/2024/IMG 1.JPG")
+    world.photos("inbox/IMG 1.JPG")
+    world.clock.advance(60)
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {"moved": {"inbox/IMG 1.JPG > archive/2024/IMG 1.JPG"}, "listed": {"inbox/IMG 1.JPG"}}
+
+
+def test_a_photo_that_is_written_anew_under_its_name_is_the_same_photo() -> None:
+    """As programs do that save a file: another file takes its name, and it is gone."""
+    world = known("trip/a.jpg", "trip/b.jpg", "keeper.jpg", watch=False)
+    world.photos("trip/a.jpg.tmp", "new/c.jpg")
+    world.disk.rename("trip/a.jpg.tmp", "trip/a.jpg")
+    world.disk.deny("new", errno.EACCES)  # a folder that nobody ever sees the inside of is not waited for
+    world.clock.advance(60)
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {"listed": {"trip/a.jpg"}}
+    world.run(600)
+    assert world.news() == {}
+
+
 @pytest.mark.parametrize("code", [errno.ENOMEM, errno.EMFILE])
 def test_r38_a_photo_is_not_new_as_long_as_nobody_can_look_where_it_may_come_from(code: int) -> None:
     world = known("trip/a.jpg", "best/b.jpg", "keeper.jpg")

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from agent import reading
 from agent.baseline import Baseline
+from agent.journal import Journal
 from agent.missed import Missed
 from agent.ports import Chunk, Trouble
 from agent.store import SCHEMA_VERSION, Lease, Store
@@ -329,10 +330,14 @@ def test_a_journal_of_an_earlier_version_reads_what_it_knows(tmp_path: Path) -> 
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE content")
         db.execute("DROP TABLE unread")
+        db.execute("ALTER TABLE directory DROP COLUMN whole")
         db.execute("INSERT INTO directory VALUES (1, x'61', 5, 5, x'90', x'90', x'80', 1)")
         db.execute("PRAGMA user_version = 1")
     db.close()
     store = Store(path, "vol_1")
     assert store.db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     assert store.db.execute("SELECT * FROM unread").fetchall() == [(b"a", 5)]
+    known = Journal(store).directory("a")
+    assert known is not None
+    assert not known.whole
     store.close()

@@ -33,7 +33,7 @@ def scan(one: Watching, *directories: str) -> list[bool]:
 
 def reads(world: World) -> int:
     """How often anything was asked of the disk."""
-    return sum(world.host.calls[f"files.{port}"] for port in ("list", "births", "look_for", "gate"))
+    return sum(world.host.calls[f"files.{port}"] for port in ("list", "unmoved", "look_for", "gate"))
 
 
 def test_r41_a_disk_that_is_watched_completely_is_left_alone() -> None:

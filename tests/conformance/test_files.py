@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from agent.ports import Birth, Chunk, Listing, Trouble
+from agent.ports import Chunk, Listing, Place, Trouble
 from holdfast import paths
 from holdfast.gate import Check
 from holdfast.ignoring import RULES_BYTES_MAX
@@ -221,7 +221,7 @@ class TestGate:
         volume.umount(lazy=lazy)
         assert files.gate() == Trouble(errno.EXDEV, Check.MOUNT)
         assert files.list("d") == Trouble(errno.EXDEV, "d")
-        assert files.births("d", ["a.jpg"]) == Trouble(errno.EXDEV, "d")
+        assert files.unmoved([Place("d", (1, 1), ())]) == Trouble(errno.EXDEV, "")
 
     def test_r1_stays_closed_when_the_same_disk_comes_back(self, volume: World) -> None:
         furnish(volume)
@@ -244,10 +244,11 @@ class TestGate:
         assert isinstance(files.list("d"), Listing)
 
 
-def births(world: World, directory: str, *names: str) -> dict[str, Birth]:
-    found = world.files().births(paths.join(world.prefix, directory), names)
-    assert not isinstance(found, Trouble), found
-    return dict(found)
+def births(world: World, directory: str, *names: str) -> dict[str, tuple[int, int | None]]:
+    """Inode and birth of each of these files that is there."""
+    found = world.files().list(paths.join(world.prefix, directory))
+    assert isinstance(found, Listing), found
+    return {file.name: (file.inode, found.births[file.name]) for file in found.files if file.name in names}
 
 
 def _survivors(verb: str, path: str, new: object = None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.mounts import resolve
-from agent.ports import Listing, Trouble
+from agent.ports import Listing, Place, Trouble
 from holdfast.gate import Check
 from tests.linux.disks import Disk, Disks, run
 from tests.linux.sysfs import Sysfs
@@ -61,6 +61,20 @@ def names_in(files: MountedFiles, directory: str = "") -> list[str]:
     return [file.name for file in listing.files]
 
 
+def as_listed(files: MountedFiles, directory: str) -> Place:
+    """A directory as it is, with its files."""
+    listing = files.list(directory)
+    assert isinstance(listing, Listing)
+    return Place(directory, (listing.mtime_ns, listing.ctime_ns), listing.files)
+
+
+def born(files: MountedFiles, directory: str) -> dict[str, tuple[int, int | None]]:
+    """Inode and birth of each file of a directory."""
+    listing = files.list(directory)
+    assert isinstance(listing, Listing)
+    return {file.name: (file.inode, listing.births[file.name]) for file in listing.files}
+
+
 def code(answer: object) -> int:
     assert isinstance(answer, Trouble)
     return answer.errno
@@ -99,7 +113,8 @@ def test_r37_names_are_bytes(disks: Disks, tmp_path: Path, attach: Attach) -> No
     assert isinstance(root, Listing)
     assert "od\0ff d\n" in root.directories
     assert names_in(files, "od\0ff d\n") == ["\0e9té.jpg"]
-    assert list(files.births("od\0ff d\n", ["\0e9té.jpg"])) == ["\0e9té.jpg"]
+    assert list(born(files, "od\0ff d\n")) == ["\0e9té.jpg"]
+    assert files.unmoved([as_listed(files, "od\0ff d\n")]) == ["od\0ff d\n"]
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -113,7 +128,7 @@ def test_r1_an_unmounted_volume_lists_as_trouble_never_as_empty(
     assert os.listdir(place) == []
     assert code(files.list("")) == errno.EXDEV
     assert code(files.list("2024")) == errno.EXDEV
-    assert code(files.births("2024", ["a.jpg"])) == errno.EXDEV
+    assert code(files.unmoved([Place("2024", (1, 1), ())])) == errno.EXDEV
     assert files.gate() == Trouble(errno.EXDEV, Check.MOUNT)
 
 
@@ -150,7 +165,8 @@ def test_r13_a_mount_inside_the_volume_is_not_entered(disks: Disks, tmp_path: Pa
     # A bind mount has the device number of its volume, so that only the mount id can tell.
     run("mount", "--bind", str(place / "2024"), str(place / "inner"))
     assert code(files.list("inner")) == errno.EXDEV
-    assert code(files.births("inner", ["a.jpg"])) == errno.EXDEV
+    covered = os.stat(place / "inner")
+    assert files.unmoved([Place("inner", (covered.st_mtime_ns, covered.st_ctime_ns), ())]) == []
     run("umount", str(place / "inner"))
     assert names_in(files, "inner") == []
 
@@ -169,16 +185,13 @@ def test_symbolic_links_lead_nowhere(disks: Disks, tmp_path: Path, attach: Attac
 def test_inode_and_birth_tell_a_new_file_from_an_old_one(disks: Disks, tmp_path: Path, attach: Attach) -> None:
     _, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    before = files.births("2024", ["a.jpg", "gone.jpg"])
-    assert not isinstance(before, Trouble)
-    assert list(before) == ["a.jpg"]
+    before = born(files, "2024")
     (place / "2024/a.jpg").rename(place / "2024/moved.jpg")
     fill(place, "2024/a.jpg")
-    after = files.births("2024", ["a.jpg", "moved.jpg"])
-    assert not isinstance(after, Trouble)
+    after = born(files, "2024")
     assert after["moved.jpg"] == before["a.jpg"]
     assert after["a.jpg"] != before["a.jpg"]
-    assert after["a.jpg"].birth_ns is not None
+    assert after["a.jpg"][1] is not None
 
 
 def test_a_directory_without_permission_is_trouble_and_not_empty(disks: Disks, attach: Attach) -> None:
@@ -192,7 +205,6 @@ def test_a_directory_without_permission_is_trouble_and_not_empty(disks: Disks, a
             # That the root is read shows that a refused O_NOATIME, which only owners may ask for, is lived with.
             assert names_in(files) == ["x.jpg"]
             assert code(files.list("2024")) == errno.EACCES
-            assert code(files.births("2024", ["a.jpg"])) == errno.EACCES
         disk.umount()
 
 
@@ -221,15 +233,15 @@ def test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all(
 ) -> None:
     _, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    real = os.stat
+    real = kernel.FileLooker.look
 
-    def stat(path: str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> object:
         """Fails for one name, as soon as more than that is asked for."""
-        if path == "b.jpg":
+        if name == b"b.jpg":
             raise OSError(failure, os.strerror(failure))
-        return real(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+        return real(looker, descriptor, name)
 
-    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(kernel.FileLooker, "look", look)
     answer = files.list("2024")
     if failure in (errno.ENOENT, errno.EACCES):
         assert isinstance(answer, Listing)
@@ -355,12 +367,12 @@ def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity(
     other.umount()
     files = fooled(attach, disk, other)
     assert files.list("2024") == Trouble(errno.EAGAIN, "2024")
-    assert files.births("2024", ["a.jpg"]) == Trouble(errno.EAGAIN, "2024")
+    assert files.unmoved([Place("2024", (1, 1), ())]) == Trouble(errno.EAGAIN, "")
     for _ in range(2):
         assert files.gate() == Trouble(errno.EAGAIN, Check.TABLE)
     files.begin()
     assert files.list("2024") == Trouble(errno.EXDEV, "2024")
-    assert files.births("2024", ["a.jpg"]) == Trouble(errno.EXDEV, "2024")
+    assert files.unmoved([Place("2024", (1, 1), ())]) == Trouble(errno.EXDEV, "")
     assert files.gate() == Trouble(errno.EXDEV, Check.IDENTITY)
 
 
@@ -407,7 +419,7 @@ def test_r40_people_can_unmount_right_after_a_listing(disks: Disks, tmp_path: Pa
     files.begin()
     for _ in range(50):
         files.list("2024")
-        files.births("2024", ["a.jpg"])
+        files.unmoved([as_listed(files, "2024")])
         files.gate()
     disk.umount()
 

@@ -26,7 +26,7 @@ from agent.linux.inotify import InotifyWatch
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
 from agent.mounts import resolve
-from agent.ports import Listing, Probe
+from agent.ports import Listing, Place, Probe
 
 place = sys.argv[1]
 table = MountTable()
@@ -40,7 +40,7 @@ for directory in ("", "2024"):
     assert watch.add(directory) is None
     listing = files.list(directory)
     assert isinstance(listing, Listing), listing
-    files.births(directory, [file.name for file in listing.files])
+    assert files.unmoved([Place(directory, (listing.mtime_ns, listing.ctime_ns), listing.files)]) == [directory]
 watch.read()
 watch.remove("2024")
 assert "device" in files.gate()

@@ -168,10 +168,8 @@ ASSETS = [
         ("R26",),
         "a file that moved is a new one",
         "sidecar/ledger.py",
-        "                for library, asset in movers.items():\n"
-        "                    self._move(asset, library, step.now)\n"
-        "                self._see(step.now)",
-        "                self._see(step.now)",
+        "                        self._move(asset, library, step.now)\n",
+        "                        pass\n",
         (f"{INGEST}::TestMoves::test_r26_a_moved_file_keeps_its_id",),
     ),
     Mutation(

@@ -198,7 +198,7 @@ ENGINES = [
     Mutation(
         ("R1",),
         "a new scan takes whatever has the name of a known file for that file",
-        "agent/linux/files.py",
+        "agent/linux/directories.py",
         "if file is None or file.inode not in (0, entry.inode()):",
         "if file is None:",
         ("tests/conformance/test_files.py::TestListing::test_looks_at_what_took_the_place_of_a_known_file",),

@@ -136,15 +136,15 @@ DESCRIPTORS = [
     Mutation(
         ("R1",),
         "a name that answers with an error is left out of the listing",
-        "agent/linux/files.py",
-        "    if error.errno not in UNCLEAR:\n        raise error\n    unclear.append(paths.from_os(raw))\n",
+        "agent/linux/directories.py",
+        "    if error.errno not in UNCLEAR:\n        raise error\n    found.unclear.append(paths.from_os(raw))\n",
         "    return\n",
         (f"{FILES}::test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all",),
     ),
     Mutation(
         ("R37",),
         "names that are not UTF-8 are passed over",
-        "agent/linux/files.py",
+        "agent/linux/directories.py",
         "        name = raw if raw.isascii() else paths.from_os(raw)\n",
         "        if not raw.isprintable():\n            continue\n"
         "        name = raw if raw.isascii() else paths.from_os(raw)\n",

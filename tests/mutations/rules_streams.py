@@ -146,8 +146,8 @@ MUTATIONS: list[Mutation] = [
         ("R34", "R35"),
         "the times of a directory are taken as proof of names that nobody saw in it",
         "agent/journal.py",
-        "DO UPDATE SET mtime_ns = NULL, ctime_ns = NULL, files = excluded.files",
-        "DO UPDATE SET files = excluded.files",
+        "DO UPDATE SET mtime_ns = NULL, ctime_ns = NULL, whole = 0, files = excluded.files",
+        "DO UPDATE SET whole = 0, files = excluded.files",
         (f"{_BASELINE}::test_r35_restored_catalog_is_told_again_what_it_lost",),
     ),
     Mutation(

@@ -171,11 +171,12 @@ class Ids:
                 continue
             photo = photos(disk)
             for path, key in keys(disk, truth.storage_of(disk)).items():
-                if path not in photo or key in truth.untraceable | truth.taken or exempt(disk, path):
+                if path not in photo or key in truth.untraceable or exempt(disk, path):
                     continue
                 asset = found[label, path]
                 before, at = self._known.get(key, (asset, path))
-                if before != asset and not (self.is_blurred and (at != path or key in truth.moved)):
+                may_be_another = at != path or key in truth.moved | truth.taken
+                if before != asset and not (self.is_blurred and may_be_another):
                     raise CheckFailed(f"{label}: {path} was {before.hex()} at {at} and is now {asset.hex()}")
                 self._known[key] = (asset, path)
         self.is_blurred = False

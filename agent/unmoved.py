@@ -1,0 +1,46 @@
+"""Directories that a scan need not list: they look as they did when they were listed last.
+
+A name cannot come to a directory or leave it without moving its times, where these can be trusted at all. So one whose
+times have not moved has the names that are known; in mode ``changed`` the known files are asked for theirs, in mode
+``new`` not even that. Nothing is concluded from it but that there is nothing to do. What casts the least doubt on that
+is listed: names that were left out, times that prove nothing, files that are missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from agent.journal import Journal, KnownDirectory
+from agent.looks import Attachment, Wish
+from agent.ports import Place, Trouble
+from holdfast.scans import ScanMode
+
+
+class Unmoved(NamedTuple):
+    """Directories as they are known, and how many files were asked for to find them so."""
+
+    known: dict[str, KnownDirectory]
+    asked_for: int
+
+
+NONE = Unmoved({}, 0)
+
+
+def find(journal: Journal, at: Attachment, wishes: Iterable[Wish]) -> Unmoved:
+    """The directories among the wishes that are as they are known. Where any cannot be looked at, there are none: the
+    listings will say why."""
+    trusting = [wish for wish in wishes if wish.trusting] if at.traits.directory_times else []
+    if not trusting:
+        return NONE
+    missing = journal.missing_listings()
+    known = journal.known([wish.directory for wish in trusting])
+    places: list[Place] = []
+    for wish in trusting:
+        one = None if wish.directory in missing else known.get(wish.directory)
+        if one is not None and one.told and one.whole and one.stamp is not None:
+            places.append(Place(wish.directory, one.stamp, () if wish.mode is ScanMode.NEW else one.files))
+    found = at.files.unmoved(places) if places else ()
+    if isinstance(found, Trouble):
+        return NONE
+    return Unmoved({directory: known[directory] for directory in found}, sum(len(place.files) for place in places))
