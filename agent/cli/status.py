@@ -12,9 +12,11 @@ import msgspec
 from agent.cli.common import config_option, configuration, no_agent
 from agent.local_socket import ask_status
 from holdfast import wording
+from holdfast.scans import ScanProgress
 from holdfast.status import AgentStatus, VolumeReading
 from holdfast.volumes import VolumeState, help_of
 
+_GUESS_S, _GUESS_FRACTION = 2.0, 0.02
 _COLOURS = {VolumeState.ONLINE: "green", VolumeState.SUSPECT: "red", VolumeState.CONFLICT: "red"}
 
 
@@ -65,7 +67,7 @@ def _volume(reading: VolumeReading, now: float) -> Iterator[str]:
     if (scan := reading.scan) is not None:
         found = f"{wording.count(scan.files, 'file')} in {scan.directories:,} directories"
         wrong = f", {wording.count(scan.errors, 'error')}" if scan.errors else ""
-        yield f"    scanning: {scan.fraction:.0%}, {found}{wrong}, for {wording.duration(scan.elapsed_s)}"
+        yield f"    scanning: {scan.fraction:.0%}, {found}{wrong}, for {wording.duration(scan.elapsed_s)}{_pace(scan)}"
     if status.pending:
         yield f"    {wording.count(status.pending, 'observation')} to be delivered"
     if reading.spool_full:
@@ -82,6 +84,14 @@ def _watching(reading: VolumeReading) -> str:
         )
         return f"changes are seen by {reading.watching}: {directories} watched"
     return f"changes are seen by {reading.watching}"
+
+
+def _pace(scan: ScanProgress) -> str:
+    """How fast a scan is, and how long it may take, as soon as that is more than a guess."""
+    if scan.elapsed_s < _GUESS_S or scan.fraction < _GUESS_FRACTION:
+        return ""
+    left_s = scan.elapsed_s * (1 - scan.fraction) / scan.fraction
+    return f" ({scan.files / scan.elapsed_s:,.0f} files a second), about {wording.duration(left_s)} to go"
 
 
 def _since(since: float, now: float) -> str:

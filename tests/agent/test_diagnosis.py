@@ -233,7 +233,7 @@ def test_status_shows_state_since_when_place_watch_scan_and_what_waits() -> None
     assert lines[4:] == [
         "mounted at /mnt/usb (ext4)",
         "changes are seen by inotify: 1,204 directories watched",
-        "scanning: 40%, 1,200 files in 30 directories, 1 error, for 12 s",
+        "scanning: 40%, 1,200 files in 30 directories, 1 error, for 12 s (100 files a second), about 18 s to go",
         "12 observations to be delivered",
         "not delivered: the sidecar answers 503",
         "vol_1",
