@@ -35,17 +35,15 @@ def drop_overtaken(surveys: dict[str, Survey]) -> None:
                     surveys.pop(directory, None)
 
 
-def put_off_displaced(
-    surveys: dict[str, Survey], births: Mapping[tuple[str, str], int | None], waiting: Container[str]
-) -> list[str]:
+def put_off_displaced(surveys: dict[str, Survey], waiting: Container[str]) -> list[str]:
     """Drop the listings that show another file under the name of one that nobody has found yet. Either it was written
     anew under its own name, as many programs do that save a file, and keeps that; or it was moved, and what has its
     name now is another one. Only when all places are looked at can that be told. ``waiting`` are the directories that
     can wait for it. Returns those that do.
     """
     arrived = {
-        (file.inode, births.get((directory, file.name)))
-        for directory, compared in surveys.items()
+        (file.inode, compared.listing.births.get(file.name))
+        for compared in surveys.values()
         for file in compared.arrivals
     }
     found = [

@@ -35,13 +35,12 @@ def learn(
     journal: Journal,
     contents: Contents,
     surveys: Mapping[str, Survey],
-    births: Mapping[tuple[str, str], int | None],
     moved: Collection[tuple[str, int, str]],
     traits: Traits,
 ) -> None:
     """Remember every listing that differs from what was known, or whose times can now be trusted.
 
-    ``births`` are those of the arrivals. ``moved`` are the places that files left, as (directory, inode, name): what
+    ``moved`` are the places that files left, as (directory, inode, name): what
     was held back at its name is not remembered there as well.
     """
     for directory, compared in surveys.items():
@@ -51,8 +50,8 @@ def learn(
                 journal.learn(directory, compared.known._replace(stamp=stamp, whole=whole), (), ())
             continue
         files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
-        kept = compared.kept_births
-        file_births = [kept[file.name] if file.name in kept else births.get((directory, file.name)) for file in files]
+        kept, births = compared.kept_births, compared.listing.births
+        file_births = [kept[file.name] if file.name in kept else births.get(file.name) for file in files]
         here = {file.inode for file in files}
         stable = traits.stable_inodes
         journal.learn(

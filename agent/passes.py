@@ -79,7 +79,6 @@ class Pass:
         self._unheard: list[Unheard] = []
         self._gone: list[int] = []
         self._surveys: dict[str, Survey] = {}
-        self._births: dict[tuple[str, str], int | None] = {}
         self._unreadable: dict[str, int] = {}
         self._vanished: list[str] = []
         self._later: list[str] = []
@@ -99,7 +98,7 @@ class Pass:
         self._look(wish for wish in wanted if wish.directory not in self._unmoved.known)
         if self._unfinished or self._new_directories():
             waiting = {directory for directory, wish in self._looked.items() if wish.waits}
-            displaced = contradictions.put_off_displaced(self._surveys, self._births, waiting)
+            displaced = contradictions.put_off_displaced(self._surveys, waiting)
             self._displaced = [self._looked[directory]._replace(trusting=False) for directory in displaced]
         # What is missed here may be in a directory that was found just now.
         delay_s = None if self._new_directories() else self._confirm_delay_s
@@ -185,14 +184,8 @@ class Pass:
         self._scopes = self._scopes.ignoring(rules)
 
     def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
-        """Learn the births of the arrivals; returns the directories where their inodes were last seen."""
-        if not self._at.traits.stable_inodes:
-            self._births.update({(directory, file.name): None for file in compared.arrivals})
-            return ()
-        seen = [*compared.arrivals, *compared.named]
-        births = compared.listing.births
-        self._births.update({(directory, file.name): births.get(file.name) for file in seen})
-        if self._journal.is_empty():
+        """Where the inodes of the arrivals were last seen."""
+        if not self._at.traits.stable_inodes or self._journal.is_empty():
             return ()
         return self._journal.directories({file.inode for file in compared.arrivals}) - {directory}
 
@@ -255,7 +248,7 @@ class Pass:
         if not (has_news or has_rules or self._reread or self._unreadable or self._journal.has_candidates()):
             return 0
         arrivals = [
-            identity.Arrival(directory, file, self._births.get((directory, file.name)))
+            identity.Arrival(directory, file, compared.listing.births.get(file.name))
             for directory, compared in self._surveys.items()
             for file in compared.arrivals
         ]
@@ -283,7 +276,7 @@ class Pass:
                 self._contents.forget(one.directory, [one.file])
             self._gone = [one.file.size for one in second.gone]
             moved = {(move.origin, move.arrival.file.inode, move.old_name) for move in found.moves}
-            learning.learn(self._journal, self._contents, self._surveys, self._births, moved, self._at.traits)
+            learning.learn(self._journal, self._contents, self._surveys, moved, self._at.traits)
             learning.forget_contents(self._contents, self._surveys, self._reread)
             unreadable = self._note_unreadable()
             observations: list[Observation] = [

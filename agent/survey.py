@@ -86,6 +86,7 @@ def compare(
     directories = listing.directories
     if not traits.stable_inodes:
         # Where inodes mean nothing, files and directories are known by their names alone (R39).
+        listing = listing._replace(births={})
         files = [file._replace(inode=0) for file in files]
         directories = dict.fromkeys(directories, 0)
     if known is None:

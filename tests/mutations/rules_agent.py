@@ -405,8 +405,8 @@ MOVED = [
         ("R39",),
         "an inode that is used again is the file that had it before",
         "agent/passes.py",
-        "self._births.update({(directory, file.name): births.get(file.name) for file in seen})",
-        "self._births.update({(directory, file.name): births.get(file.name) and 1 for file in seen})",
+        "identity.Arrival(directory, file, compared.listing.births.get(file.name))",
+        "identity.Arrival(directory, file, compared.listing.births.get(file.name) and 1)",
         (f"{ENGINE}::test_r39_inode_used_again_by_another_file_is_not_a_move",),
     ),
     Mutation(
