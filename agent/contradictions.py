@@ -41,17 +41,20 @@ def put_off_displaced(surveys: dict[str, Survey], waiting: Container[str]) -> li
     name now is another one. Only when all places are looked at can that be told. ``waiting`` are the directories that
     can wait for it. Returns those that do.
     """
+    displaced = {
+        directory: lost
+        for directory, compared in surveys.items()
+        if directory in waiting
+        and (lost := {(one.file.inode, one.birth_ns) for one in compared.departures if one.replaced})
+    }
+    if not displaced:
+        return []
     arrived = {
         (file.inode, compared.listing.births.get(file.name))
         for compared in surveys.values()
         for file in compared.arrivals
     }
-    found = [
-        directory
-        for directory, compared in surveys.items()
-        if directory in waiting
-        and any(one.replaced and (one.file.inode, one.birth_ns) not in arrived for one in compared.departures)
-    ]
+    found = [directory for directory, lost in displaced.items() if not lost <= arrived]
     for directory in found:
         del surveys[directory]
     return found
