@@ -269,8 +269,7 @@ class Engine:
         wishes = {
             ready.directory: Wish(ready.directory, ready.whole, ready.writing) for ready in self._settle.ready(now)
         }
-        for wish in self._revisits.take(now, is_walking=bool(self._walks)):
-            wishes[wish.directory] = wishes.get(wish.directory, wish)._replace(waits=wish.waits)
+        self._revisits.take(wishes, now, is_walking=bool(self._walks))
         if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
             suspected = self._journal.suspected_listings()
             for directory in suspected:

@@ -26,7 +26,8 @@ class Attachment(NamedTuple):
 class Wish(NamedTuple):
     """A directory to look at, as closely as ``mode`` says; the content of ``only`` this one name, where it is read
     again. ``whole``: names seen to be closed. ``writing``: names that are still written to. ``trusting``: it need not
-    be listed if it looks as it did. ``waits``: it can be put off until all other places have been looked at."""
+    be listed if it looks as it did. ``waits``: it can be put off until all other places have been looked at.
+    ``settles``: files that are still being written to are left for later."""
 
     directory: str
     whole: frozenset[str] = frozenset()
@@ -35,6 +36,7 @@ class Wish(NamedTuple):
     only: str | None = None
     trusting: bool = False
     waits: bool = True
+    settles: bool = True
 
 
 class Unheard(NamedTuple):

@@ -145,6 +145,7 @@ class Pass:
             return self._trouble(directory, listing)
         at = self._clock.now()
         held = survey.unsettled(listing.files, known, at, self._settle_s, wish.whole) | wish.writing
+        held = held if wish.settles else frozenset()
         if held:
             self._again.add(directory)
         self._take_rules(listing)

@@ -9,6 +9,8 @@ from agent.looks import Outcome, Wish
 
 # How long to leave alone what could not be read because the machine is short of something.
 LATER_S = 1.0
+# A file that is written to without a pause, such as a long recording, is told as it is by then.
+NEVER_RESTS_S = 600.0
 # More directories than this waiting: a scan is cheaper than remembering them.
 _MAX = 4_096
 
@@ -20,31 +22,40 @@ class Revisits:
         self._settle_s = settle_s
         self._due_at: dict[str, float] = {}
         self._displaced: dict[str, Wish] = {}
+        # Since when files of a directory are waited for to settle.
+        self._unsettled_since: dict[str, float] = {}
 
     def note(self, outcome: Outcome, now: float) -> bool:
         """What a pass has left for later. False: it is too much to be remembered, and forgotten."""
+        for directory in outcome.inside.keys() - outcome.again:
+            self._unsettled_since.pop(directory, None)
+        for directory in outcome.again:
+            self._unsettled_since.setdefault(directory, now)
         for directory in (*outcome.again, *outcome.later):
             self._due_at[directory] = now + (LATER_S if directory in outcome.later else self._settle_s)
         self._displaced.update((wish.directory, wish._replace(waits=False)) for wish in outcome.displaced)
         if len(self._due_at) <= _MAX:
             return True
         self._due_at.clear()
+        self._unsettled_since.clear()
         return False
 
     def at_once(self, directories: Iterable[str], now: float) -> None:
         """These are to be looked at now."""
         self._due_at.update(dict.fromkeys(directories, now))
 
-    def take(self, now: float, *, is_walking: bool) -> list[Wish]:
-        """What is due. Files that have lost their names are waited for once, and as long as there is a walk."""
-        due = [directory for directory, at in self._due_at.items() if at <= now]
-        for directory in due:
+    def take(self, wishes: dict[str, Wish], now: float, *, is_walking: bool) -> None:
+        """Add what is due to these wishes. Files that have lost their names are waited for once, and as long as there
+        is a walk."""
+        for directory in [directory for directory, at in self._due_at.items() if at <= now]:
             del self._due_at[directory]
-        wishes = {directory: Wish(directory) for directory in due}
+            wishes.setdefault(directory, Wish(directory))
+        for directory, wish in wishes.items():
+            wishes[directory] = wish._replace(settles=not self._takes_too_long(directory, now))
         if not is_walking:
-            wishes |= self._displaced
-            self._displaced = {}
-        return list(wishes.values())
+            for directory, wish in self._displaced.items():
+                wishes[directory] = wishes.get(directory, wish)._replace(waits=False)
+            self._displaced.clear()
 
     def due(self, *, is_walking: bool) -> float | None:
         """When there is something to take; 0.0: now."""
@@ -66,7 +77,16 @@ class Revisits:
         """All that wait."""
         return self._due_at.keys() | self._displaced
 
+    def _takes_too_long(self, directory: str, now: float) -> bool:
+        """Whether a file of a directory was waited for long enough; then it is waited for anew."""
+        since = self._unsettled_since.get(directory)
+        if since is None or now - since < NEVER_RESTS_S:
+            return False
+        del self._unsettled_since[directory]
+        return True
+
     def clear(self) -> None:
         """Forget them."""
         self._due_at.clear()
+        self._unsettled_since.clear()
         self._displaced.clear()

@@ -591,3 +591,20 @@ def test_r3_end_of_the_watch_ends_the_attachment_before_anything_is_looked_at() 
     assert doubt.reason is Reason.NOT_MOUNTED
     assert world.host.calls.total() == calls + 1  # reading the queue
     assert world.engine.due() is None
+
+
+@pytest.mark.parametrize(("watch", "minutes"), [(True, [0, 10, 20, 30]), (False, [10, 25])])
+def test_a_file_that_never_rests_is_told_as_it_is_by_then(watch: bool, minutes: list[int]) -> None:
+    """A recording that goes on for hours, straight to the disk."""
+    world = known("keeper.jpg", "films/a.mov", watch=watch)
+    world.disk.write("films/long.mov")
+    told = []
+    for second in range(0, 1_900, 2):
+        world.disk.append("films/long.mov", 1_000)
+        if not watch and second == 0:
+            world.engine.scan()
+        world.run(2)
+        told += [second] if "films/long.mov" in world.news().get("listed", ()) else []
+    assert [round(at / 60) for at in told] == minutes
+    world.run(10)
+    assert world.news() == {"listed": {"films/long.mov"}}
