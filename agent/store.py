@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from holdfast import ids
+from holdfast.media import FINGERPRINT
 
 _FIRST_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -215,9 +216,14 @@ class Store:
                 ("catalog", ""),
                 ("fence", 0),
                 ("interests", 1),
+                ("kinds", ""),
                 ("rules", "{}"),
                 ("rules_told", "{}"),
                 ("scans_done", "[]"),
             ],
         )
+        if self.meta("kinds") != FINGERPRINT:
+            # Names that were passed over may be those of photos now.
+            self.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'interests'")
+            self.set_meta("kinds", FINGERPRINT)
         self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

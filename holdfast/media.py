@@ -6,6 +6,7 @@ take, and never leaves out what one would.
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 
@@ -29,6 +30,9 @@ _KINDS: dict[str, Kind] = (
     | dict.fromkeys(_VIDEOS.split(), Kind.VIDEO)
     | {"xmp": Kind.SIDECAR}
 )
+
+# Another one means that other files are wanted than before.
+FINGERPRINT = hashlib.sha256(" ".join(sorted(_KINDS)).encode()).hexdigest()[:16]
 
 
 def kind(name: str) -> Kind | None:

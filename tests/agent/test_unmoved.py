@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import itertools
+from pathlib import Path
 
 import pytest
 
+from agent import store
+from agent.outbox import Outbox
 from agent.scopes import Scope, Scopes
 from agent.settings import EngineSettings
+from agent.store import Standing, Store
+from holdfast import media
 from holdfast.reports import ScanFinished
 from holdfast.scans import ScanMode, WantedScan
 from tests.agent.world import AT, World, known
@@ -103,6 +108,34 @@ def test_what_was_excluded_is_found_as_soon_as_it_is_wanted() -> None:
     world.engine.assign(Scopes([Scope("", AT, ())]))
     world.run(60)
     assert "trip/raw.dng" in world.news()["listed"]
+
+
+def test_a_kind_of_photo_that_is_new_to_the_agent_is_found_in_folders_that_do_not_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "journal.sqlite3")
+    world = World(watch=False)
+    world.store = Store(path, "vol_test", "jrn_test")
+    with world.store.transaction():
+        world.store.stand(Standing.WRITING)
+    world.outbox = Outbox(world.store)
+    world.start()
+    monkeypatch.delitem(media._KINDS, "jxl")  # an earlier version, which does not know it
+    world.photos("trip/a.jpg", "trip/b.jxl")
+    world.clock.advance(60)
+    world.mount()
+    world.run(10)
+    assert scan(world) == 0
+    assert world.news() == {"listed": {"trip/a.jpg"}}
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "FINGERPRINT", "another")
+    world.store.close()
+    world.store = Store(path, "vol_test")
+    world.outbox = Outbox(world.store)
+    world.start()
+    world.attach()
+    world.run(10)
+    assert world.news() == {"listed": {"trip/b.jxl"}}
 
 
 def test_an_ignore_file_that_is_written_to_in_place_is_read() -> None:
