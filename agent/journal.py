@@ -323,11 +323,6 @@ class Journal:
         rows = self._db.execute("SELECT DISTINCT listed FROM candidate WHERE rest <> ? ORDER BY listed", (Rest.RESTS,))
         return [paths.to_wire(raw) for (raw,) in rows]
 
-    def missing_listings(self) -> set[str]:
-        """The directories on whose listings candidates hang, whether they rest or not."""
-        rows = self._db.execute("SELECT DISTINCT listed FROM candidate")
-        return {paths.to_wire(raw) for (raw,) in rows}
-
     def has_candidates(self) -> bool:
         """Whether any file is suspected gone."""
         return self._db.execute("SELECT 1 FROM candidate LIMIT 1").fetchone() is not None

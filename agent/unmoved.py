@@ -3,7 +3,8 @@
 A name cannot come to a directory or leave it without moving its times, where these can be trusted at all. So one whose
 times have not moved has the names that are known; in mode ``changed`` the known files are asked for theirs, in mode
 ``new`` not even that. Nothing is concluded from it but that there is nothing to do. What casts the least doubt on that
-is listed: names that were left out, times that prove nothing, files that are missed.
+is listed: names that were left out, times that prove nothing. Files that are missed are looked for besides, by second
+looks.
 """
 
 from __future__ import annotations
@@ -33,11 +34,10 @@ def find(journal: Journal, at: Attachment, wishes: Iterable[Wish]) -> Unmoved:
     trusting = [wish for wish in wishes if wish.trusting] if at.traits.directory_times else []
     if not trusting:
         return NONE
-    missing = journal.missing_listings()
     known = journal.known([wish.directory for wish in trusting])
     places: list[Place] = []
     for wish in trusting:
-        one = None if wish.directory in missing else known.get(wish.directory)
+        one = known.get(wish.directory)
         if one is not None and one.told and one.whole and one.stamp is not None:
             places.append(Place(wish.directory, one.stamp, () if wish.mode is ScanMode.NEW else one.files))
     found = at.files.unmoved(places) if places else ()

@@ -62,14 +62,14 @@ def test_r38_two_photos_that_get_a_second_name_beside_each_other_are_told_apart_
 def test_r38_a_photo_keeps_its_id_though_another_has_its_name_by_the_time_anybody_looks(watch: bool) -> None:
     """It was put into a folder that is new, and the camera has begun to count anew."""
     world = known("inbox/IMG 1.JPG", "inbox/IMG 2.JPG", "keeper.jpg", watch=watch)
-    world.disk.mkdir("archive")
-    world.disk.mkdir("archive/2024")
-    world.disk.rename("inbox/IMG 1.JPG", "archive/2024/IMG 1.JPG")
+    world.disk.mkdir("old")
+    world.disk.mkdir("old/2024")
+    world.disk.rename("inbox/IMG 1.JPG", "old/2024/IMG 1.JPG")
     world.photos("inbox/IMG 1.JPG")
     world.clock.advance(60)
     world.engine.scan()
     world.run(60)
-    assert world.news() == {"moved": {"inbox/IMG 1.JPG > archive/2024/IMG 1.JPG"}, "listed": {"inbox/IMG 1.JPG"}}
+    assert world.news() == {"moved": {"inbox/IMG 1.JPG > old/2024/IMG 1.JPG"}, "listed": {"inbox/IMG 1.JPG"}}
 
 
 def test_a_photo_that_is_written_anew_under_its_name_is_the_same_photo() -> None:

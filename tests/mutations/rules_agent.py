@@ -404,9 +404,9 @@ MOVED = [
     Mutation(
         ("R39",),
         "an inode that is used again is the file that had it before",
-        "agent/passes.py",
-        "identity.Arrival(directory, file, compared.listing.births.get(file.name))",
-        "identity.Arrival(directory, file, compared.listing.births.get(file.name) and 1)",
+        "agent/survey.py",
+        "    if known is None:\n        fresh",
+        "    listing = listing._replace(births=dict.fromkeys(listing.births, 1))\n    if known is None:\n        fresh",
         (f"{ENGINE}::test_r39_inode_used_again_by_another_file_is_not_a_move",),
     ),
     Mutation(

@@ -18,14 +18,6 @@ MUTATIONS: list[Mutation] = [
         (f"{_UNMOVED}::test_r31_a_file_that_was_still_being_written_is_not_forgotten_by_an_agent_that_dies",),
     ),
     Mutation(
-        ("R21",),
-        "a folder of which files are missed need not be listed",
-        "agent/unmoved.py",
-        "one = None if wish.directory in missing else known.get(wish.directory)",
-        "one = known.get(wish.directory)",
-        (f"{_UNMOVED}::test_r21_what_is_missed_is_proven_by_listings",),
-    ),
-    Mutation(
         ("R29",),
         "what nobody wanted is not looked for when it is wanted",
         "agent/journal.py",
