@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from agent.asked import Prospects
+from agent.confirming import Confirming
 from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.looks import Attachment, Outcome, Wish
@@ -27,6 +28,7 @@ from agent.settings import EngineSettings
 from agent.settle import Settle
 from agent.spool import Spool
 from agent.store import Standing, Store
+from agent.unmoved import Trust
 from agent.walks import Walks
 from agent.watching import Watching
 from holdfast import paths
@@ -34,8 +36,6 @@ from holdfast.reports import Gap, Observation
 from holdfast.scans import ScanMode, ScanProgress, WantedScan
 from holdfast.volumes import Reason
 
-# Candidates that cannot be confirmed are looked at again and again, less and less often.
-_CONFIRM_BACKOFF_MAX_S = 600.0
 # How long an absence waits for files that are still being written.
 _REST_S = 60.0
 
@@ -59,8 +59,8 @@ class Engine:
         self._walks = Walks(store, settings)
         self._walk_on_at = 0.0
         self._revisits = Revisits(settings.settle_s)
-        self._confirm_at: float | None = None
-        self._confirm_wait_s = settings.confirm_delay_s
+        self._confirming = Confirming(settings.confirm_delay_s)
+        self._trust = Trust(store)
         self._rescans = Rescans(settings.rescan_s)
         self._spool = Spool(self._outbox, settings.spool_bytes_max)
         self._spooled = True  # what an earlier run left behind
@@ -103,6 +103,7 @@ class Engine:
         self.detach()
         self._take_standing()
         self._at, self._watching, self._accepted = attachment, Watching(watch, unwatched), accepted
+        self._trust.end(self._boot(), anew=True)
         outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
             self.detach()
@@ -119,7 +120,7 @@ class Engine:
             return
         self._at = self._at._replace(guarded=guarded)
         self._reader.regard(self._at)
-        self._confirm_at = None
+        self._confirming.clear()
         if not guarded and self._journal.has_candidates():
             self._confirm_soon()
         self._end_asked()
@@ -140,16 +141,19 @@ class Engine:
         self._at, self._watching, self._accepted = None, Watching(None), False
         self._drop()
 
-    def scan(self) -> None:
-        """Scan every import path from the beginning. A scan that was running is overtaken by this one."""
+    def scan(self, *, anew: bool = False) -> None:
+        """Scan every import path from the beginning. A scan that was running is overtaken by this one. ``anew``: take
+        nothing on trust, for whoever asks for it wants to know."""
         if self._resting:
             return
+        self._trust.end(self._boot(), anew=anew)
         self._watching.scan_begins()
         self._tell([*self._walks.scan(self._scopes.roots(), self._clock.now(), self._entropy)])
         self._rescans.clear()
 
     def want(self, wanted: Iterable[WantedScan]) -> None:
         """These scans are asked for, and no others: one that was asked for and is no more is dropped."""
+        self._trust.end(self._boot())
         self._walks.want(wanted)
         if self._at is not None and not self._resting:
             self._walks.begin_asked(self._boot())
@@ -198,7 +202,7 @@ class Engine:
         if self._walks and self._walk_on_at <= self._boot():
             return 0.0
         # Second looks and scans wait for a walk, also for one that rests because the machine is short of something.
-        later = (self._walk_on_at,) if self._walks else (self._confirm_at, self._rescans.due())
+        later = (self._walk_on_at,) if self._walks else (self._confirming.at, self._rescans.due())
         revisit = self._revisits.due(is_walking=bool(self._walks))
         times = (self._settle.due(), self._reader.due(), revisit, *later, self._walks.ends_due())
         return min((time for time in times if time is not None), default=None)
@@ -258,7 +262,7 @@ class Engine:
         self._walks.drop()
         self._revisits.clear()
         self._rescans.clear()
-        self._confirm_at = None
+        self._confirming.clear()
 
     def _take_standing(self) -> None:
         self._turn = self._store.turn()
@@ -270,12 +274,11 @@ class Engine:
             ready.directory: Wish(ready.directory, ready.whole, ready.writing) for ready in self._settle.ready(now)
         }
         self._revisits.take(wishes, now, is_walking=bool(self._walks))
-        if self._confirm_at is not None and self._confirm_at <= now and not self._walks:
+        if self._confirming.is_due(now) and not self._walks:
             suspected = self._journal.suspected_listings()
             for directory in suspected:
                 wishes.setdefault(directory, Wish(directory))
-            self._confirm_wait_s = min(2 * self._confirm_wait_s, _CONFIRM_BACKOFF_MAX_S)
-            self._confirm_at = now + self._confirm_wait_s if suspected else None
+            self._confirming.looked(now, at_any=bool(suspected))
             self._accepted = self._accepted and bool(suspected)
         return [wish for wish in wishes.values() if self._scopes.enters(wish.directory)]
 
@@ -371,11 +374,8 @@ class Engine:
         return None
 
     def _confirm_soon(self) -> None:
-        if self._at is None or self._at.guarded:
-            return  # they wait for the next attachment
-        self._confirm_wait_s = self._settings.confirm_delay_s
-        at = self._boot() + self._confirm_wait_s
-        self._confirm_at = at if self._confirm_at is None else min(at, self._confirm_at)
+        if self._at is not None and not self._at.guarded:  # else they wait for the next attachment
+            self._confirming.soon(self._boot())
 
     def _take_up_losses(self, now: float) -> None:
         """Lost hints: say so, and look everywhere they could have been about (R31)."""

@@ -239,7 +239,7 @@ class Journal:
     def set_scopes(self, text: str) -> None:
         """Remember the scopes. What was left out under others may be wanted now."""
         self._store.set_meta("scopes", text)
-        self._turn_interests()
+        self.distrust()
 
     def rules(self) -> dict[str, str]:
         """The ignore files of the volume: folder -> text."""
@@ -248,7 +248,7 @@ class Journal:
     def set_rules(self, rules: Mapping[str, str]) -> None:
         """Remember the ignore files. What was left out under others may be wanted now."""
         self._store.set_meta("rules", _json(dict(sorted(rules.items()))).decode())
-        self._turn_interests()
+        self.distrust()
 
     def rules_are_told(self) -> bool:
         """Whether the ignore files that were told last are those that there are."""
@@ -266,7 +266,8 @@ class Journal:
         """Nobody knows what was told of ignore files."""
         self._store.set_meta("rules_told", "")
 
-    def _turn_interests(self) -> None:
+    def distrust(self) -> None:
+        """Every directory is to be listed, whatever it looks like."""
         self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'interests'")
 
     # What is suspected gone

@@ -15,7 +15,27 @@ from typing import NamedTuple
 from agent.journal import Journal, KnownDirectory
 from agent.looks import Attachment, Wish
 from agent.ports import Place, Trouble
+from agent.store import Store
 from holdfast.scans import ScanMode
+
+TRUST_S = 86_400.0
+
+
+class Trust:
+    """How long what was listed is relied on: as long as the storage is attached, since elsewhere it may be written to
+    by what keeps no such times; and not for longer than a day, should it ever have lied."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._journal = Journal(store)
+        self._since: float | None = None
+
+    def end(self, now: float, *, anew: bool = False) -> None:
+        """Rely on nothing that was listed until now, if it is time (``now`` is on the boot clock) or ``anew``."""
+        if anew or self._since is None or now - self._since >= TRUST_S:
+            self._since = now
+            with self._store.transaction():
+                self._journal.distrust()
 
 
 class Unmoved(NamedTuple):

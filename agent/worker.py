@@ -175,7 +175,7 @@ class Worker:
             case Consult() if self._engine is not None:
                 self._engine.consult()
             case Rescan() if self._engine is not None and self._engine.attached:
-                self._engine.scan()
+                self._engine.scan(anew=True)
             case Want(scans) if self._engine is not None:
                 self._engine.want(scans)
             case Release():

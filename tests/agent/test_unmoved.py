@@ -13,6 +13,7 @@ from agent.outbox import Outbox
 from agent.scopes import Scope, Scopes
 from agent.settings import EngineSettings
 from agent.store import Standing, Store
+from agent.unmoved import TRUST_S
 from holdfast import media
 from holdfast.reports import ScanFinished
 from holdfast.scans import ScanMode, WantedScan
@@ -55,6 +56,39 @@ def test_r41_a_scan_lists_nothing_that_looks_as_it_did_and_counts_it_all() -> No
     assert (end.complete, end.directories, end.files) == (True, 3, 4)
     assert asked(world, ScanMode.NEW) == 0
     assert asked(world, ScanMode.CHANGED, "a.jpg") == 1, "whoever asks for one file wants to know what there is now"
+
+
+def test_each_attachment_is_listed_and_so_is_each_day() -> None:
+    """Cameras and other systems add files to an exFAT or NTFS disk without moving the times of its folders."""
+    world = unwatched(*PHOTOS)
+    world.host.umount(AT)
+    before = world.host.calls["files.list"]
+    assert world.mount() is None
+    world.run(60)
+    assert world.host.calls["files.list"] - before >= 3
+    assert scan(world) == 0
+    world.run(TRUST_S)
+    world.told()
+    lists = world.host.calls["files.list"]
+    world.run(2 * world.settings.rescan_s)
+    assert world.host.calls["files.list"] == lists, "once a day is enough"
+
+
+def test_a_person_who_asks_for_a_scan_is_shown_the_disk_itself() -> None:
+    world = unwatched(*PHOTOS)
+    world.disk.faults.hidden = lambda path: path.startswith("trip/new")  # it lies, and then it does not any more
+    world.photos("trip/new/d.jpg")
+    world.clock.advance(60)
+    scan(world)
+    scan(world)
+    world.disk.faults.clear()
+    world.told()
+    assert scan(world) == 0, "nothing shows that it has lied"
+    before = world.host.calls["files.list"]
+    world.engine.scan(anew=True)
+    world.run(60)
+    assert world.host.calls["files.list"] - before >= 3
+    assert world.news() == {"listed": {"trip/new/d.jpg"}}
 
 
 def test_whoever_wants_all_to_be_read_again_gets_that() -> None:

@@ -26,6 +26,14 @@ MUTATIONS: list[Mutation] = [
         (f"{_UNMOVED}::test_what_was_excluded_is_found_as_soon_as_it_is_wanted",),
     ),
     Mutation(
+        ("R31",),
+        "what was listed in an earlier attachment is relied on",
+        "agent/engine.py",
+        "        self._trust.end(self._boot(), anew=True)\n",
+        "",
+        (f"{_UNMOVED}::test_each_attachment_is_listed_and_so_is_each_day",),
+    ),
+    Mutation(
         ("R29",),
         "an ignore file is read once",
         "agent/survey.py",
