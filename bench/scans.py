@@ -6,9 +6,11 @@ import os
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 from bench.tree import FILES
 from demo.stage import Stage, StepFailed
+from holdfast.client import Client, ScanMode
 
 _SCAN_WAIT_S = 300.0
 
@@ -25,22 +27,35 @@ def find(root: str, rounds: int) -> list[float]:
     return took
 
 
-def first_and_again(root: str, rounds: int, rescans: int) -> tuple[list[float], list[float]]:
-    """First scans into an empty catalog, and scans that find nothing changed."""
-    first, again = [], []
+class Scans(NamedTuple):
+    """How long scans took, in seconds."""
+
+    first: list[float]
+    listing: list[float]
+    changed: list[float]
+    new: list[float]
+
+
+def all_kinds(root: str, rounds: int, rescans: int) -> Scans:
+    """First scans into an empty catalog; and scans that find nothing changed: those that list everything, and those
+    that somebody asks the catalog for."""
+    took = Scans([], [], [], [])
     for _ in range(rounds):
         with (
             tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
-            Stage(os.path.join(folder, "state"), [root]) as stage,
+            Stage(os.path.join(folder, "state"), [root], plain=[root]) as stage,
+            Client(stage.url, stage.token) as client,
         ):
-            first.append(_first(stage, root))
-            again += [_again(stage) for _ in range(rescans)]
-    return first, again
+            library = stage.library("Bench", root).id
+            took.first.append(_first(stage, library))
+            took.listing.extend(_again(stage) for _ in range(rescans))
+            took.changed.extend(_asked(stage, client, library, ScanMode.CHANGED) for _ in range(rescans))
+            took.new.extend(_asked(stage, client, library, ScanMode.NEW) for _ in range(rescans))
+    return took
 
 
-def _first(stage: Stage, root: str) -> float:
+def _first(stage: Stage, library: str) -> float:
     start = time.monotonic()
-    library = stage.library("Bench", root).id
     # Asking the catalog all the while would take time from what is measured; the agent's answer costs nothing.
     stage.wait_for(stage.is_settled, "the first scan", _SCAN_WAIT_S)
     stage.await_refresh(library, None, _SCAN_WAIT_S)
@@ -49,6 +64,20 @@ def _first(stage: Stage, root: str) -> float:
     if found != FILES:
         raise StepFailed(f"the catalog has {found:,} photos, not {FILES:,}")
     return took_s
+
+
+def _asked(stage: Stage, client: Client, library: str, mode: ScanMode) -> float:
+    """From its beginning to its end, as the catalog hears of them."""
+    job = client.scan(library, mode=mode)
+    deadline = time.monotonic() + _SCAN_WAIT_S
+    while job.finished_at is None:
+        if time.monotonic() > deadline:
+            raise StepFailed(f"waited {_SCAN_WAIT_S:.0f} s in vain for a scan in mode {mode}")
+        stage.pause(0.02)
+        job = client.job(job.id)
+    if job.scan is None or (part := job.scan.parts[0]).started_at is None or part.ended_at is None:
+        raise StepFailed("a scan has ended and not begun")
+    return (part.ended_at - part.started_at).total_seconds()
 
 
 def _again(stage: Stage) -> float:

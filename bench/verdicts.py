@@ -39,7 +39,7 @@ def row(one: Measured) -> tuple[str, ...]:
         _time(max(one.rounds_s)),
         str(len(one.rounds_s)),
         _amount(one, one.value),
-        "" if one.limit is None else _amount(one, one.limit, digits=0),
+        "" if one.limit is None else _amount(one, one.limit, digits=0 if one.limit >= 1 else 1),
         "" if one.limit is None else ("holds" if one.holds else "FAILS"),
     )
 

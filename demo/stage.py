@@ -39,9 +39,10 @@ class Gathered(NamedTuple):
 class Stage:
     """A sidecar and an agent. Enter it to start them; leaving it stops them."""
 
-    def __init__(self, state: str, roots: Sequence[str]) -> None:
+    def __init__(self, state: str, roots: Sequence[str], *, plain: Sequence[str] = ()) -> None:
+        """``plain``: those of the roots that are plain folders, with no disk mounted on them."""
         self._home = Home(state)
-        self._roots = list(roots)
+        self._roots, self._plain = list(roots), list(plain)
         self._listen = Listen("127.0.0.1", _free_port())
         self._crew = Crew()
         self._cursor: str | None = None
@@ -53,8 +54,9 @@ class Stage:
         try:
             launch = Launch(self._home, self._crew, self._listen, self.pause)
             token = launch.sidecar(f"sqlite:///{self._home.directory}/catalog.sqlite3")
-            self.catalog = Catalog(self._listen.url, token)
-            self.agent = launch.agent(self.catalog, "demo", self._roots, plain=[]).agent
+            self.url, self.token = self._listen.url, token
+            self.catalog = Catalog(self.url, token)
+            self.agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain).agent
         except BaseException:
             self._crew.stop()
             self._home.__exit__()

@@ -73,6 +73,8 @@ class ScanPart(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     complete: bool | None
     problems: list[DirectoryError]
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 class ScanJob(msgspec.Struct, frozen=True, kw_only=True):

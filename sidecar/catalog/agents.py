@@ -17,7 +17,7 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import bindings, inquiries, libraries, rules, seeking, tokens, volumes, wanted_scans
+from sidecar.catalog import bindings, inquiries, libraries, revisions, rules, seeking, tokens, volumes, wanted_scans
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -94,10 +94,10 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     if any(one.is_other for one in moves):
         # Others may meet the volume too, and must recognise it when they do.
         others = update(agent).where(agent.c.id != agent_id, agent.c.revoked_at.is_(None))
-        connection.execute(others.values(revision=agent.c.revision + 1))
+        connection.execute(others.values(revisions.following()))
     bindings.write(connection, bound, new_ids)
     libraries.touch(connection, touched, changes, now)
-    revision: int = row.revision + (bool(bound) or has_answered)
+    revision: int = revisions.after(row.revision) if bound or has_answered else row.revision
     values: dict[str, Any] = {
         "heartbeats": row.heartbeats + 1,
         "last_seen": now,
@@ -162,7 +162,7 @@ def tell(connection: Connection, agent_ids: Collection[bytes]) -> None:
     if not agent_ids:
         return
     told = update(agent).where(agent.c.id.in_(sorted(agent_ids)))
-    connection.execute(told.values(revision=agent.c.revision + 1))
+    connection.execute(told.values(revisions.following()))
 
 
 def heartbeat_counts(connection: Connection) -> dict[bytes, int]:

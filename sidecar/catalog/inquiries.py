@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from holdfast import ids, paths
 from holdfast.assignments import Answered, Question
-from sidecar.catalog import clock
+from sidecar.catalog import clock, revisions
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, inquiry
 
@@ -62,6 +62,6 @@ def _tell(connection: Connection, agent_ids: Collection[bytes]) -> None:
     if not agent_ids:
         return
     told = update(agent).where(agent.c.id.in_(sorted(agent_ids)))
-    connection.execute(told.values(revision=agent.c.revision + 1))
+    connection.execute(told.values(revisions.following()))
     # The agents may wait at other processes, which hear of nothing but the clock.
     clock.CLOCK.take(connection, 1)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from holdfast import paths
 from holdfast.assignments import BindingState
-from sidecar.catalog import jobs, wanted_scans
+from sidecar.catalog import jobs, revisions, wanted_scans
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library, volume
@@ -55,7 +55,7 @@ def create(
     new_id = next(new_ids)
     agents = sorted({one.agent for one in import_paths})
     for one in agents:
-        connection.execute(update(agent).where(agent.c.id == one).values(revision=agent.c.revision + 1))
+        connection.execute(update(agent).where(agent.c.id == one).values(revisions.following()))
     row = {
         "id": new_id,
         "name": name,
@@ -89,7 +89,7 @@ def change(
     if touched:
         wanted_scans.drop_outside(connection, row.id, now)
         told = update(agent).where(agent.c.id.in_(sorted(touched)))
-        connection.execute(told.values(revision=agent.c.revision + 1))
+        connection.execute(told.values(revisions.following()))
     job = None
     if touched and before:
         job = next(new_ids)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from holdfast import ids, paths
 from holdfast.reports import Observation, ScanFinished, ScanStarted
 from holdfast.scans import ScanMode, ScanProblem, ScanProgress, WantedScan
-from sidecar.catalog import clock
+from sidecar.catalog import clock, revisions
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, job, volume, wanted_scan
 from sidecar.jobs import UNFINISHED, JobKind, JobState
@@ -285,7 +285,7 @@ def _tell(connection: Connection) -> None:
 
 def _raise_revisions(connection: Connection) -> None:
     told = update(agent).where(agent.c.revoked_at.is_(None))
-    connection.execute(told.values(revision=agent.c.revision + 1))
+    connection.execute(told.values(revisions.following()))
 
 
 def _target(row: AnyRow) -> Target:

@@ -44,6 +44,27 @@ def test_r35_a_catalog_that_nobody_spoke_of_refuses_what_it_has_forgotten(world:
     assert set(world.by_path()) == {"/mnt/usb/a.jpg"}
 
 
+def test_r35_what_is_asked_of_an_agent_is_never_taken_for_what_it_knows(world: World, agent: Agent) -> None:
+    """Neither is what was asked before the catalog was set back in silence, nor what is asked since."""
+    (library,) = world.get("/libraries")["items"]
+    backup = Backup(world.engine)
+
+    def asked(pattern: str, known: str | None) -> tuple[list[str], str]:
+        world.patch(f"/libraries/{library['id']}", {"exclusion_patterns": [pattern]})
+        answer = agent.client.get("/agent/assignment", headers={"If-None-Match": known} if known else {})
+        assert answer.status_code == 200
+        return answer.json()["import_paths"][0]["exclusion_patterns"], answer.headers["ETag"]
+
+    assert agent.client.get("/agent/assignment").status_code == 200
+    patterns, tag = asked("**/before/**", None)
+    assert patterns == ["**/before/**"]
+    backup.restore()
+    answer = agent.client.get("/agent/assignment", headers={"If-None-Match": tag})
+    assert answer.json()["import_paths"][0]["exclusion_patterns"] != ["**/before/**"]
+    backup.restore()
+    assert asked("**/after/**", tag)[0] == ["**/after/**"]
+
+
 def test_r35_it_is_told_again_and_keeps_every_id(world: World, agent: Agent) -> None:
     agent.send(listed("", "a.jpg", "b.jpg"))
     before = world.by_path()
