@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from agent.filesystems import is_fetched
-from agent.settings import EngineSettings
+from agent.settings import EngineSettings, WatchChoice
 from holdfast import credentials, paths
 
 ENROLMENT_CREDENTIAL = "agent_enrolment-token"
@@ -36,6 +36,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.settings.EngineSettings`.
     ``read_contents``: whether every file is read once, in the background, so that it is known again wherever it turns
     up: "yes", "no", or "auto", which leaves out file systems whose files a program fetches from elsewhere.
+    ``watch``: how changes are seen. "fanotify" is one mark a volume, "inotify" one watch a directory, "no" scans alone;
+    "auto" is fanotify where that works, but inotify on the file system of the system itself, where a mark would see
+    every line of every log. Where fanotify does not work, "fanotify" is inotify too. See docs/watching.md.
     ``patience_s``: storage hangs when a worker that was at work has said nothing for so long. One look may take
     long when a disk spins up or a directory has a hundred thousand names.
     ``probe_deadline_s``: likewise when it has not said by then what it is. A disk that must spin up answers earlier.
@@ -55,6 +58,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     confirm_delay_s: float = 2.0
     rescan_s: float = 900.0
     read_contents: Literal["auto", "yes", "no"] = "auto"
+    watch: WatchChoice = "auto"
     patience_s: float = 30.0
     probe_deadline_s: float = 15.0
 
@@ -66,6 +70,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             confirm_delay_s=self.confirm_delay_s,
             rescan_s=self.rescan_s,
             read_contents=reads,
+            watch=self.watch,
         )
 
     @property

@@ -15,6 +15,7 @@ from agent.doubts import Doubt
 from agent.journal import Journal
 from agent.looks import Attachment, Outcome, Wish
 from agent.missed import Missed
+from agent.noise import of_interest
 from agent.outbox import Outbox
 from agent.passes import Pass
 from agent.ports import Clock, Hint, Lost, Watch
@@ -31,7 +32,6 @@ from agent.store import Standing, Store
 from agent.unmoved import Trust
 from agent.walks import Walks
 from agent.watching import Watching
-from holdfast import paths
 from holdfast.reports import Gap, Observation
 from holdfast.scans import ScanMode, ScanProgress, WantedScan
 from holdfast.volumes import Reason
@@ -67,7 +67,7 @@ class Engine:
         self._turn = 0
         self._reads_next = False
         self._resting = True  # until the journal was asked
-        self.scans_finished = 0
+        self.scans_finished = self.hints_wanted = 0
 
     # What the outside asks for
 
@@ -89,20 +89,20 @@ class Engine:
         look_first: Iterable[str] = (),
         *,
         accepted: bool = False,
-        unwatched: str = "",
+        seen_so: str = "",
     ) -> Doubt | None:
         """The volume is there and verified: adopt it with a first look at every import path, then scan.
 
         ``look_first`` are directories that cast doubt on it before; they must be in order now. ``accepted``: a person
         said that what is there now is true. Then no listing of this attachment casts doubt by what it lacks, until
-        the first scan has ended and all that it missed was looked for a second time. ``unwatched`` says why there is
-        no watch, where there should be one.
+        the first scan has ended and all that it missed was looked for a second time. ``seen_so`` says why there is no
+        watch, or no other one, where that needs a reason.
 
         Returns the doubt when that look is not what it should be; the engine is then detached, as before.
         """
         self.detach()
         self._take_standing()
-        self._at, self._watching, self._accepted = attachment, Watching(watch, unwatched), accepted
+        self._at, self._watching, self._accepted = attachment, Watching(watch, seen_so), accepted
         self._trust.end(self._boot(), anew=True)
         outcome = self._pass((Wish(directory) for directory in (*self._scopes.roots(), *look_first)), adopting=True)
         if outcome.doubt is not None:
@@ -165,12 +165,13 @@ class Engine:
         for hint in (found := list(hints)):
             if isinstance(hint, Lost) and hint.ended:
                 # R3: the events that are still queued were caused by the unmount, and say nothing about files.
-                doubt = Doubt(Reason.NOT_MOUNTED, hint.reason, hint.directory)
                 self.detach()
-                return doubt
+                return Doubt(Reason.NOT_MOUNTED, hint.reason, hint.directory)
         if self._resting:
             return None  # the scan that comes with the next grant finds what they would have said
-        self._settle.hint((h for h in found if isinstance(h, Lost) or self._scopes.enters(h.directory)), self._boot())
+        concerning = of_interest(found, self._scopes)
+        self.hints_wanted += len(concerning)
+        self._settle.hint(concerning, self._boot())
         return None
 
     # What it is doing
@@ -181,7 +182,7 @@ class Engine:
         return self._at is not None
 
     def watching(self) -> tuple[str, int]:
-        """How changes are seen, in words, and how many directories are watched."""
+        """How changes are seen and why so, in words, and how many directories are watched."""
         return ("nothing", 0) if self._at is None else self._watching.reading(self._journal.directory_count)
 
     def progress(self) -> ScanProgress | None:
@@ -382,8 +383,7 @@ class Engine:
         for lost in self._settle.lost():
             self._tell([Gap(lost.directory, lost.reason)])
             self._walks.lose()
-            roots = [root for root in self._scopes.roots() if paths.contains(lost.directory, root)]
-            for directory in roots or [lost.directory]:
+            for directory in self._scopes.roots_below(lost.directory) or [lost.directory]:
                 self._walks.follow(directory, now)
 
     def _tell(self, observations: list[Observation], done: Walk | None = None) -> None:

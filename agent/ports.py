@@ -198,6 +198,10 @@ class Watch(Protocol):
     """Hints about changes in directories. They only ever schedule a look."""
 
     @property
+    def summary(self) -> str:
+        """The back end and what it watches, such as "inotify, 2 directories"."""
+
+    @property
     def limit(self) -> int:
         """How many directories may be watched, by all watches of this user together."""
 
@@ -217,7 +221,7 @@ class Watch(Protocol):
         """Give all watches back."""
 
     def __len__(self) -> int:
-        """How many directories are watched."""
+        """How many directories are watched, or how many marks watch everything."""
 
 
 class Disk(NamedTuple):

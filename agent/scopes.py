@@ -89,9 +89,17 @@ class Scopes:
                 found.append(scope.directory)
         return found
 
+    def roots_below(self, directory: str) -> list[str]:
+        """Of :meth:`roots`, those that lie below this directory, or are it."""
+        return [root for root in self.roots() if paths.contains(directory, root)]
+
     def is_root(self, directory: str) -> bool:
         """Whether this is the directory of an import path itself."""
         return any(scope.directory == directory for scope in self.scopes)
+
+    def holds(self, directory: str) -> bool:
+        """Whether anything in or below this directory can be wanted, as one that belongs to an import path."""
+        return any(view.holds(directory) for view in self.views)
 
     def enters(self, directory: str) -> bool:
         """Whether anything in or below this directory can be wanted."""

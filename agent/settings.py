@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+# How changes are to be seen; "no": by scans alone.
+WatchChoice = Literal["auto", "fanotify", "inotify", "no"]
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +19,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``spool_bytes_max``: with more than this waiting to be told, looking waits: the disk stays as it is.
     ``read_contents``: every file is read once in the background, so that it is known by what is in it; not before
     nothing has changed for ``read_after_s``: whoever heard of new photos reads them first.
+    ``watch``: which watch the engine is given, if one.
     """
 
     settle_s: float = 5.0
@@ -22,6 +28,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes_max: int = 64 * 1024 * 1024
     read_contents: bool = True
     read_after_s: float = 10.0
+    watch: WatchChoice = "auto"
 
     @property
     def background_after_s(self) -> float | None:

@@ -1,4 +1,4 @@
-"""How the changes of an attached volume are seen: by watching every directory, or by scans for want of that."""
+"""How the changes of an attached volume are seen: by a watch of everything, or by scans for want of that."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _LIMITS = frozenset({errno.ENOSPC, errno.ENOMEM})
 class Watching:
     """Watches the directories of one attachment until :meth:`close`.
 
-    ``watch``: None where there is none, and ``why_not`` is the reason, when there should be one. The limit of watches
-    is remembered from scan to scan: every scan tries anew, and tells of the limit only if the one before did not.
+    ``watch``: None where there is none. ``why_so`` is the reason when there should be one, or one of another kind. The
+    limit of watches is remembered from scan to scan: every scan tries anew, and tells of the limit only if the one
+    before did not.
     """
 
-    def __init__(self, watch: Watch | None, why_not: str = "") -> None:
+    def __init__(self, watch: Watch | None, why_so: str = "") -> None:
         self._watch = watch
-        self._why_not = why_not
+        self._why_so = why_so
         self._is_full = self._was_full = False
 
     @property
@@ -58,13 +59,13 @@ class Watching:
         self._was_full = self._is_full
 
     def reading(self, count_known: Callable[[], int]) -> tuple[str, int]:
-        """How changes are seen, in words, and how many directories are watched. ``count_known`` counts all that
-        there are."""
+        """How changes are seen and why so, in words, and how many directories are watched. ``count_known`` counts all
+        that there are."""
         if self._watch is None:
-            return self._why_not or "scans only", 0
+            return self._why_so or "scans only", 0
         watched = len(self._watch)
         if not (self._is_full or self._was_full):
-            return "inotify", watched
+            return self._watch.summary + (f" ({self._why_so})" if self._why_so else ""), watched
         known = max(count_known(), watched + 1)
         # A power of two above what is lacking now leaves room to grow.
         enough = 1 << (self._watch.limit + known - watched).bit_length()

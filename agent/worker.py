@@ -45,6 +45,7 @@ from agent.messages import (
     Want,
 )
 from agent.missed import Missed
+from agent.noise import Noise
 from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
 from agent.scopes import Scopes
 from agent.store import Store
@@ -86,8 +87,9 @@ class Storage(Protocol):
     def files(self, order: Adopt, asked_to_let_go: Callable[[], bool]) -> OpenFiles:
         """The files of the volume that is to be adopted."""
 
-    def watch(self, mount_point: str, mount_id: int) -> tuple[Watch | None, str]:
-        """A watch, or why there is none."""
+    def watch(self, order: Adopt, about_to_ask: Callable[[], None]) -> tuple[Watch | None, str]:
+        """A watch of the volume that is to be adopted, and why it is no better one, or none. ``about_to_ask`` is called
+        when it is going to ask the storage while it is read."""
 
 
 class Worker:
@@ -104,6 +106,8 @@ class Worker:
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
+        self._has_news = False
+        self._noise = Noise()
         self._adopting = False
         # What was said while a volume was being adopted, and can wait until that is done.
         self._waiting: deque[ToWorker | None] = deque()
@@ -116,7 +120,7 @@ class Worker:
     def turn(self) -> bool:
         """Wait until there is something to do, and do one thing; False at the end."""
         timeout_s = self._wait_s()
-        if timeout_s != 0.0:
+        if timeout_s != 0.0 and (self._has_news or self._said_busy):
             self._say(busy=False)
         if self._waiting or self._wait(timeout_s):
             message = self._waiting.popleft() if self._waiting else self._line.receive_to_worker()
@@ -136,11 +140,24 @@ class Worker:
         poll = select.poll()
         poll.register(self._line.fileno(), select.POLLIN)
         if self._watch is not None:
-            poll.register(self._watch.fileno(), select.POLLIN)
+            pause_s = self._noise.until - self._clock.now().boot
+            if pause_s <= 0.0:
+                poll.register(self._watch.fileno(), select.POLLIN)
+            else:
+                timeout_s = pause_s if timeout_s is None else min(pause_s, timeout_s)
         ready = dict(poll.poll(None if timeout_s is None else timeout_s * 1000))
-        if self._watch is not None and self._watch.fileno() in ready and self._engine is not None:
-            self._doubt(self._engine.hint(self._watch.read()))
+        if self._watch is not None and self._watch.fileno() in ready:
+            self._listen()
         return self._line.fileno() in ready
+
+    def _listen(self) -> None:
+        """Take in what the watch has to tell. If nothing of it is of interest, it is left alone for a moment."""
+        if self._watch is None or self._engine is None:
+            return
+        before = self._engine.hints_wanted
+        doubt = self._engine.hint(self._watch.read())
+        self._noise.heard(wanted=self._engine.hints_wanted > before, now=self._clock.now().boot)
+        self._doubt(doubt)
 
     def _work(self) -> None:
         if self._engine is None or not self._engine.attached:
@@ -152,8 +169,10 @@ class Worker:
         if not self._said_busy or self._clock.now().boot - self._said >= _READING_EVERY_S:
             self._say(busy=True)
         self._doubt(self._engine.work())
+        self._has_news = True
 
     def _obey(self, message: ToWorker) -> None:
+        self._has_news = True
         match message:
             case ProbeMount(mount, unique_id):
                 found = self._storage.probe(mount)
@@ -193,17 +212,17 @@ class Worker:
         self._engine.seek(Missed(order.missed))
         self._engine.want(order.wanted)
         self._epoch = order.epoch
-        mount_point, mount_id = order.mount.mount_point, order.epoch.mount_id
         reliable = traits(order.mount.fs_type)
         self._files = self._storage.files(order, self._is_spoken_to)
-        self._watch, unwatched = self._storage.watch(mount_point, mount_id) if reliable.local else (None, "")
+        self._noise = Noise()
+        self._watch, seen_so = self._storage.watch(order, self._about_to_ask) if reliable.local else (None, "")
         self._adopting = True
         doubt = self._engine.attach(
-            Attachment(order.epoch, self._files, reliable, mount_point, order.guarded),
+            Attachment(order.epoch, self._files, reliable, order.mount.mount_point, order.guarded),
             self._watch,
             order.look_first,
             accepted=order.accepted,
-            unwatched=unwatched,
+            seen_so=seen_so,
         )
         self._adopting = False
         if doubt is not None:
@@ -247,11 +266,17 @@ class Worker:
             self._waiting.append(self._line.receive_to_worker())
         return not all(isinstance(one, Rescan | Guard | Consult | Assign | Seek | Want) for one in self._waiting)
 
+    def _about_to_ask(self) -> None:
+        """What comes next asks the storage, and may never return."""
+        if not self._said_busy:
+            self._say(busy=True)
+
     def _say(self, *, busy: bool) -> None:
         if self._engine is None:
             return
         self._said = self._clock.now().boot
         self._said_busy = busy
+        self._has_news = False
         watching, watched = self._engine.watching()
         self._line.send(
             Reading(

@@ -63,7 +63,7 @@ def _volume(reading: VolumeReading, now: float) -> Iterator[str]:
     if reading.matched:
         yield f"    recognised by {', '.join(reading.matched)}"
     if status.state is VolumeState.ONLINE:
-        yield f"    {_watching(reading)}"
+        yield f"    changes are seen by {reading.watching}"
     if (scan := reading.scan) is not None:
         found = f"{wording.count(scan.files, 'file')} in {scan.directories:,} directories"
         wrong = f", {wording.count(scan.errors, 'error')}" if scan.errors else ""
@@ -75,15 +75,6 @@ def _volume(reading: VolumeReading, now: float) -> Iterator[str]:
     if reading.problem is not None and reading.problem != status.detail:
         yield f"    not delivered: {reading.problem}"
     yield f"    {status.volume}"
-
-
-def _watching(reading: VolumeReading) -> str:
-    if reading.watched_directories:
-        directories = (
-            "1 directory" if reading.watched_directories == 1 else f"{reading.watched_directories:,} directories"
-        )
-        return f"changes are seen by {reading.watching}: {directories} watched"
-    return f"changes are seen by {reading.watching}"
 
 
 def _pace(scan: ScanProgress) -> str:

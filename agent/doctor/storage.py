@@ -270,9 +270,10 @@ def _state_directory(evidence: Evidence) -> Iterator[Finding]:
 
 def _watching(evidence: Evidence) -> Iterator[Finding]:
     host = evidence.host
-    local = {one.volume for one in evidence.agent.volumes if traits(one.identity.fs_type).local}
-    needed = sum(journal.directories for journal in evidence.journals if journal.volume in local)
     readings = [] if evidence.agent.status is None else evidence.agent.status.volumes
+    marked = {one.status.volume for one in readings if one.watching.startswith("fanotify")}
+    local = {one.volume for one in evidence.agent.volumes if traits(one.identity.fs_type).local} - marked
+    needed = sum(journal.directories for journal in evidence.journals if journal.volume in local)
     short = [reading for reading in readings if "limit" in reading.watching]
     if needed > host.max_user_watches or any("instance" not in reading.watching for reading in short):
         wanted = watches_needed(needed)

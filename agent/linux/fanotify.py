@@ -6,7 +6,7 @@ lacking, ``agent.linux.inotify`` does it. Like that it pins nothing (rule R40), 
 says nothing when the file system is unmounted; the mount table does.
 
 Events name a directory by its handle, which outlives every rename. Handles are turned into paths by opening them, and
-remembered until a directory is renamed or removed.
+remembered until a directory is renamed or removed. To open one is to ask the storage, which may hang.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from agent.linux import kernel
@@ -44,8 +44,9 @@ _CHUNK_BYTES = 256 * 1024
 _CHUNKS_MAX = 16
 # Far more directories than change between two moments; past that the paths are asked for anew.
 _REMEMBERED_MAX = 65_536
+_LIMIT = "/proc/sys/fs/fanotify/max_user_marks"
 
-# The kernel or the file system cannot do it, or we may not: watch by inotify instead.
+# The kernel or the file system cannot do it, or we may not.
 CANNOT = frozenset({errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENODEV, errno.EXDEV, errno.EOPNOTSUPP})
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,10 +75,12 @@ class _Event(NamedTuple):
 class FanotifyWatch:
     """Implements :class:`agent.ports.Watch` for the file system of the mount with this unique id at this path.
 
-    Raises :class:`OSError`, with an errno of :data:`CANNOT` where it has to be done by inotify.
+    ``about_to_ask`` is called before the storage is asked for the paths of directories that are not known yet. Raises
+    :class:`OSError` where it has to be done by inotify: with an errno of :data:`CANNOT`, or what the storage says.
     """
 
-    def __init__(self, mount_point: str, mount_id: int) -> None:
+    def __init__(self, mount_point: str, mount_id: int, about_to_ask: Callable[[], None] = lambda: None) -> None:
+        self._about_to_ask = about_to_ask
         self._attachment = Attachment(mount_point, mount_id)
         self._prefix = mount_point.rstrip("/")
         self._paths: dict[bytes, str | None] = {}
@@ -89,6 +92,17 @@ class FanotifyWatch:
         except BaseException:
             os.close(self._group)
             raise
+
+    @property
+    def summary(self) -> str:
+        """The back end and what it watches."""
+        return "fanotify, one mark"
+
+    @property
+    def limit(self) -> int:
+        """How many marks all processes of this user may have together (fanotify(7))."""
+        with open(_LIMIT, encoding="ascii") as file:
+            return int(file.read())
 
     def add(self, directory: str) -> Trouble | None:
         """Nothing has to be done: every directory is watched."""
@@ -112,8 +126,9 @@ class FanotifyWatch:
             events += _parse(chunk)
         if not events:
             return []
-        # Before any path is asked for: a directory that was renamed is at its new path by now, for all events.
-        if any(event.mask & _ONDIR and event.mask & (_RENAME | _DELETE) for event in events):
+        # Before any path is asked for: a directory that was renamed is at its new path by now, for all events. Among
+        # events that were lost there may have been such a rename.
+        if any(_may_move_directories(event.mask) for event in events):
             self._paths.clear()
         found: dict[Hint | Lost, None] = {}
         if lost := self._learn({place.handle for event in events for place in event.places}):
@@ -156,6 +171,7 @@ class FanotifyWatch:
         unknown = handles - self._paths.keys()
         if not unknown:
             return None
+        self._about_to_ask()
         try:
             with self._attachment.directory("") as root:
                 for handle in unknown:
@@ -189,6 +205,10 @@ class FanotifyWatch:
         """Raise unless handles of this file system can be opened, which takes CAP_DAC_READ_SEARCH."""
         place = kernel.call(_libc.open_by_handle_at, root, kernel.handle_of(root), os.O_PATH | os.O_CLOEXEC)
         os.close(place)
+
+
+def _may_move_directories(mask: int) -> bool:
+    return bool(mask & _Q_OVERFLOW or (mask & _ONDIR and mask & (_RENAME | _DELETE)))
 
 
 def _parse(chunk: bytes) -> Iterator[_Event]:

@@ -35,6 +35,11 @@ class InotifyWatch:
         self._watched = Watched()
 
     @property
+    def summary(self) -> str:
+        """The back end and what it watches."""
+        return self._watched.summary
+
+    @property
     def limit(self) -> int:
         """How many directories all processes of this user may watch together (inotify(7))."""
         with open(_LIMIT, encoding="ascii") as file:

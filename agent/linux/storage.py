@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 
@@ -11,16 +10,12 @@ from agent.linux.blockdev import device_of
 from agent.linux.clock import SystemClock
 from agent.linux.files import MountedFiles
 from agent.linux.fuse import read_branches
-from agent.linux.inotify import InotifyWatch
 from agent.linux.inspection import inspect
 from agent.linux.probe import probe
+from agent.linux.watches import choose
 from agent.messages import Adopt, Inspect, Inspected
-from agent.ports import Mount, Probe, Trouble
+from agent.ports import Mount, Probe, Trouble, Watch
 from agent.store import Store
-
-_NO_INSTANCES = (
-    "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024"
-)
 
 
 class KernelStorage:
@@ -62,11 +57,6 @@ class KernelStorage:
             asked_to_let_go=asked_to_let_go,
         )
 
-    def watch(self, mount_point: str, mount_id: int) -> tuple[InotifyWatch | None, str]:
-        """A watch, or why there is none: the kernel gives each user only so many (R31)."""
-        try:
-            return InotifyWatch(mount_point, mount_id), ""
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                raise
-        return None, _NO_INSTANCES
+    def watch(self, order: Adopt, about_to_ask: Callable[[], None]) -> tuple[Watch | None, str]:
+        """A watch of the volume that is to be adopted, and why it is no better one, or none."""
+        return choose(order.mount, order.epoch.mount_id, order.settings.watch, about_to_ask)

@@ -63,6 +63,11 @@ class Watched:
     def __iter__(self) -> Iterator[str]:
         return iter(self._wd_of)
 
+    @property
+    def summary(self) -> str:
+        """What is watched, in words."""
+        return "inotify, 1 directory" if len(self) == 1 else f"inotify, {len(self):,} directories"
+
     def bind(self, wd: int, directory: str) -> list[int]:
         """The kernel gave this descriptor for this directory."""
         known = self._wd_of.get(directory)

@@ -37,6 +37,11 @@ class FakeWatch:
         host.on_shutdown.append(self._shut_down)
 
     @property
+    def summary(self) -> str:
+        """The back end and what it watches."""
+        return self._watched.summary
+
+    @property
     def limit(self) -> int:
         """How many directories may be watched."""
         return self._host.watch_limit

@@ -226,13 +226,14 @@ def test_status_and_doctor_print_the_sentence_of_a_reason_and_where_to_read_on(r
 
 def test_status_shows_state_since_when_place_watch_scan_and_what_waits() -> None:
     scan = ScanProgress(scan="scn_1", directory="", fraction=0.4, directories=30, files=1200, errors=1, elapsed_s=12.0)
-    reading = {"scan": scan, "watched_directories": 1204, "problem": "the sidecar answers 503"}
+    watching = "inotify, 1,204 directories (fanotify needs CAP_SYS_ADMIN)"
+    reading = {"scan": scan, "watching": watching, "problem": "the sidecar answers 503"}
     answer = running(replace(volume(), pending=12), **reading)
     lines = [click.unstyle(line).strip() for line in status.lines(answer, NOW)]
     assert re.fullmatch(r"family: online since \d{4}-\d\d-\d\d \d\d:\d\d \(2 h 0 min\)", lines[2])
     assert lines[4:] == [
         "mounted at /mnt/usb (ext4)",
-        "changes are seen by inotify: 1,204 directories watched",
+        "changes are seen by inotify, 1,204 directories (fanotify needs CAP_SYS_ADMIN)",
         "scanning: 40%, 1,200 files in 30 directories, 1 error, for 12 s (100 files a second), about 18 s to go",
         "12 observations to be delivered",
         "not delivered: the sidecar answers 503",
@@ -279,6 +280,12 @@ def test_folders_that_cannot_be_watched_need_no_watch() -> None:
     share = agent(volume(fs_type="nfs4"), watching="scans only")
     evidence = replace(WELL, agent=share, journals=[replace(JOURNAL, directories=10_000_000)])
     assert found(evidence) == {Code.SCANS_ONLY}
+
+
+def test_folders_below_one_mark_need_no_watch() -> None:
+    marked = agent(volume(), watching="fanotify, one mark", watched_directories=1)
+    evidence = replace(WELL, agent=marked, journals=[replace(JOURNAL, directories=10_000_000)])
+    assert Code.WATCH_LIMIT not in found(evidence)
 
 
 def test_a_permission_that_the_agent_lacks_is_found_by_looking_with_its_rights() -> None:

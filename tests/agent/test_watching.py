@@ -60,7 +60,7 @@ def test_r31_every_scan_tries_the_limit_anew_and_tells_of_it_once() -> None:
     assert scan(one, "a", "b", "c") == [False, False, False]
     assert one.is_complete
     assert len(watch) == 3
-    assert one.reading(lambda: 3) == ("inotify", 3)
+    assert one.reading(lambda: 3) == ("inotify, 3 directories", 3)
 
 
 def test_r31_the_limit_is_a_gap_in_what_is_told() -> None:

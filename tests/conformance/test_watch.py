@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import select
+from pathlib import Path
 
 import pytest
 
 from agent.linux.watched import UNMOUNTED
 from agent.ports import Hint, Lost, Trouble, Watch
-from tests.conformance.worlds import World
+from holdfast import paths
+from tests.conformance.worlds import World, make_world
+from tests.linux.disks import Disks
 
 CREATED = {"written": True}
 CLOSED = {"whole": True}
@@ -45,11 +48,16 @@ def watching(world: World, *directories: str) -> Watch:
 @pytest.fixture
 def watch(volume: World) -> Watch:
     """Watches of ``d``, ``d/empty``, ``d/full`` and ``e``, but not of ``far``."""
+    populate(volume)
+    return watching(volume, "d", "d/empty", "d/full", "e")
+
+
+def populate(volume: World) -> None:
+    """Put something everywhere."""
     for directory in ("d", "e", "far", "d/empty", "d/full"):
         volume.mkdir(directory)
     for file in ("d/a.jpg", "e/b.jpg", "d/full/c.jpg", "far/f.jpg"):
         volume.write(file)
-    return watching(volume, "d", "d/empty", "d/full", "e")
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -58,6 +66,35 @@ def test_each_change_gives_its_hints(volume: World, watch: Watch, change: str) -
     getattr(volume, verb)(*arguments)
     assert set(watch.read()) == set(expected)
     assert watch.read() == []
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_one_mark_leads_to_the_same_places(disks: Disks, tmp_path: Path, fs_type: str, change: str) -> None:
+    """The kernel merges what happens to one name, tells of no directory twice, and of the unwatched ones too. Where to
+    look, and whether a file is whole, comes out the same."""
+    volume = make_world(fs_type, disks, tmp_path)
+    try:
+        populate(volume)
+        mark = volume.watch("fanotify")
+        verb, arguments, expected = CHANGES[change]
+        getattr(volume, verb)(*arguments)
+        found = [one for one in mark.read() if isinstance(one, Hint) and one.directory not in ("", "far")]
+        assert places(found) == places(expected)
+        assert mark.read() == []
+    finally:
+        volume.close()
+
+
+def places(hints: list[Hint]) -> dict[str, str]:
+    """The paths that these hints are about, and how each file was left."""
+    found: dict[str, str] = {}
+    for hint in hints:
+        path = paths.join(hint.directory, hint.name) if hint.name else hint.directory
+        left = "whole" if hint.whole else "written" if hint.written else ""
+        found[path] = left or found.get(path, "")
+    return found
 
 
 def test_hints_stand_in_the_order_of_what_happened(volume: World, watch: Watch) -> None:

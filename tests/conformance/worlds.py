@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.linux.blockdev import device_of
+from agent.linux.fanotify import FanotifyWatch
 from agent.linux.files import MountedFiles
 from agent.linux.inotify import InotifyWatch
 from agent.linux.mountinfo import MountTable
@@ -50,7 +51,7 @@ class World(Protocol):
     def cover(self) -> None: ...
     def uncover(self) -> None: ...
     def files(self) -> Files: ...
-    def watch(self) -> Watch: ...
+    def watch(self, back_end: str = "inotify") -> Watch: ...
     def close(self) -> None: ...
 
 
@@ -104,7 +105,7 @@ class FakeWorld:
     def files(self) -> FakeFiles:
         return FakeFiles(self.host, self.mount_point, self._mount_id())
 
-    def watch(self) -> FakeWatch:
+    def watch(self, back_end: str = "inotify") -> FakeWatch:
         self._watches.append(FakeWatch(self.host, self.mount_point, self._mount_id()))
         return self._watches[-1]
 
@@ -126,7 +127,7 @@ class RealWorld:
         self._place = place
         self._disk = disk
         self._descriptors: list[int] = []
-        self._ports: list[MountedFiles | InotifyWatch] = []
+        self._ports: list[MountedFiles | InotifyWatch | FanotifyWatch] = []
         self.mounts = MountTable()
         if disk is not None:
             disk.mount(place)
@@ -198,12 +199,15 @@ class RealWorld:
     def files(self) -> MountedFiles:
         mount = resolve(self.mounts.table(), str(self._place))
         assert mount is not None
-        self._ports.append(MountedFiles(self.mount_point, self._mount_id(), device=device_of(mount)))
-        return self._ports[-1]
+        files = MountedFiles(self.mount_point, self._mount_id(), device=device_of(mount))
+        self._ports.append(files)
+        return files
 
-    def watch(self) -> InotifyWatch:
-        self._ports.append(InotifyWatch(self.mount_point, self._mount_id()))
-        return self._ports[-1]
+    def watch(self, back_end: str = "inotify") -> Watch:
+        kind = FanotifyWatch if back_end == "fanotify" else InotifyWatch
+        watch = kind(self.mount_point, self._mount_id())
+        self._ports.append(watch)
+        return watch
 
     def close(self) -> None:
         for port in self._ports:

@@ -172,6 +172,8 @@ def test_a_worker_that_ends_again_and_again_is_found(parts: Stack) -> None:
 class WithoutInotify(Stack):
     """Its agent is in a user namespace where the kernel gives it no inotify instance."""
 
+    watch = "inotify"
+
     agent_within = (
         "unshare",
         "-U",

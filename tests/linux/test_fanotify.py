@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from agent.linux.fanotify import CANNOT, FanotifyWatch
+from agent.linux.kernel import mount_at
 from agent.linux.mountinfo import MountTable
+from agent.linux.watched import OVERFLOWED
 from agent.ports import Hint, Lost
 from tests.linux.disks import Disk, Disks, run
+from tests.linux.queues import EVENTS, few_events
 
 pytestmark = pytest.mark.root
 
@@ -116,20 +119,47 @@ def test_r3_what_was_queued_before_an_unmount_is_about_no_file_of_what_comes_aft
 
 
 def test_r31_a_queue_that_overflows_says_so(disk: Disk, watching: Watching) -> None:
-    limit = int(Path("/proc/sys/fs/fanotify/max_queued_events").read_text())
-    watch = watching(disk.path)
-    names = [disk.path / f"{number % 50}" for number in range(50)]
-    for one in names:
-        one.mkdir()
-    photo = disk.path / "a.jpg"
-    photo.touch()
-    for number in range(limit + 100):
-        # Names that differ are not merged; one inode serves them all.
-        os.link(photo, names[number % 50] / f"{number}.jpg")
-    found: set[Hint | Lost] = set()
-    while more := hints(watch):
-        found |= more
-    assert Lost("", "the kernel's queue overflowed") in found
+    with few_events():
+        watch = watching(disk.path)
+    flood(disk)
+    assert Lost("", OVERFLOWED) in hints(watch)
+    assert hints(watch) == set()
+
+
+def test_r31_where_a_directory_is_is_asked_anew_when_events_were_lost(disk: Disk, watching: Watching) -> None:
+    (disk.path / "a").mkdir()
+    with few_events():
+        watch = watching(disk.path)
+    (disk.path / "a/1.jpg").touch()
+    assert hints(watch) == {Hint("a", "1.jpg", whole=True)}
+    flood(disk)
+    (disk.path / "a").rename(disk.path / "b")  # which nobody hears of
+    assert Lost("", OVERFLOWED) in hints(watch)
+    (disk.path / "b/1.jpg").unlink()
+    assert hints(watch) == {Hint("b", "1.jpg")}
+
+
+def flood(disk: Disk) -> None:
+    """More events than the queue holds. Names that differ are not merged."""
+    for number in range(2 * EVENTS):
+        (disk.path / f"{number}.jpg").touch()
+
+
+def test_r17_storage_is_asked_only_for_directories_that_are_not_known_yet(disk: Disk) -> None:
+    """And whoever is going to wait for the answer is told before."""
+    (disk.path / "a").mkdir()
+    asked: list[str] = []
+    watch = FanotifyWatch(str(disk.path), mount_at(bytes(disk.path)).mount_id, lambda: asked.append("now"))
+    try:
+        for number in range(3):
+            (disk.path / f"a/{number}.jpg").touch()
+            watch.read()
+        assert asked == ["now"]
+        (disk.path / "a").rename(disk.path / "b")
+        watch.read()
+        assert asked == ["now", "now"]
+    finally:
+        watch.close()
 
 
 def test_what_happens_outside_of_what_is_mounted_here_is_no_hint(

@@ -26,6 +26,7 @@ class FewWatches(Stack):
 
     agent_within = ("unshare", "-U", "-r", "sh", "-c", f'echo {WATCHES} > {LIMIT} && exec "$@"', "sh")
     agent_settings = "rescan_s = 1.0\n"
+    watch = "inotify"
 
     def raise_limit(self, watches: int) -> None:
         """As an administrator does."""
@@ -87,7 +88,7 @@ def test_r31_directories_that_get_no_watch_are_scanned_until_the_limit_is_raised
     assert gone["state"]["file_name"] == f"IMG_{FOLDERS - 1:03}.jpg"
 
     parts.raise_limit(10 * FOLDERS)
-    assert parts.until_watched(FOLDERS + 1) == "inotify"
+    assert parts.until_watched(FOLDERS + 1) == f'inotify, {FOLDERS + 1} directories (watch = "inotify" in agent.toml)'
     scans = parts.reading().scans_finished
     (disk.path / "f030/last.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     parts.feed.until(lambda one: one["kind"] == "asset.added")

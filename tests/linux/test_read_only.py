@@ -22,6 +22,7 @@ EVERYTHING = """
 import sys
 from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
+from agent.linux.fanotify import FanotifyWatch
 from agent.linux.inotify import InotifyWatch
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
@@ -34,17 +35,19 @@ mount = resolve(table.table(), place)
 found = probe(mount)
 assert isinstance(found, Probe), found
 files = MountedFiles(place, found.mount_id, device=device_of(mount))
-watch = InotifyWatch(place, found.mount_id)
+watches = [InotifyWatch(place, found.mount_id), FanotifyWatch(place, found.mount_id)]
 files.begin()
 for directory in ("", "2024"):
-    assert watch.add(directory) is None
+    assert [watch.add(directory) for watch in watches] == [None, None]
     listing = files.list(directory)
     assert isinstance(listing, Listing), listing
     assert files.unmoved([Place(directory, (listing.mtime_ns, listing.ctime_ns), listing.files)]) == [directory]
-watch.read()
-watch.remove("2024")
+for watch in watches:
+    watch.read()
+    watch.remove("2024")
 assert "device" in files.gate()
-watch.close()
+for watch in watches:
+    watch.close()
 """
 
 WRITING = "import sys; open(sys.argv[1] + '/2024/b.jpg', 'w').close()"

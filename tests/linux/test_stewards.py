@@ -20,19 +20,21 @@ from agent.linux.kernel import boot_id, mount_at
 from agent.linux.marking import write_marker
 from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
+from agent.linux.watched import OVERFLOWED
 from agent.outbox import Outbox
 from agent.ports import Marker, Probe
 from agent.processes import Workers
 from agent.scopes import Scope
-from agent.settings import EngineSettings
+from agent.settings import EngineSettings, WatchChoice
 from agent.stewards import RELEASED_S, Steward
 from agent.store import Standing, Store
 from agent.volume import Adopted, Attach, Concern, Doubtful, Sighting, Verified, Volume, advance, status_of
 from holdfast.gate import Check
-from holdfast.reports import Absent, Listed, Observation, Report
+from holdfast.reports import Absent, Gap, Listed, Observation, Report
 from holdfast.volumes import Reason
 from tests.linux.disks import Disks, run
 from tests.linux.fuse_faults import Faults, FaultyMount
+from tests.linux.queues import EVENTS, few_events
 from tests.needs import needs
 
 pytestmark = pytest.mark.root
@@ -45,6 +47,9 @@ SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.01, read_contents=Fals
 
 class Kept:
     """Photos on a mount in the care of a steward, as a supervisor keeps it. It plays the shipper as well."""
+
+    # The worker alone is told by its watch that the disk was unmounted, and not by the mount table.
+    watch: WatchChoice = "inotify"
 
     def __init__(self, place: Path, state: Path, workers: Workers, source: Path | None = None) -> None:
         self.place = place
@@ -90,7 +95,7 @@ class Kept:
             self.line,
             store_path=self._path,
             scopes=[Scope("", str(self.place), ())],
-            settings=SETTINGS,
+            settings=structs.replace(SETTINGS, watch=self.watch),
             lacking=lacking,
             now=time.monotonic(),
         )
@@ -172,7 +177,7 @@ def share(tmp_path: Path) -> Iterator[FaultyMount]:
 def holds(pid: int, place: Path) -> list[str]:
     """What a process has open that concerns a disk: watches, and descriptors below this place."""
     links = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
-    return [one for one in links if "inotify" in one or one.startswith(str(place))]
+    return [one for one in links if "notify" in one or one.startswith(str(place))]
 
 
 CLONED = Concern(Reason.CLONE)
@@ -239,6 +244,35 @@ def test_r3_a_worker_whose_disk_was_unmounted_under_it_says_so(kept: Kept) -> No
     run("umount", str(kept.place))
     assert kept.doubted() is Reason.NOT_MOUNTED
     assert kept.absent() == set()
+
+
+class Marked(Kept):
+    """The disk has one mark."""
+
+    watch = "fanotify"
+
+
+def test_r31_what_a_mark_has_lost_is_a_gap_and_made_good_by_a_scan(
+    disks: Disks, tmp_path: Path, workers: Workers
+) -> None:
+    disk = disks.make()
+    disk.mount(tmp_path / "mnt")
+    folders = [f"{number:03}" for number in range(3 * EVENTS)]
+    for one in folders:
+        (disk.path / one).mkdir()
+    kept = Marked(disk.path, tmp_path, workers)
+    with few_events():
+        kept.adopt()
+    worker = kept.steward.worker
+    assert worker is not None
+    os.kill(worker.pid, signal.SIGSTOP)
+    for one in folders:
+        kept.photo(f"{one}/{one}.jpg")
+    os.kill(worker.pid, signal.SIGCONT)
+    kept.until(lambda: kept.listed() >= {f"{one}.jpg" for one in folders})
+    assert [one.reason for one in kept.told if isinstance(one, Gap)] == [OVERFLOWED]
+    assert kept.absent() == set()
+    kept.close()
 
 
 def test_r33_a_worker_looks_at_nothing_before_the_journal_is_in_step_with_the_catalog(kept: Kept) -> None:

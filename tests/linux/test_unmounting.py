@@ -25,7 +25,7 @@ from agent.mounts import resolve
 from agent.ports import Probe
 from agent.processes import WorkerProcess
 from agent.scopes import Scope
-from agent.settings import EngineSettings
+from agent.settings import EngineSettings, WatchChoice
 from agent.store import Standing, Store
 from holdfast.volumes import Epoch, Reason
 from tests.linux.disks import Disk, Disks
@@ -56,7 +56,7 @@ class Scanner:
         self._table = MountTable()
         self._heard: deque[FromWorker] = deque()
 
-    def adopt(self, place: Path, *, remembering: bool = False) -> None:
+    def adopt(self, place: Path, *, remembering: bool = False, watch: WatchChoice = "auto") -> None:
         """Give it the volume that is mounted here, with a new journal or, ``remembering``, with that of before."""
         self._attachments += not remembering
         self._heard.clear()
@@ -77,7 +77,7 @@ class Scanner:
             epoch=Epoch("boot", found.mount_id, self._attachments),
             scopes=[Scope("", str(place), ())],
             look_first=[],
-            settings=EngineSettings(),
+            settings=EngineSettings(watch=watch),
         )
         assert self._worker.send(order)
 
@@ -189,11 +189,15 @@ def test_r40_a_scan_lets_go_at_once_when_it_is_asked_to(disk: Disk, scanner: Sca
         disk.forget_mount()
 
 
-def test_r40_watches_do_not_pin_and_nothing_is_held_at_rest(disk: Disk, scanner: Scanner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("watch", ["inotify", "fanotify"])
+def test_r40_watches_do_not_pin_and_nothing_is_held_at_rest(
+    disk: Disk, scanner: Scanner, tmp_path: Path, watch: WatchChoice
+) -> None:
     place = disk.mount(tmp_path / "disk")
-    scanner.adopt(place)
+    scanner.adopt(place, watch=watch)
     reading = scanner.until_at_rest()
-    assert reading.watched_directories == sum(1 for _ in os.walk(place))
+    assert reading.watching.startswith(watch)
+    assert reading.watched_directories == (1 if watch == "fanotify" else sum(1 for _ in os.walk(place)))
     assert scanner.held_below(place) == []
     assert _libc.umount2(os.fsencode(place), 0) == 0
     disk.forget_mount()

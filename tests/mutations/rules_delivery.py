@@ -215,7 +215,8 @@ ENGINES = [
         ("R31",),
         "lost events are not looked for",
         "agent/engine.py",
-        "            for directory in roots or [lost.directory]:\n                self._walks.follow(directory, now)\n",
+        "            for directory in self._scopes.roots_below(lost.directory) or [lost.directory]:\n"
+        "                self._walks.follow(directory, now)\n",
         "",
         (f"{JOURNALS}::test_r31_lost_events_are_made_good_by_a_look_at_everything_below",),
     ),

@@ -28,7 +28,7 @@ MUTATIONS = [
     Mutation(
         ("R31",),
         "a worker that gets no inotify instance ends",
-        "agent/linux/storage.py",
+        "agent/linux/watches.py",
         "errno.EMFILE, errno.ENFILE",
         "errno.ENFILE, errno.ENFILE",
         (f"{_DOCTOR}::test_r31_a_volume_that_gets_no_inotify_instance_is_scanned_and_the_doctor_names_the_limit",),

@@ -9,6 +9,7 @@ GATE = "tests/linux/test_gate.py"
 PROBE = "tests/linux/test_probe.py"
 WATCHED = "tests/linux/test_watched.py"
 INOTIFY = "tests/linux/test_inotify.py"
+FANOTIFY = "tests/linux/test_fanotify.py"
 TABLE = "tests/linux/test_mountinfo.py"
 WORKERS = "tests/linux/test_fuse_workers.py"
 BLOCKDEV = "tests/linux/test_blockdev.py"
@@ -385,6 +386,54 @@ EVENTS = [
         "        except OSError as error:\n            return trouble(error, directory)\n        self",
         "        except OSError:\n            return None\n        self",
         (f"{INOTIFY}::test_r31_the_limit_of_watches_is_trouble",),
+    ),
+    Mutation(
+        ("R31",),
+        "events that a mark has lost pass in silence",
+        "agent/linux/fanotify.py",
+        "            if event.mask & _Q_OVERFLOW:\n",
+        "            if False:\n",
+        (f"{FANOTIFY}::test_r31_a_queue_that_overflows_says_so",),
+    ),
+    Mutation(
+        ("R31",),
+        "after a loss, directories are looked for where they were",
+        "agent/linux/fanotify.py",
+        "bool(mask & _Q_OVERFLOW or (mask & _ONDIR and mask & (_RENAME | _DELETE)))",
+        "bool(mask & _ONDIR and mask & (_RENAME | _DELETE))",
+        (f"{FANOTIFY}::test_r31_where_a_directory_is_is_asked_anew_when_events_were_lost",),
+    ),
+    Mutation(
+        ("R31",),
+        "a file system is marked whose handles come to name nothing",
+        "agent/linux/watches.py",
+        "if not traits(mount.fs_type).stable_inodes:",
+        "if False:",
+        ("tests/linux/test_watches.py::test_r31_a_file_system_whose_handles_do_not_last_gets_no_mark",),
+    ),
+    Mutation(
+        ("R17",),
+        "a mark asks the storage unannounced",
+        "agent/linux/fanotify.py",
+        "        self._about_to_ask()\n",
+        "",
+        (f"{FANOTIFY}::test_r17_storage_is_asked_only_for_directories_that_are_not_known_yet",),
+    ),
+    Mutation(
+        ("R17",),
+        "a worker does not say that its watch asks the storage",
+        "agent/worker.py",
+        "        if not self._said_busy:\n            self._say(busy=True)\n\n    def _say",
+        "        pass\n\n    def _say",
+        ("tests/agent/test_noise.py::test_r17_a_watch_that_asks_the_storage_is_missed_when_it_does_not_come_back",),
+    ),
+    Mutation(
+        ("R40",),
+        "a mark keeps the root open that it was set by",
+        "agent/linux/fanotify.py",
+        "                self._check_handles(root)\n",
+        "                self._check_handles(root)\n                os.dup(root)\n",
+        (f"{FANOTIFY}::test_r40_a_mark_does_not_keep_people_from_unmounting_and_says_nothing_of_it",),
     ),
     Mutation(
         ("R5",),

@@ -156,8 +156,8 @@ WORKERS = [
         ("R10", "R15", "R30"),
         "a worker adopts without the guard that it was told to keep",
         "agent/worker.py",
-        "            Attachment(order.epoch, self._files, reliable, mount_point, order.guarded),\n",
-        "            Attachment(order.epoch, self._files, reliable, mount_point, False),\n",
+        "            Attachment(order.epoch, self._files, reliable, order.mount.mount_point, order.guarded),\n",
+        "            Attachment(order.epoch, self._files, reliable, order.mount.mount_point, False),\n",
         (_GUARDED,),
     ),
     Mutation(

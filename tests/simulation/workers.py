@@ -79,8 +79,8 @@ class SimulatedStorage:
         place, mount_id = order.mount.mount_point, order.epoch.mount_id
         return FakeFiles(self._host, place, mount_id, identity=order.identity, marker=order.marker)
 
-    def watch(self, mount_point: str, mount_id: int) -> tuple[FakeWatch | None, str]:
-        return FakeWatch(self._host, mount_point, mount_id, QUEUED_EVENTS_MAX), ""
+    def watch(self, order: Adopt, about_to_ask: Callable[[], None]) -> tuple[FakeWatch | None, str]:
+        return FakeWatch(self._host, order.mount.mount_point, order.epoch.mount_id, QUEUED_EVENTS_MAX), ""
 
 
 class SimulatedWorker(Worker):
@@ -109,8 +109,8 @@ class SimulatedWorker(Worker):
         self._line.close()
 
     def _wait(self, timeout_s: float | None) -> bool:
-        if isinstance(self._watch, FakeWatch) and self._watch.has_hints() and self._engine is not None:
-            self._doubt(self._engine.hint(self._watch.read()))
+        if isinstance(self._watch, FakeWatch) and self._watch.has_hints():
+            self._listen()
         return self._line.has_message()
 
     def _adopt(self, order: Adopt) -> None:

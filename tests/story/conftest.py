@@ -35,11 +35,19 @@ def reads() -> str:
 
 
 @pytest.fixture
-def running(tmp_path: Path, place: Path, database: str | None, reads: str) -> Iterator[Stack]:
+def watch(database: str | None) -> str:
+    """How the agent sees changes. It has nothing to do with the database, so that each story is told once with either
+    of both, and not four times."""
+    return "inotify" if database is None else "fanotify"
+
+
+@pytest.fixture
+def running(tmp_path: Path, place: Path, database: str | None, reads: str, watch: str) -> Iterator[Stack]:
     home = tmp_path / "state"
     home.mkdir()
     with stack(home, database) as parts:
         parts.reads = reads
+        parts.watch = watch
         parts.start_agent(place)
         yield parts
 

@@ -97,6 +97,8 @@ class Stack:
     agent_settings = ""
     # Tests that count what is told would rather not hear of every file again when it is read.
     reads = "no"
+    # How the agent sees changes: by fanotify on real disks, unless a test says otherwise.
+    watch = "auto"
     agent_within: tuple[str, ...] = ()
 
     def __init__(self, home: Path, database: str | None = None) -> None:
@@ -150,7 +152,8 @@ class Stack:
             config.write_text(
                 f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "{name}"\n'
                 f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/{name}.enrolment"\n'
-                f'settle_s = 0.5\nconfirm_delay_s = 0.5\nread_contents = "{self.reads}"\n{self.agent_settings}'
+                f'settle_s = 0.5\nconfirm_delay_s = 0.5\nread_contents = "{self.reads}"\nwatch = "{self.watch}"\n'
+                f"{self.agent_settings}"
             )
         command = [sys.executable, "-m", "agent.cli", "run", "--config", str(config)]
         host = ["unshare", "--mount", "--propagation", "private"] if apart else []

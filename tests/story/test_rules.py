@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.root, pytest.mark.story]
 
 YEAR_S = 365 * 86400
 RAW = "**/Raw/**"
+# The folders that are watched are counted.
+COUNTED = pytest.mark.parametrize("watch", ["inotify"])
 
 
 def put(path: Path) -> None:
@@ -76,6 +78,7 @@ def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
         time.sleep(0.1)  # the status socket tells of no change by itself
 
 
+@COUNTED
 def test_old_pictures_and_a_christmas_trip(running: Stack, disks: Disks, place: Path) -> None:
     """The usage example: two libraries, three folders on two disks, container paths that differ from host paths."""
     parts = running
@@ -143,6 +146,7 @@ def explained(parts: Stack, path: str) -> tuple[int, str]:
     return said.returncode, said.stdout
 
 
+@COUNTED
 def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks, place: Path) -> None:
     parts = running
     disks.make("ext4", label="trip").mount(place / "usb")
@@ -201,6 +205,7 @@ def test_a_pattern_takes_effect_at_once_watched_too(running: Stack, disks: Disks
     assert len([item for item in parts.feed.items if item["kind"] == "scan.started"]) == scans
 
 
+@COUNTED
 def test_an_ignore_file_takes_effect_when_it_is_seen(running: Stack, disks: Disks, place: Path) -> None:
     parts = running
     parts.start_worker()
