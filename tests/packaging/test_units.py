@@ -48,7 +48,17 @@ def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
         copy = tmp_path / unit.name
         copy.write_text(unit.read_text().replace("/opt/holdfast/bin", str(bin_dir)))
         copies.append(copy)
-    done = analyze("verify", "--man=no", *copies)
+    verify(*copies)
+    for example in UNITS.glob("*.d/*.conf.example"):
+        if example.parent.name.endswith(".service.d"):
+            drop_in = tmp_path / example.parent.name / example.name.removesuffix(".example")
+            drop_in.parent.mkdir(exist_ok=True)
+            drop_in.write_text(example.read_text())
+    verify(*copies)
+
+
+def verify(*units: Path) -> None:
+    done = analyze("verify", "--man=no", *units)
     ours = [line for line in done.stderr.splitlines() if "holdfast" in line]
     assert (done.returncode, ours) == (0, [])
 
@@ -72,6 +82,15 @@ def test_r28_the_agent_may_read_everything_and_write_its_own_state_only() -> Non
     assert agent["ProtectSystem"] == ["strict"]
     assert "ReadWritePaths" not in agent
     assert agent["User"] == ["holdfast-agent"]
+
+
+def test_one_capability_more_is_all_that_a_mark_takes() -> None:
+    drop_in = settings(UNITS / "holdfast-agent.service.d" / "fanotify.conf.example")
+    assert drop_in == {
+        "AmbientCapabilities": ["CAP_SYS_ADMIN"],
+        "CapabilityBoundingSet": ["CAP_SYS_ADMIN"],
+        "SystemCallFilter": ["fanotify_init fanotify_mark open_by_handle_at"],
+    }
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
