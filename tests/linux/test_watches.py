@@ -140,9 +140,10 @@ print(choose(mount, id_at(mount), "auto", lambda: None)[1])
         ("-sys_admin", "fanotify needs CAP_SYS_ADMIN"),
         ("-dac_read_search", "fanotify needs CAP_DAC_READ_SEARCH"),
         ("-all", "fanotify needs CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH"),
+        ("-all,+sys_admin,+dac_read_search", ""),
     ],
 )
-def test_what_it_lacks_is_named(disk: Disk, dropped: str, why: str) -> None:
+def test_two_capabilities_are_enough_and_what_it_lacks_is_named(disk: Disk, dropped: str, why: str) -> None:
     command = ["setpriv", f"--bounding-set={dropped}", sys.executable, "-c", PLACE, str(disk.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == why
