@@ -97,6 +97,15 @@ def test_nothing_is_left_unfinished() -> None:
     assert found == []
 
 
+def test_nothing_is_left_of_a_merge() -> None:
+    found = [
+        name_of(path)
+        for path in [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md"), *EVERYTHING]
+        if re.search(r"^(?:[<]{7} |[>]{7} )", path.read_text(encoding="utf-8"), re.M)
+    ]
+    assert found == []
+
+
 def test_r1_no_call_on_storage_hides_an_error() -> None:
     found = [
         f"{name_of(path)}:{node.lineno} {called}"
