@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from demo.disks import disk
 from demo.photos import fill
 from demo.stage import Stage, StepFailed
+from holdfast.client import Client
 
 DISKS = 3
 _PHOTOS = 1_000
@@ -30,6 +31,9 @@ def minutes(rounds: int) -> list[float]:
             libraries = [stage.library(f"Idle {number}", place).id for number, place in enumerate(places)]
             for library in libraries:
                 stage.await_refresh(library, None)
+            # What was read once is read no more.
+            with Client(stage.url, stage.token) as client:
+                stage.wait_for(lambda: all(one.content_checksum for one in client.assets()), "every photo to be read")
             stage.wait_for(stage.is_settled, "rest")
             return [_minute(stage, places) for _ in range(rounds)]
 

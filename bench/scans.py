@@ -67,17 +67,16 @@ def _first(stage: Stage, library: str) -> float:
 
 
 def _asked(stage: Stage, client: Client, library: str, mode: ScanMode) -> float:
-    """From its beginning to its end, as the catalog hears of them."""
+    """From the request until the catalog says that it is done."""
+    began = time.monotonic()
     job = client.scan(library, mode=mode)
-    deadline = time.monotonic() + _SCAN_WAIT_S
+    deadline = began + _SCAN_WAIT_S
     while job.finished_at is None:
         if time.monotonic() > deadline:
             raise StepFailed(f"waited {_SCAN_WAIT_S:.0f} s in vain for a scan in mode {mode}")
-        stage.pause(0.02)
+        stage.pause(0.005)
         job = client.job(job.id)
-    if job.scan is None or (part := job.scan.parts[0]).started_at is None or part.ended_at is None:
-        raise StepFailed("a scan has ended and not begun")
-    return (part.ended_at - part.started_at).total_seconds()
+    return time.monotonic() - began
 
 
 def _again(stage: Stage) -> float:
