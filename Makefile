@@ -31,7 +31,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/venv all
 	@$(MAKE) check
 	@"$$VENV/bin/pytest" -n 3 --dist worksteal $(ARGS)
-	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet
+	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet --jobs 3
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
