@@ -168,11 +168,6 @@ class Stack:
         """SIGKILL to gunicorn and its workers."""
         _kill_group(self._sidecar)
 
-    @property
-    def is_on_mariadb(self) -> bool:
-        """Whether the catalog is in a database server."""
-        return self._database is not None
-
     def restart_sidecar(self, database: str) -> None:
         """Stop it as systemd would, and start it on another database."""
         if self._sidecar is None:

@@ -237,14 +237,13 @@ def test_database_restarted_in_the_middle_of_a_scan(
 
 @pytest.mark.parametrize("how", ["plain", "lazy", "covered"])
 def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Path, how: str) -> None:
-    """(h) fifty times, at random moments of a running scan: never one false absence. Hardly anything of it is about the
-    database or the way, so ten times are enough for the others."""
+    """(h) fifty times, at random moments of a running scan: never one false absence."""
     parts = running
     disk = disks.make("ext4", label="family")
     library = online(parts, disk, place)
     before = parts.assets(library=library).keys()
     chance = random.Random(how)
-    for _ in range(50 if how == "plain" and not parts.is_on_mariadb else 10):
+    for _ in range(50):
         parts.scan()
         threading.Event().wait(chance.uniform(0.0, 0.04))  # the moment is meant to be random
         if how == "covered":
