@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from sqlalchemy import Connection
 
 from holdfast import content, ids, paths
 from holdfast.problems import PlacedError
-from sidecar.api import conditions, render, shapes
+from sidecar.api import checksums, conditions, render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
@@ -26,8 +25,6 @@ from sidecar.errors import Refused
 resource = Resource("assets")
 
 LOOKUPS_MAX = 1000
-_NO_DIGEST = 'This is not a content checksum, such as "sha1:" and the SHA-1 in base64.'
-_NO_PATH_CHECKSUM = "This is not a SHA-1 in base64."
 # How long a request may compute checksums of paths before it answers. About half a million of them.
 CATCH_UP_S = 5.0
 _LAST_ID = b"\xff" * ids.ID_BYTES
@@ -196,16 +193,12 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
     """Many assets at once. What is not found has an empty list. The checksums of paths are computed when somebody asks
     for one the first time, and whenever import paths are mapped otherwise: while that takes, the answer is the problem
     `not-ready`, and each request goes on with it."""
-    checksums = {text: _path_checksum(text) for text in body.path_checksums}
-    errors = _bad_paths(body.paths) + _bad_contents(body.content_checksums)
-    errors += [
-        PlacedError(f"/path_checksums/{index}", _NO_PATH_CHECKSUM)
-        for index, text in enumerate(body.path_checksums)
-        if checksums[text] is None
-    ]
+    wanted = {text: checksums.of_path(text) for text in body.path_checksums}
+    errors = _bad_paths(body.paths) + checksums.bad_contents(body.content_checksums)
+    errors += checksums.bad_paths(body.path_checksums)
     if errors:
         raise Refused("invalid-body", "Some of these cannot be looked up, see the errors.", errors=errors)
-    if checksums:
+    if wanted:
         share = path_checksums.catch_up(call.engine, CATCH_UP_S)
         if share < 1.0:
             text = f"The checksums of paths are being computed; {share:.0%} are done. Ask again to go on with it."
@@ -216,7 +209,7 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         places = assets.places(connection, body.paths)
         uploaded = assets.uploaded_at(connection, set(body.paths))
         at = assets.at_places(connection, {place for found in places.values() for place in found})
-        summed = path_checksums.find(connection, {raw for raw in checksums.values() if raw is not None})
+        summed = path_checksums.find(connection, {raw for raw in wanted.values() if raw is not None})
         alike = assets.with_contents(connection, set(body.content_checksums))
     by_key = {row.id: row for row in rows if call.may_see(row.owner)}
     items = []
@@ -228,7 +221,7 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         here = {found.id: found for found in there if call.may_see(found.owner)}
         items.append(Found(path=path, assets=[render.asset(found) for found in here.values()]))
     for text in body.path_checksums:
-        here = {found.id: found for found in summed.get(checksums[text] or b"", ()) if call.may_see(found.owner)}
+        here = {found.id: found for found in summed.get(wanted[text] or b"", ()) if call.may_see(found.owner)}
         items.append(Found(path_checksum=text, assets=[render.asset(found) for found in here.values()]))
     for text in body.content_checksums:
         same = [found for found in alike.get(text, ()) if call.may_see(found.owner)]
@@ -244,7 +237,7 @@ def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
         if text is not None and raw is None:
             errors.append(PlacedError(f"/{name}", f"This is not the id of a {name}."))
     if query.content is not None and not content.is_digest(query.content):
-        errors.append(PlacedError("/content", _NO_DIGEST))
+        errors.append(PlacedError("/content", checksums.NO_CONTENT))
     prefix = query.path_prefix
     if prefix is not None:
         try:
@@ -275,19 +268,6 @@ def _bad_paths(given: list[str]) -> list[PlacedError]:
         except paths.BadPath as error:
             errors.append(PlacedError(f"/paths/{index}", f"{error}."))
     return errors
-
-
-def _path_checksum(text: str) -> bytes | None:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        return None
-    return raw if len(raw) == path_checksums.DIGEST_BYTES else None
-
-
-def _bad_contents(given: list[str]) -> list[PlacedError]:
-    wrong = (index for index, text in enumerate(given) if not content.is_digest(text))
-    return [PlacedError(f"/content_checksums/{index}", _NO_DIGEST) for index in wrong]
 
 
 def _row(call: Call, connection: Connection, asset: bytes) -> AnyRow:

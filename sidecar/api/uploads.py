@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from holdfast import content, ids, media, paths
 from holdfast.media import Kind
 from holdfast.problems import PlacedError
-from sidecar.api import once, render, shapes
+from sidecar.api import checksums, once, render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
 from sidecar.catalog import assets, idempotency, libraries, uploads
@@ -30,7 +30,6 @@ CHECKSUMS_MAX = 5_000
 _SIZE_MAX = (1 << 63) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_MAX = (1 << 63) - 1
-_NO_DIGEST = 'This is not a content checksum, such as "sha1:" and the SHA-1 in base64.'
 DELETED = "upload deleted"  # the reason of a transition
 
 
@@ -110,12 +109,7 @@ def add_upload(call: Call, library: bytes, body: UploadBody) -> Answer:
 )
 def check_uploads(call: Call, body: UploadCheck) -> CheckedUploads:
     """Which of these files an owner's upload library has already, so that a device need not send them."""
-    errors = [
-        PlacedError(f"/content_checksums/{index}", _NO_DIGEST)
-        for index, text in enumerate(body.content_checksums)
-        if not content.is_digest(text)
-    ]
-    if errors:
+    if errors := checksums.bad_contents(body.content_checksums):
         raise Refused("invalid-body", "Some of the checksums are none, see the errors.", errors=errors)
     call.narrowed(body.owner)
     with snapshot(call.engine) as connection:
@@ -158,7 +152,7 @@ def _upload(body: UploadBody) -> Upload:
     if not -_NS_MAX <= mtime_ns <= _NS_MAX:
         errors.append(PlacedError("/modified_at", "No file system has such a time; the years from 1678 to 2261 do."))
     if not content.is_digest(body.content_checksum):
-        errors.append(PlacedError("/content_checksum", _NO_DIGEST))
+        errors.append(PlacedError("/content_checksum", checksums.NO_CONTENT))
     if errors or kind is None:
         raise Refused("invalid-body", "The upload cannot be like this, see the errors.", errors=errors)
     return Upload(
