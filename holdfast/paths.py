@@ -10,6 +10,7 @@ All paths here are relative to the root of a volume; ``""`` is that root.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 PATH_BYTES_MAX = 4096  # PATH_MAX of the kernel, including the terminating NUL
 NAME_BYTES_MAX = 255  # NAME_MAX of every Linux file system in use
@@ -45,7 +46,8 @@ def to_os(wire: str) -> str:
 def to_bytes(wire: str) -> bytes:
     """The bytes of a path on the disk. Raises :class:`BadPath` when the text is not wire text."""
     try:
-        return to_os(wire).encode("utf-8", "surrogateescape")
+        # Called for every name there is, and nearly none of them has an escape.
+        return (to_os(wire) if "\0" in wire else wire).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise BadPath(f"{wire!r} is not text that a path can be written in") from error
 
@@ -94,6 +96,19 @@ def check_name(name: str) -> str:
     if not raw or b"/" in raw or _has_bad_segment(raw):
         raise BadPath(f"{name!r} is not a file name")
     return name
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise :class:`BadPath` unless each of these is one segment of a path."""
+    joined = "/".join(names)
+    # Nearly always all of them are plain, and looking at them at once takes a tenth of the time.
+    if joined.isascii() and joined.count("/") == len(names) - 1:
+        around = f"/{joined}/"
+        odd = "\0" in joined or "//" in around or "/./" in around or "/../" in around
+        if not odd and len(max(names, key=len)) <= NAME_BYTES_MAX:
+            return
+    for name in names:
+        check_name(name)
 
 
 def check_absolute(path: str) -> str:

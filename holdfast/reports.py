@@ -27,6 +27,9 @@ INFLATED_BYTES_MAX = 32 * 1024 * 1024
 # A directory with more files than this is told in pieces, so that any report can hold an observation.
 PIECE_FILES_MAX = 2_000
 
+# Numbers are kept in 64 bits with a sign, in every database and in the kernel.
+_NUMBER_END = 1 << 63
+
 T = TypeVar("T")
 
 
@@ -252,13 +255,11 @@ def _check_observation(observation: Observation) -> int:
             _check_end(observation)
             return 0
         case Listed(files=files):
-            for file in files:
-                _check_file(file)
+            _check_files(files)
             return len(files)
         case Absent(names=names, proof=proof):
             paths.check_relative(proof.listed)
-            for name in names:
-                paths.check_name(name)
+            paths.check_names(names)
             return len(names)
         case _:
             return 0
@@ -276,9 +277,8 @@ def _check_end(one: ScanFinished) -> None:
 def _check_move(move: Move) -> int:
     paths.check_relative(move.origin)
     paths.check_relative(move.directory)
-    for one in move.files:
-        paths.check_name(one.old_name)
-        _check_file(one.file)
+    paths.check_names([one.old_name for one in move.files])
+    _check_files([one.file for one in move.files])
     return len(move.files)
 
 
@@ -291,11 +291,12 @@ def _check_rules(rules: dict[str, str]) -> None:
             raise paths.BadPath(f"the ignore file in {directory!r} is too large")
 
 
-def _check_file(file: FileFacts) -> None:
-    paths.check_name(file.name)
-    if not 0 <= file.size < 1 << 63:
-        raise paths.BadPath(f"{file.name!r} has an impossible size")
-    if not -(1 << 63) <= file.mtime_ns < 1 << 63:
-        raise paths.BadPath(f"{file.name!r} has an impossible modification time")
-    if file.content is not None and not content.is_digest(file.content):
-        raise paths.BadPath(f"{file.name!r} has a content digest that is none")
+def _check_files(files: Sequence[FileFacts]) -> None:
+    paths.check_names([file.name for file in files])
+    for file in files:
+        if not 0 <= file.size < _NUMBER_END:
+            raise paths.BadPath(f"{file.name!r} has an impossible size")
+        if not -_NUMBER_END <= file.mtime_ns < _NUMBER_END:
+            raise paths.BadPath(f"{file.name!r} has an impossible modification time")
+        if file.content is not None and not content.is_digest(file.content):
+            raise paths.BadPath(f"{file.name!r} has a content digest that is none")

@@ -235,6 +235,9 @@ class Ledger:
     def _arrive(self, step: Seen, place: Place, places: dict[bytes, Place]) -> None:
         """A file that no asset has: it is a missing one by its content, or a new one."""
         library = place.scope.library
+        if step.content is None:  # nearly all: what is new is read later
+            self._add(step, place)
+            return
         alike = [self._rows.get(one.id, one) for one in self._alike.get((library, step.content), ())]
         origin = relinking.origin(step, alike, self._withheld, self._online, self._doubles)
         if isinstance(origin, Asset):
@@ -309,8 +312,10 @@ class Ledger:
     def attach(self, existing: set[bytes], changed: Mapping[bytes, int]) -> None:
         """Give every photo in hand that is new, has moved, or stands beside a changed .xmp file its own. ``changed``
         has the indexes of the observations that told of them."""
-        for asset, row in self._rows.items():
-            before = self._before.get(asset)
+        # Nothing can become of a new photo where there is no .xmp file.
+        concerned = self._rows if changed or existing else self._before
+        for asset in concerned:
+            row, before = self._rows[asset], self._before.get(asset)
             at_a_new_path = before is None or (before.volume, before.path) != (row.volume, row.path)
             if not row.claims or not (changed or (at_a_new_path and (existing or row.xmp_path))):
                 continue
@@ -336,19 +341,22 @@ class Ledger:
         found = []
         for asset, source in self._touched.items():
             before, after = self._before.get(asset), self._rows[asset]
+            if before is None:
+                found.append(Write(after, change_kind(None, after), is_new=True, source=source))
+                continue
             if before == after and asset not in self._noted and asset not in self._described:
                 continue
             # What was written under its old name leaves no trace in the row.
             kind = SIDECAR if before == after and asset not in self._noted else change_kind(before, after)
-            found.append(Write(after, kind, is_new=before is None, source=source))
+            found.append(Write(after, kind, is_new=False, source=source))
         return found
 
     def released(self) -> list[bytes]:
         """Rows whose claim in the database must go first: those that leave the path they held."""
         found = []
-        for asset in self._touched:
-            before, after = self._before.get(asset), self._rows[asset]
-            if before is None or not before.claims:
+        for asset, before in self._before.items():
+            after = self._rows[asset]
+            if asset not in self._touched or not before.claims:
                 continue
             if (before.volume, before.path) != (after.volume, after.path) or not after.claims:
                 found.append(asset)

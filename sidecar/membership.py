@@ -34,7 +34,7 @@ class Place:
     """A directory as one library sees it: the import path it is under, its path for the patterns, and the one inside
     the volume for its ignore files."""
 
-    __slots__ = ("_directory", "_excludes", "_ignores", "scope", "server_directory")
+    __slots__ = ("_directory", "_excludes", "_ignored", "_ignores", "scope", "server_directory")
 
     def __init__(self, scope: Scope, server_directory: str, directory: str, ignores: Ignores) -> None:
         self.scope = scope
@@ -42,11 +42,14 @@ class Place:
         self._directory = directory
         self._ignores = ignores
         self._excludes = scope.exclusions.within(server_directory)
+        self._ignored = ignores.within(scope.directory, directory)
 
     def excluded_by(self, name: str) -> str | None:
         """The pattern that excludes the file ``name`` in this directory, or the rule of an ignore file, or None."""
         if self._excludes is not None and self._excludes(name):
             return self.scope.exclusions.explain(f"{self.server_directory}/{name}")
+        if self._ignored is None:
+            return None
         rule = self._ignores.explain(self.scope.directory, self._directory, name)
         return None if rule is None else str(rule)
 

@@ -83,11 +83,11 @@ def touched(steps: Sequence[Step]) -> Touched:
     """The paths whose rows must be known before these steps can be reconciled."""
     found = Touched(set(), set(), set(), set())
     for step in steps:
-        if isinstance(step, Seen) and step.content is not None and step.kind is not Kind.SIDECAR:
-            found.contents.add(step.content)
         match step:
-            case Seen(path=path, kind=kind) | Gone(path=path, kind=kind):
-                (found.xmp if kind is Kind.SIDECAR else found.media).add(path)
+            case Seen() | Gone():
+                (found.xmp if step.kind is Kind.SIDECAR else found.media).add(step.path)
+                if isinstance(step, Seen) and step.content is not None and step.kind is not Kind.SIDECAR:
+                    found.contents.add(step.content)
             case Shifted(origin=origin, origin_kind=kind, now=now):
                 (found.xmp if kind is Kind.SIDECAR else found.media).add(origin)
                 if now is not None and now.kind is Kind.SIDECAR:
@@ -103,7 +103,7 @@ def touched(steps: Sequence[Step]) -> Touched:
 def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
     """What the steps say of .xmp files, at their end: path -> facts, or None when it is gone."""
     after: dict[bytes, XmpFacts | None] = {}
-    for group in at_once([step for step in steps if _is_about_xmp(step)]):
+    for group in at_once(about_xmp(steps)):
         match group:
             case list():
                 after |= {step.origin: None for step in group if step.origin_kind is Kind.SIDECAR}
@@ -118,15 +118,19 @@ def xmp_after(steps: Sequence[Step]) -> dict[bytes, XmpFacts | None]:
     return after
 
 
-def _is_about_xmp(step: Step) -> bool:
-    """Whether a step may be about an .xmp file."""
-    return isinstance(step, Shifted) or (isinstance(step, Seen | Gone) and step.kind is Kind.SIDECAR)
+def about_xmp(steps: Sequence[Step]) -> list[Step]:
+    """The steps that may be about an .xmp file, in their order."""
+    return [
+        step
+        for step in steps
+        if isinstance(step, Shifted) or (not isinstance(step, Blocked) and step.kind is Kind.SIDECAR)
+    ]
 
 
 def xmp_sources(steps: Sequence[Step]) -> dict[bytes, int]:
     """The last observation that speaks of each .xmp file: path -> its index."""
     found: dict[bytes, int] = {}
-    for step in filter(_is_about_xmp, steps):
+    for step in about_xmp(steps):
         match step:
             case Seen(path=path, kind=Kind.SIDECAR, source=source) | Gone(path=path, kind=Kind.SIDECAR, source=source):
                 found[path] = source
@@ -147,8 +151,8 @@ def reconcile(
     ledger = Ledger(known, membership, now, new_ids, volume, relinking.doubles(steps))
     for group in at_once(steps):
         ledger.apply(group)
-    after = xmp_after(steps)
-    told = xmp_sources(steps)
+    rest = about_xmp(steps)
+    after, told = xmp_after(rest), xmp_sources(rest)
     changed = {path: told[path] for path, facts in after.items() if known.xmp.get(path) != facts}
     existing = {path for path in known.xmp if path not in after} | {p for p, f in after.items() if f}
     ledger.attach(existing, changed)

@@ -67,9 +67,8 @@ def steps(observations: Sequence[Observation]) -> list[Step]:
         match observation:
             case Listed(directory=directory, files=files):
                 prefix = _prefix(directory)
-                for file in files:
-                    if seen := _seen(prefix, directory, file, source):
-                        found.append(seen)
+                seen = (_seen(prefix, directory, file, source) for file in files)
+                found.extend(one for one in seen if one is not None)
             case Moved(moves=moves):
                 found.extend(_shifted(moves, source))
             case Absent(directory=directory, names=names):

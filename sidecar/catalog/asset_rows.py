@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, update
 
 from holdfast.media import Kind
 from sidecar.asset import Asset, Status, status
@@ -55,6 +56,10 @@ _FACTS = (
     table.c.absent_online_us,
     table.c.content,
 )
+_DIRECTORY_KEY_BYTES = 4
+_FIRST_KEY, _LAST_KEY = bytes(16), b"\xff" * 16
+# Each is a predicate of its own; a report has seldom more directories.
+_PROBES = 200
 # A range of names beside an .xmp file is a predicate of its own; more of them in one statement help nobody.
 _RANGES = 100
 
@@ -62,6 +67,22 @@ _RANGES = 100
 def key(path: bytes) -> bytes:
     """The digest that stands for a path in unique keys; paths are longer than any engine indexes."""
     return hashlib.blake2b(path, digest_size=16).digest()
+
+
+# Asked for twice of every path in a report, to look for it and to write it.
+@lru_cache(maxsize=10_000)
+def place_key(path: bytes) -> bytes:
+    """The digest that stands for the path of an asset.
+
+    It begins with a few bytes of its directory's: reports speak of whole directories, and a million keys without any
+    order cost an index more than everything else in it.
+    """
+    return _directory_key(path[: max(0, path.rfind(b"/"))]) + hashlib.blake2b(path, digest_size=16).digest()
+
+
+@lru_cache(maxsize=1_024)
+def _directory_key(directory: bytes) -> bytes:
+    return hashlib.blake2b(directory, digest_size=_DIRECTORY_KEY_BYTES).digest()
 
 
 def below(directory: bytes) -> ColumnElement[bool] | None:
@@ -75,13 +96,14 @@ def below(directory: bytes) -> ColumnElement[bool] | None:
 def at(connection: Connection, libraries: Iterable[bytes], volume: bytes, paths: Collection[bytes]) -> list[Asset]:
     """The assets that claim these paths, locked until the transaction ends."""
     found: list[Asset] = []
-    keys = [key(path) for path in paths]
+    by_directory: dict[bytes, list[bytes]] = {}
+    for place in map(place_key, paths):
+        by_directory.setdefault(place[:_DIRECTORY_KEY_BYTES], []).append(place)
     for library in libraries:
-        for part in bulk.chunks(keys):
-            chosen = _facts().where(
-                table.c.library_id == library, table.c.volume_id == volume, table.c.path_key.in_(part)
-            )
-            found += map(_asset, connection.execute(chosen))
+        inhabited = _inhabited(connection, library, volume, by_directory.keys())
+        for part in bulk.chunks(place for directory in inhabited for place in by_directory[directory]):
+            rows = connection.execute(_AT_PLACES, {"library": library, "volume": volume, "places": part})
+            found += map(_asset, rows)
     return found
 
 
@@ -162,6 +184,32 @@ def _facts() -> Select[Any]:
     return select(*_FACTS).with_for_update()
 
 
+# The parameters are bound, not written into it: whatever number of them is compiled once.
+_AT_PLACES = _facts().where(
+    table.c.library_id == bindparam("library"),
+    table.c.volume_id == bindparam("volume"),
+    table.c.path_key.in_(bindparam("places", expanding=True)),
+)
+
+
+def _inhabited(connection: Connection, library: bytes, volume: bytes, directories: Iterable[bytes]) -> list[bytes]:
+    """Those of the directories, by their keys, in which an asset claims a path: of a new library there are none, and
+    its files need not be looked for one by one."""
+    found: list[bytes] = []
+    mark = bulk.mark(connection)
+    probe = (
+        f"EXISTS (SELECT 1 FROM asset WHERE library_id = {mark} AND volume_id = {mark}"
+        f" AND path_key BETWEEN {mark} AND {mark})"
+    )
+    for part in bulk.chunks(directories, _PROBES):
+        asked: list[bytes] = []
+        for directory in part:
+            asked += library, volume, directory + _FIRST_KEY, directory + _LAST_KEY
+        row = connection.exec_driver_sql(f"SELECT {', '.join([probe] * len(part))}", tuple(asked)).one()
+        found += (directory for directory, is_inhabited in zip(part, row, strict=True) if is_inhabited)
+    return found
+
+
 def _asset(row: AnyRow) -> Asset:
     return Asset(
         id=row[0],
@@ -184,6 +232,10 @@ def _asset(row: AnyRow) -> Asset:
     )
 
 
+# Drivers ask of every value of an unknown type whether they know how to write it; of a plain text they need not.
+_WORDS: dict[str, str] = {word: word.value for words in (Kind, Status) for word in words}
+
+
 def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
     """A complete row, in the order of the table's columns."""
     one = write.asset
@@ -193,12 +245,12 @@ def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
         one.volume,
         one.import_path,
         one.path,
-        key(one.path) if one.claims else None,
-        one.kind.value,
+        place_key(one.path) if one.claims else None,
+        _WORDS[one.kind],
         one.size,
         one.mtime_ns,
         one.created_at,
-        status(one).value,
+        _WORDS[status(one)],
         one.absent_since,
         one.unreadable_error,
         one.excluded_by,

@@ -150,7 +150,7 @@ def at_places(connection: Connection, wanted: Collection[Place]) -> dict[Place, 
     for volume_id, group in by_volume.items():
         rows: dict[bytes, list[AnyRow]] = {}
         in_libraries = everywhere if any(one.library is None for one in group) else [one.library for one in group]
-        for part in bulk.chunks({asset_rows.key(one.path) for one in group}):
+        for part in bulk.chunks({asset_rows.place_key(one.path) for one in group}):
             chosen = shown().where(
                 asset.c.library_id.in_(set(in_libraries)), asset.c.volume_id == volume_id, asset.c.path_key.in_(part)
             )
@@ -164,7 +164,7 @@ def at_places(connection: Connection, wanted: Collection[Place]) -> dict[Place, 
 
 def uploaded_at(connection: Connection, wanted: Collection[str]) -> dict[str, list[AnyRow]]:
     """The uploads that lie at absolute paths (wire text): path -> assets."""
-    keys = {asset_rows.key(paths.to_bytes(path)): path for path in wanted}
+    keys = {asset_rows.place_key(paths.to_bytes(path)): path for path in wanted}
     found: dict[str, list[AnyRow]] = {}
     libraries_of = _upload_libraries(connection) if keys else []
     for part in bulk.chunks(keys):

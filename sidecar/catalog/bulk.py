@@ -1,23 +1,29 @@
 """Many rows in few statements.
 
-Rows are plain tuples, handed to the driver's ``executemany``: SQLite prepares the statement once, PyMySQL joins
-the rows to statements of up to a megabyte. Going through SQLAlchemy's parameter handling would cost several times
-what the database does.
+Rows are plain tuples, joined to statements here. Going through SQLAlchemy's parameter handling, or one by one through
+the driver's, would cost several times what the database does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import mysql, sqlite
 
+from sidecar.catalog import literals
+
 T = TypeVar("T")
 
 # Past one thousand no engine gets faster (measured), and all of them accept that many parameters.
 CHUNK = 1_000
+# Of a statement of SQLite's. It takes 32,766 parameters, and no table has more than thirty columns; more rows make it
+# no faster (measured).
+_SQLITE_ROWS = 200
+# Of a statement for MySQL: far below what any server takes (``max_allowed_packet``). Longer ones are no faster.
+_MYSQL_CHARS_MAX = 1024 * 1024
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -30,7 +36,7 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert complete rows, in the order of the table's columns."""
     if rows:
-        connection.exec_driver_sql(_insert(connection, table), list(rows))
+        _execute(connection, table, rows, "")
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], owned: Sequence[str]) -> None:
@@ -38,18 +44,14 @@ def upsert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 
     MySQL updates at *any* unique key that collides, so the caller must know that no other one can.
     """
-    if not rows:
-        return
-    quote = connection.dialect.identifier_preparer.quote
-    if connection.dialect.name == "sqlite":
-        keys = ", ".join(quote(column.name) for column in table.primary_key)
-        clause = f" ON CONFLICT ({keys}) DO UPDATE SET "
-        clause += ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in owned)
-    else:
-        # MySQL has a newer spelling that MariaDB does not know; this one works in both.
-        clause = " ON DUPLICATE KEY UPDATE "
-        clause += ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in owned)
-    connection.exec_driver_sql(_insert(connection, table) + clause, list(rows))
+    if rows:
+        _execute(connection, table, rows, _on_conflict(connection, table, owned, "{new}"))
+
+
+def add(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], counts: Sequence[str]) -> None:
+    """Insert complete rows; where the primary key exists, add the ``counts`` to those of that row instead."""
+    if rows:
+        _execute(connection, table, rows, _on_conflict(connection, table, counts, "{old} + {new}"))
 
 
 def insert_unless_there(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -60,9 +62,46 @@ def insert_unless_there(connection: Connection, table: Table, values: Mapping[st
         connection.execute(mysql.insert(table).values(values).prefix_with("IGNORE"))
 
 
-def _insert(connection: Connection, table: Table) -> str:
+def mark(connection: Connection) -> str:
+    """How the driver wants a parameter to be written."""
+    return "?" if connection.dialect.name == "sqlite" else "%s"
+
+
+def _on_conflict(connection: Connection, table: Table, names: Sequence[str], becomes: str) -> str:
+    """The clause that updates these columns where the primary key exists."""
     quote = connection.dialect.identifier_preparer.quote
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    if connection.dialect.name == "sqlite":
+        keys = ", ".join(quote(column.name) for column in table.primary_key)
+        clause, new = f" ON CONFLICT ({keys}) DO UPDATE SET ", "excluded.{}"
+    else:
+        # MySQL has a newer spelling that MariaDB does not know; this one works in both.
+        clause, new = " ON DUPLICATE KEY UPDATE ", "VALUES({})"
+    old = f"{quote(table.name)}.{{}}"
+    steps = (f"{name} = {becomes.format(old=old.format(name), new=new.format(name))}" for name in map(quote, names))
+    return clause + ", ".join(steps)
+
+
+def _literal(connection: Connection) -> Callable[[object], str]:
+    """How the driver writes a value."""
+    escape: Callable[[object], str] = connection.connection.driver_connection.escape  # type: ignore[union-attr]
+    return escape
+
+
+def _execute(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], clause: str) -> None:
+    quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(column.name) for column in table.columns)
-    marks = ", ".join(mark for _ in table.columns)
-    return f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})"
+    one = f"({', '.join([mark(connection)] * len(table.columns))})"
+    head = f"INSERT INTO {quote(table.name)} ({names}) VALUES "
+    if connection.dialect.name != "sqlite":
+        for text in literals.values(rows, _literal(connection), _MYSQL_CHARS_MAX):
+            # There is nothing to fill in: a per cent sign is one.
+            connection.exec_driver_sql(head + text + clause, execution_options={"no_parameters": True})
+        return
+    # What a statement of SQLite does once, such as preparing the words of a CHECK, it does once for all of its rows.
+    whole = len(rows) // _SQLITE_ROWS * _SQLITE_ROWS
+    if whole:
+        parts = (rows[start : start + _SQLITE_ROWS] for start in range(0, whole, _SQLITE_ROWS))
+        many = head + ", ".join([one] * _SQLITE_ROWS) + clause
+        connection.exec_driver_sql(many, [tuple(chain.from_iterable(part)) for part in parts])
+    if rest := list(rows[whole:]):
+        connection.exec_driver_sql(head + one + clause, rest)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from holdfast import ids
 from holdfast.volumes import VolumeState
 from sidecar.asset import Asset, change_kind, is_there, status
-from sidecar.catalog import agents, asset_rows, history, holds, seeking, tallies
+from sidecar.catalog import agents, asset_rows, figures, history, holds, seeking, tallies
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.holds import Held, LockedHold
 from sidecar.catalog.tables import held, volume
@@ -130,6 +130,7 @@ def _apply(
         if before.id in by_asset and is_there(before)
     ]
     tallies.recount(connection, volume_id, pairs)
+    figures.keep(connection, pairs)
     agents.tell(connection, seeking.seekers(connection, pairs))
     changes = CLOCK.take(connection, len(pairs)) if pairs else iter(())
     writes = [Write(after, change_kind(before, after), is_new=False, source=0) for before, after in pairs]

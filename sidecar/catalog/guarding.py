@@ -81,7 +81,7 @@ def guard(connection: Connection, outcome: Outcome, before: Mapping[bytes, Asset
     places = {one.directory for one in suspects.values()} | {one for one in there if one is not None}
     locked = tallies.lock(connection, scene.volume, places)
     if not suspects and not known:
-        return Guarded(outcome.writes, outcome.transitions, tallies=_counted(locked, outcome.writes, before, scene))
+        return Guarded(outcome.writes, outcome.transitions, tallies=_counted(locked, there))
     watch = _Watch(connection, outcome, before, scene, known)
     return watch.judge(suspects, locked)
 
@@ -120,11 +120,8 @@ def _known(connection: Connection, outcome: Outcome, before: Mapping[bytes, Asse
     return holds.of_assets(connection, wanted)
 
 
-def _counted(
-    locked: Mapping[Place, Tally], writes: list[Write], before: Mapping[bytes, Asset], scene: Scene
-) -> dict[Place, Tally]:
-    """The tallies after these writes."""
-    grown = balance(((before.get(one.asset.id), one.asset) for one in writes), scene.roots)
+def _counted(locked: Mapping[Place, Tally], grown: Mapping[Place, int]) -> dict[Place, Tally]:
+    """The tallies, each with what its place has grown by."""
     return {
         place: replace(tally, present=tally.present + grown[place]) if place in grown else tally
         for place, tally in locked.items()
@@ -166,7 +163,8 @@ class _Watch:
         for asset in freed | moved_on:
             self._leave(self._known[asset])
         writes, transitions = self._remains(suspects)
-        counted = _counted(verdict.tallies, writes, self._before, self._scene)
+        grown = balance(((self._before.get(one.asset.id), one.asset) for one in writes), self._scene.roots)
+        counted = _counted(verdict.tallies, grown)
         return Guarded(
             writes, transitions, list(self._touched.values()), self._waiting, sorted(freed - moved_on), counted
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from holdfast import ids
@@ -19,6 +20,7 @@ from sidecar.asset import Asset
 from sidecar.catalog import (
     agents,
     asset_rows,
+    figures,
     holds,
     memberships,
     rules,
@@ -109,17 +111,25 @@ def apply(
     # Not for nothing: a report that only confirms must not hold up everybody else's.
     changes = clock.take(connection, count) if count else iter(())
     asset_rows.release(connection, outcome.released)
-    asset_rows.write(connection, guarded.writes, changes, now)
+    _write(connection, guarded.writes, before, changes, now)
     xmp_files.write(connection, volume_id, outcome.xmp_written, outcome.xmp_gone)
     history = History(connection, report, storage, new_ids, now)
     history.write(guarded.transitions)
     guarded.write(connection, volume_id, history.evidence_of, changes, now)
     scans.write(connection, volume_id, scan_steps, refreshed, changes, new_ids, now)
     for writes, transitions in pages:
-        asset_rows.write(connection, writes, clock.take(connection, len(writes)), now)
+        was = {one.asset.id: replace(one.asset, unreadable_error=None) for one in writes}
+        _write(connection, writes, was, clock.take(connection, len(writes)), now)
         history.write(transitions)
     expected = streams.advance(connection, volume_id, journal, report.sequence, digest, now)
     return Receipt(sequence=report.sequence, applied=True, expected=expected)
+
+
+def _write(
+    connection: Connection, writes: Sequence[Write], before: Mapping[bytes, Asset], changes: Iterator[int], now: int
+) -> None:
+    figures.keep(connection, ((before.get(one.asset.id), one.asset) for one in writes))
+    asset_rows.write(connection, writes, changes, now)
 
 
 def _refused(pointer: str, message: str) -> Refused:
@@ -138,7 +148,8 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
     asked = touched(walk)
     assets = {one.id: one for one in asset_rows.at(connection, libraries, volume_id, asked.media)}
     xmp_known = xmp_files.at(connection, volume_id, asked.xmp)
-    changed = {path for path, facts in xmp_after(walk).items() if xmp_known.get(path) != facts}
+    told = xmp_after(walk) if asked.xmp else {}
+    changed = {path for path, facts in told.items() if xmp_known.get(path) != facts}
     if changed:
         beside = _beside(connection, libraries, volume_id, changed)
         assets |= {one.id: one for one in beside}

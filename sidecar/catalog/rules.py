@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from holdfast import ids, paths
 from sidecar.asset import Asset, Status, change_kind, status
-from sidecar.catalog import asset_rows, history, holds, jobs, memberships, tallies
+from sidecar.catalog import asset_rows, figures, history, holds, jobs, memberships, tallies
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.jobs import Batch
@@ -110,6 +110,7 @@ def change(
         by_volume.setdefault(pair[0].volume, []).append(pair)
     for volume, group in sorted(by_volume.items()):
         tallies.recount(connection, volume, group)
+    figures.keep(connection, pairs)
     gone = [after.id for _, after in pairs if status(after) in (Status.EXCLUDED, Status.REMOVED)]
     shrunk = holds.take_out(connection, gone)
     changes = CLOCK.take(connection, len(pairs) + len(shrunk)) if pairs else iter(())

@@ -1,15 +1,19 @@
-"""Figures of libraries: one pass over an index, in the database."""
+"""What libraries have, in numbers, from the figures that are kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from holdfast.media import Kind
 from holdfast.volumes import Reason, VolumeState
 from sidecar.asset import Availability, Status, availability
 from sidecar.catalog import libraries
-from sidecar.catalog.tables import asset, library, volume
+from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.tables import figure, library, volume
+from sidecar.figures import NOWHERE
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +29,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_library(connection: Connection, library_id: bytes) -> Statistics:
     """The figures of one library."""
-    return _counted(connection, [asset.c.library_id == library_id])
+    return _summed(connection, [figure.c.library_id == library_id])
 
 
 def of_all(connection: Connection, owner: str | None = None, volume_id: bytes | None = None) -> Statistics:
@@ -33,18 +37,15 @@ def of_all(connection: Connection, owner: str | None = None, volume_id: bytes | 
     living = select(library.c.id).where(library.c.deleted_at.is_(None))
     if owner is not None:
         living = living.where(library.c.owner == owner)
-    # Named, so that every engine goes by the index that begins with the library.
-    conditions: list[ColumnElement[bool]] = [asset.c.library_id.in_(connection.execute(living).scalars().all())]
+    conditions: list[ColumnElement[bool]] = [figure.c.library_id.in_(living)]
     if volume_id is not None:
-        conditions.append(asset.c.volume_id == volume_id)
-    return _counted(connection, conditions)
+        conditions.append(figure.c.volume_id == volume_id)
+    return _summed(connection, conditions)
 
 
-def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> Statistics:
-    by = (asset.c.status, asset.c.kind, asset.c.volume_id, asset.c.import_path_id)
-    counted = select(*by, func.count(), func.sum(asset.c.size)).where(*conditions).group_by(*by)
-    rows = connection.execute(counted).all()
-    on = {row[2] for row in rows if row[2] is not None}
+def _summed(connection: Connection, conditions: list[ColumnElement[bool]]) -> Statistics:
+    rows = connection.execute(select(figure).where(*conditions)).all()
+    on = {row.volume_id for row in rows}
     states = {
         row.id: VolumeState(row.state)
         for row in connection.execute(select(volume.c.id, volume.c.state).where(volume.c.id.in_(sorted(on))))
@@ -54,14 +55,12 @@ def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> S
     by_status = dict.fromkeys(Status, 0)
     by_availability = dict.fromkeys(Availability, 0)
     total = 0
-    for status, kind, volume_of, path_id, count, size in rows:
-        by_status[Status(status)] += count
-        if status == Status.PRESENT:
-            kinds[Kind(kind)] += count
-            # An upload is in storage of the photo server's own.
-            where = Availability.ONLINE if volume_of is None else availability(states[volume_of], via.get(path_id))
-            by_availability[where] += count
-            total += int(size)
+    for row in rows:
+        by_status[Status(row.status)] += row.assets
+        if row.status == Status.PRESENT:
+            kinds[Kind(row.kind)] += row.assets
+            by_availability[_availability(row, states, via)] += row.assets
+            total += row.bytes
     return Statistics(
         photos=kinds[Kind.IMAGE],
         videos=kinds[Kind.VIDEO],
@@ -69,3 +68,9 @@ def _counted(connection: Connection, conditions: list[ColumnElement[bool]]) -> S
         by_status={str(key): value for key, value in by_status.items()},
         by_availability={str(key): value for key, value in by_availability.items()},
     )
+
+
+def _availability(row: AnyRow, states: Mapping[bytes, VolumeState], via: Mapping[bytes, Reason]) -> Availability:
+    if row.volume_id == NOWHERE:
+        return Availability.ONLINE  # an upload is in storage of the photo server's own
+    return availability(states[row.volume_id], via.get(row.import_path_id))

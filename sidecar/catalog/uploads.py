@@ -7,17 +7,18 @@ content is there once. Whoever changes it holds the lock of the library, so that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from sqlalchemy import Connection, Select, insert, select, update
 
 from holdfast.media import Kind
 from sidecar.asset import Status
-from sidecar.catalog import asset_rows, bulk, history, libraries
+from sidecar.catalog import asset_rows, bulk, figures, history, libraries
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import asset, library
+from sidecar.figures import NOWHERE, Figure, Sort
 from sidecar.ledger import Transition
 
 KIND = "upload"
@@ -76,7 +77,7 @@ def add(connection: Connection, library_id: bytes, one: Upload, new_id: bytes, n
         "id": new_id,
         "library_id": library_id,
         "path": one.path,
-        "path_key": asset_rows.key(one.path),
+        "path_key": asset_rows.place_key(one.path),
         "kind": one.kind,
         "size": one.size,
         "mtime_ns": one.mtime_ns,
@@ -85,6 +86,7 @@ def add(connection: Connection, library_id: bytes, one: Upload, new_id: bytes, n
         "content": one.content,
         "foreign_id": one.foreign_id,
     }
+    figures.add(connection, {_sort(library_id, one.kind, Status.PRESENT): Figure(1, 1, one.size)})
     connection.execute(insert(asset).values(row | feed("asset.added", CLOCK.take(connection, 1), now)))
 
 
@@ -93,8 +95,10 @@ def remove(
 ) -> int:
     """Take uploads out of the catalog, of which a tombstone stays; how many there were."""
     living = (asset.c.id.in_(sorted(asset_ids)), asset.c.volume_id.is_(None), asset.c.removed_at.is_(None))
-    chosen = select(asset.c.id).where(*living).order_by(asset.c.id).with_for_update()
-    found = list(connection.execute(chosen).scalars())
+    chosen = select(asset.c.id, asset.c.library_id, asset.c.kind, asset.c.size).where(*living)
+    rows = connection.execute(chosen.order_by(asset.c.id).with_for_update()).all()
+    figures.add(connection, _removed(rows))
+    found = [row.id for row in rows]
     changes = CLOCK.take(connection, len(found)) if found else iter(())
     for one in found:
         values = {"removed_at": now, "status": Status.REMOVED, "path_key": None}
@@ -103,6 +107,21 @@ def remove(
     steps = [Transition(one, Status.PRESENT, Status.REMOVED, None, None, reason, 0) for one in found]
     history.write(connection, [history.transition_row(next(new_ids), step, None, now) for step in steps])
     return len(found)
+
+
+def _sort(library_id: bytes, kind: Kind, status: Status) -> Sort:
+    return Sort(library_id, NOWHERE, NOWHERE, kind, status)
+
+
+def _removed(rows: Sequence[AnyRow]) -> dict[Sort, Figure]:
+    """By how much figures grow when these uploads are removed."""
+    grown: dict[Sort, Figure] = {}
+    for row in rows:
+        for status, by in ((Status.PRESENT, -1), (Status.REMOVED, 1)):
+            sort = _sort(row.library_id, Kind(row.kind), status)
+            was = grown.get(sort, Figure(0, 0, 0))
+            grown[sort] = Figure(was.assets + by, was.claiming + min(by, 0), was.bytes + by * row.size)
+    return grown
 
 
 def _living(library_id: bytes) -> Select[*tuple[bytes, str, int]]:

@@ -19,7 +19,7 @@ from sidecar import writers
 from sidecar.catalog import libraries
 from sidecar.catalog.clock import feed
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, asset, import_path, scan, volume, volume_agent, volume_transition
+from sidecar.catalog.tables import agent, figure, scan, volume, volume_agent, volume_transition
 from sidecar.errors import Refused
 
 # A change of any of these is news for whoever reads the feed.
@@ -283,18 +283,12 @@ def history(connection: Connection, volume_id: bytes, before: bytes, limit: int)
 
 
 def asset_counts(connection: Connection, volume_ids: Sequence[bytes], owner: str | None = None) -> dict[bytes, int]:
-    """How many assets (of an owner) each volume has that hold a path on it. Read off the index that keeps paths
-    unique."""
-    found = dict.fromkeys(volume_ids, 0)
-    scopes = select(import_path.c.library_id, import_path.c.volume_id).where(import_path.c.volume_id.in_(volume_ids))
+    """How many assets (of an owner) each volume has that hold a path on it."""
+    chosen = select(figure.c.volume_id, func.sum(figure.c.claiming)).where(figure.c.volume_id.in_(volume_ids))
     if owner is not None:
-        scopes = scopes.where(import_path.c.library_id.in_(libraries.owned_by(connection, owner)))
-    for library_id, volume_id in connection.execute(scopes.distinct()).all() if volume_ids else ():
-        counted = select(func.count()).where(
-            asset.c.library_id == library_id, asset.c.volume_id == volume_id, asset.c.path_key.is_not(None)
-        )
-        found[volume_id] += connection.execute(counted).scalar_one()
-    return found
+        chosen = chosen.where(figure.c.library_id.in_(libraries.owned_by(connection, owner)))
+    rows = connection.execute(chosen.group_by(figure.c.volume_id)) if volume_ids else ()
+    return dict.fromkeys(volume_ids, 0) | {row[0]: int(row[1]) for row in rows}
 
 
 def last_scans(connection: Connection, volume_ids: Sequence[bytes]) -> dict[bytes, int]:

@@ -139,3 +139,29 @@ def test_an_absolute_path_must_be_absolute_and_plain(path: str) -> None:
 @given(st.binary(max_size=60))
 def test_text_for_people_never_fails_and_can_be_printed(raw: bytes) -> None:
     assert paths.to_display(raw).encode("utf-8") is not None
+
+
+def _is_name(wire: str) -> bool:
+    try:
+        paths.check_name(wire)
+    except paths.BadPath:
+        return False
+    return True
+
+
+def _are_names(wire: list[str]) -> bool:
+    try:
+        paths.check_names(wire)
+    except paths.BadPath:
+        return False
+    return True
+
+
+_hostile = st.sampled_from(
+    ["", ".", "..", "a/b", "/", "//", "/.", "./", "../", "a\0", "\0e9", "\ud800", "x" * 256, "é" * 128]
+)
+
+
+@given(st.lists(st.one_of(names.map(paths.to_wire), st.text(max_size=4), _hostile), max_size=6))
+def test_names_are_checked_alike_one_by_one_and_all_at_once(wire: list[str]) -> None:
+    assert _are_names(wire) == all(map(_is_name, wire))

@@ -14,7 +14,18 @@ import sqlalchemy as sa
 
 from sidecar.asset import Status
 from sidecar.catalog import asset_rows
-from sidecar.catalog.tables import asset, asset_transition, evidence, held, hold, hold_branch, import_path, tally
+from sidecar.catalog.tables import (
+    asset,
+    asset_transition,
+    evidence,
+    figure,
+    held,
+    hold,
+    hold_branch,
+    import_path,
+    tally,
+)
+from sidecar.figures import NOWHERE
 from sidecar.holds import EMPTY, HoldKind, HoldState, branch_of, row_digest, toggled, top_of
 from sidecar.ledger import ABSENT, RENAMED_AWAY
 
@@ -38,8 +49,22 @@ def check_books(connection: sa.Connection) -> None:
         if row.status in _THERE:
             counted[row.volume_id, asset_rows.key(top_of(roots[row.import_path_id] or b"", row.path))] += 1
             counted[row.volume_id, bytes(16)] += 1
-    figures = connection.execute(sa.select(tally).where(tally.c.present > 0))
-    assert {(row.volume_id, row.place_key): row.present for row in figures} == counted
+    kept_tallies = connection.execute(sa.select(tally).where(tally.c.present > 0))
+    assert {(row.volume_id, row.place_key): row.present for row in kept_tallies} == counted
+    check_figures(connection)
+
+
+def check_figures(connection: sa.Connection) -> None:
+    """Fail where the figures of libraries differ from what counting the assets gives."""
+    counted: dict[tuple[Any, ...], list[int]] = {}
+    for row in connection.execute(sa.select(asset)):
+        sort = (row.library_id, row.volume_id or NOWHERE, row.import_path_id or NOWHERE, row.kind, row.status)
+        figures = counted.setdefault(sort, [0, 0, 0])
+        figures[0] += 1
+        figures[1] += row.path_key is not None
+        figures[2] += row.size
+    rows = connection.execute(sa.select(figure)).all()
+    assert {tuple(row[:5]): list(row[5:]) for row in rows if any(row[5:])} == counted
 
 
 def check_evidence(connection: sa.Connection) -> None:

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from sidecar import catalog
-from sidecar.catalog.engine import connect
+from sidecar.catalog.engine import connect, snapshot
 from sidecar.catalog.tables import clock, import_path, metadata
 from tests.mariadb import MARIADB, MariaDB
+from tests.sidecar.books import check_figures
 from tests.sidecar.world import Agent, World
 
 
@@ -67,9 +68,11 @@ def engine(database: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def world(engine: sa.Engine) -> Iterator[World]:
-    """A sidecar with an agent, a library and a volume."""
+    """A sidecar with an agent, a library and a volume. Whatever a test did to its assets, they are counted right."""
     with World(engine) as made:
         yield made
+        with snapshot(engine) as connection:
+            check_figures(connection)
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ _EXPECTED = "SELECT expected FROM stream WHERE volume_id = ? AND journal = ?"
 _CLOCK = "SELECT value FROM clock"
 _ASSETS = """SELECT asset.id, volume.label, asset.path, asset.status, asset.size FROM asset
 JOIN volume ON volume.id = asset.volume_id"""
+_NOWHERE = "x'00000000000000000000000000000000'"
+_COUNTED = f"""SELECT library_id, COALESCE(volume_id, {_NOWHERE}), COALESCE(import_path_id, {_NOWHERE}), kind, status,
+COUNT(*), COUNT(path_key), SUM(size) FROM asset GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
+_KEPT = "SELECT * FROM figure WHERE assets <> 0 ORDER BY 1, 2, 3, 4, 5"
 
 
 class CheckFailed(AssertionError):
@@ -108,6 +112,9 @@ def check_catalog(sidecar: SimulatedSidecar, disks: dict[str, FakeDisk], dismiss
     strange = {on for _, on, _, _, _ in rows} - disks.keys()
     if strange:
         raise CheckFailed(f"the catalog has files of {strange}")
+    counted, kept = (sidecar.table.execute(text).fetchall() for text in (_COUNTED, _KEPT))
+    if counted != kept:
+        raise CheckFailed(f"the figures are {kept}, and counting gives {counted}")
 
 
 def check_available(sidecar: SimulatedSidecar, homes: dict[str, FakeDisk]) -> None:

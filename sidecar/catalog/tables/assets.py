@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, UniqueConstraint, text
 
 from holdfast.assignments import BindingState
 from holdfast.media import Kind
@@ -73,8 +73,9 @@ asset = Table(
     Column("volume_id", c.identifier()),
     Column("import_path_id", c.identifier()),
     Column("path", c.path(), nullable=False),
-    # A digest of the path while the asset claims it, NULL when it does not; NULLs are distinct in every engine.
-    Column("path_key", c.identifier()),
+    # Digests of the path while the asset claims it, see ``asset_rows.place_key``, NULL when it does not; NULLs are
+    # distinct in every engine.
+    Column("path_key", c.fixed(20)),
     Column("kind", c.word(), nullable=False),
     Column("size", c.number(), nullable=False),
     Column("mtime_ns", c.number(), nullable=False),
@@ -98,7 +99,26 @@ asset = Table(
     Column("absent_online_us", c.number()),
     Index("ix_asset_changed_at", "changed_at", "id"),
     Column("content", c.digest()),
-    Index("ix_asset_content", "content", "library_id"),
+    Index("ix_asset_content", "content", "library_id", sqlite_where=text("content IS NOT NULL")),
+    sqlite_with_rowid=False,
+    **ENGINES,
+)
+
+# How many assets there are, see ``sidecar.figures``. Nobody counts ten million rows to show a number.
+figure = Table(
+    "figure",
+    metadata,
+    Column("library_id", c.identifier(), nullable=False),
+    # Sixteen zeros, both of them, for what the photo server keeps itself.
+    Column("volume_id", c.identifier(), nullable=False),
+    Column("import_path_id", c.identifier(), nullable=False),
+    Column("kind", c.word(), nullable=False),
+    Column("status", c.word(), nullable=False),
+    Column("assets", c.number(), nullable=False),
+    Column("claiming", c.number(), nullable=False),
+    Column("bytes", c.number(), nullable=False),
+    PrimaryKeyConstraint("library_id", "volume_id", "import_path_id", "kind", "status"),
+    Index("ix_figure_volume_id", "volume_id"),
     sqlite_with_rowid=False,
     **ENGINES,
 )
