@@ -10,7 +10,7 @@ from statistics import median
 
 import click
 
-from bench import idle, latencies, scans, tree
+from bench import bursts, idle, ingest, latencies, scans, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -26,6 +26,10 @@ _EXPLANATION = """
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
 - *Mode changed*, *mode new*: from asking the catalog for such a scan until it says that it is done.
+- *Ingest*: one stream of reports of 5,000 new files each through the whole application, until all are committed. Its
+  yardstick writes the same rows into the same table, in transactions of the same size, and does nothing else.
+- *Burst*: from the start of `cp -r` onto a watched disk until the last file is committed; the yardstick is that copy
+  when nobody looks.
 - *Unmount* and *new photo*: from the return of umount(2), and from the close of the file, until a reader that waits on
   the feed has the entry.
 - *Idle agent*: time on a processor, of all its processes, in a minute in which nothing happens; the limit is 0.2 % of a
@@ -65,13 +69,23 @@ def _measure(root: str, rounds: int) -> list[Measured]:
     took = scans.all_kinds(root, rounds, rounds)
     click.echo("unmounts and new photos …")
     unmounted, closed = latencies.unmounts_and_closes(10 * rounds, 34 * rounds)
-    yardstick_s = median(found)
+    click.echo(f"{ingest.ROWS:,} new files into each database …")
+    into_sqlite, into_mariadb = ingest.sqlite(rounds), ingest.mariadb(rounds)
+    click.echo(f"a burst of {bursts.FILES:,} files …")
+    burst = bursts.copies(rounds)
+    yardstick_s, raw_s, cp_s = median(found), median(into_mariadb.raw), median(burst.copying)
     return [
         Measured(f"find, {tree.FILES:,} files (yardstick)", found, None, yardstick_s),
         Measured(f"first scan, {tree.FILES:,} files", took.first, 25, yardstick_s),
         Measured(f"all listed, {tree.FILES:,} files", took.listing, 5, yardstick_s),
         Measured(f"mode changed, {tree.FILES:,} files", took.changed, 3, yardstick_s),
         Measured(f"mode new, {tree.FILES:,} files", took.new, 1.5, yardstick_s),
+        Measured(f"raw upsert, {ingest.ROWS:,} rows, SQLite (yardstick)", into_sqlite.raw),
+        Measured(f"ingest, {ingest.ROWS:,} files, SQLite", into_sqlite.took, None, median(into_sqlite.raw), "raw"),
+        Measured(f"raw upsert, {ingest.ROWS:,} rows, MariaDB (yardstick)", into_mariadb.raw),
+        Measured(f"ingest, {ingest.ROWS:,} files, MariaDB", into_mariadb.took, 1.5, raw_s, "raw"),
+        Measured(f"cp -r, {bursts.FILES:,} files (yardstick)", burst.copying),
+        Measured(f"burst of {bursts.FILES:,} files, until committed", burst.took, 3, cp_s, "cp"),
         Measured("unmount to feed entry", unmounted, 300),
         Measured("new photo to feed entry", closed, 500),
         Measured(f"idle agent, {idle.DISKS} disks, a minute", idle.minutes(rounds), 120),

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 
 class Measured(NamedTuple):
-    """One measurement: rounds in seconds. With a ``yardstick_s`` the limit is a multiple of that, else milliseconds.
-    Without a limit it is only told."""
+    """One measurement: rounds in seconds. With a ``yardstick_s`` the limit is a multiple of that, which ``yardstick``
+    names, else milliseconds. Without a limit it is only told."""
 
     what: str
     rounds_s: Sequence[float]
     limit: float | None = None
     yardstick_s: float | None = None
+    yardstick: str = "find"
 
     @property
     def value(self) -> float:
@@ -39,7 +40,7 @@ def row(one: Measured) -> tuple[str, ...]:
         _time(max(one.rounds_s)),
         str(len(one.rounds_s)),
         _amount(one, one.value),
-        "" if one.limit is None else _amount(one, one.limit, digits=0 if one.limit >= 1 else 1),
+        "" if one.limit is None else _amount(one, one.limit, digits=0 if one.limit == int(one.limit) else 1),
         "" if one.limit is None else ("holds" if one.holds else "FAILS"),
     )
 
@@ -61,5 +62,5 @@ def _time(seconds: float) -> str:
 
 def _amount(one: Measured, number: float, digits: int = 1) -> str:
     if one.yardstick_s is not None:
-        return f"{number:,.{digits}f} x find"
+        return f"{number:,.{digits}f} x {one.yardstick}"
     return f"{number:,.0f} ms"
