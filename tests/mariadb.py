@@ -19,6 +19,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
+from tests.memory import PLACE
 from tests.needs import needs
 
 # The parameter of a test that wants this engine.
@@ -30,7 +31,7 @@ class MariaDB:
     """A running server. It runs as an unprivileged user when the tests run as root."""
 
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-"))
+        self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-", dir=PLACE))
         self.socket = self.home / "s.sock"
         self._user = _unprivileged() if os.geteuid() == 0 else None
         self._server: subprocess.Popen[bytes] | None = None
@@ -74,6 +75,7 @@ class MariaDB:
             "--skip-networking",
             "--skip-log-bin",
             "--innodb-buffer-pool-size=256M",
+            "--innodb-log-file-size=32M",
             # Unlike a crash of the machine, a crash of the server loses nothing of this.
             "--innodb-flush-log-at-trx-commit=2",
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +14,21 @@ from sidecar import catalog
 from sidecar.catalog.engine import connect, snapshot
 from sidecar.catalog.tables import clock, import_path, metadata
 from tests.mariadb import MARIADB, MariaDB
+from tests.memory import PLACE
+from tests.memory import tmp_path as tmp_path  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.books import check_figures
 from tests.sidecar.world import Agent, World
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template() -> Iterator[Path]:
     """A migrated catalog without rows, to be copied."""
-    file = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
-    engine = connect(f"sqlite:///{file}")
-    catalog.migrate(engine)
-    engine.dispose()
-    return file
+    with tempfile.TemporaryDirectory(prefix="holdfast-", dir=PLACE) as place:
+        file = Path(place) / "template.sqlite3"
+        engine = connect(f"sqlite:///{file}")
+        catalog.migrate(engine)
+        engine.dispose()
+        yield file
 
 
 @pytest.fixture(scope="session")

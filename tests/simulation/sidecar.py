@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
 import random
 import shutil
 import sqlite3
@@ -32,12 +31,11 @@ from sidecar.catalog import migrate, settings, tokens
 from sidecar.catalog.engine import connect, transact
 from sidecar.errors import CatalogUnavailable
 from sidecar.worker import Worker
+from tests.memory import PLACE
 from tests.simulation.crashes import Crash, Weir
 
 Item = dict[str, Any]
 
-# Memory, where there is such a place: a simulated catalog need not survive the machine.
-PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SILENT_AFTER_S = 30.0
 
 

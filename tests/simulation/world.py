@@ -20,6 +20,7 @@ from agent.uplink import HttpUplink
 from holdfast import ids
 from holdfast.assignments import BindingState
 from holdfast.volumes import VolumeState
+from tests.memory import PLACE
 from tests.simulation.cables import Cables, Home
 from tests.simulation.checks import (
     CheckedUplink,
@@ -33,7 +34,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.mischief import KEEPER, Person
 from tests.simulation.person import Keeper
 from tests.simulation.reader import Reader
-from tests.simulation.sidecar import PLACE, SimulatedSidecar, determined
+from tests.simulation.sidecar import SimulatedSidecar, determined
 from tests.simulation.truth import Truth
 
 HOMES = ("/mnt/one", "/mnt/two")
