@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check mutations simulate demo bench matrix reference clean
+.PHONY: help up test check mutations simulate demo bench soak matrix reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ demo: ## Watch it tell apart a disk that is away and photos that are gone (root;
 bench: ## Measure scans and latencies against their limits; writes docs/benchmarks.md (root)
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m bench $(ARGS)
+
+soak: ## Use a disk for an hour under load: nothing may grow, nothing be lost; ARGS="--minutes 5" (root)
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m bench.soak $(ARGS)
 
 matrix: ## Do every fault on every file system; writes docs/fault-matrix.md (root)
 	@.ci/venv all

@@ -46,9 +46,14 @@ def row(one: Measured) -> tuple[str, ...]:
 
 
 def table(measurements: Sequence[Measured]) -> list[str]:
-    """All of them, in Markdown, aligned so that it also reads well on a terminal."""
-    rows = [COLUMNS, *(row(one) for one in measurements)]
-    widths = [max(len(cells[index]) for cells in rows) for index in range(len(COLUMNS))]
+    """All of them, see :func:`grid`."""
+    return grid(COLUMNS, [row(one) for one in measurements])
+
+
+def grid(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown, aligned so that it also reads well on a terminal."""
+    rows = [columns, *cells]
+    widths = [max(len(cells[index]) for cells in rows) for index in range(len(columns))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |" for cells in rows
     ]
