@@ -56,8 +56,9 @@ bench: ## Measure scans and latencies against their limits; writes docs/benchmar
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m bench $(ARGS)
 
-soak: ## Use a disk for an hour under load: nothing may grow, nothing be lost; ARGS="--minutes 5" (root)
+soak: ## Live through a simulated day, then use a disk for an hour: nothing may grow or be lost; ARGS="--minutes 5" (root)
 	@.ci/venv all
+	@"$$VENV/bin/python" -m tests.simulation --seed "$(or $(SEED),0)" --hours 24 | tail -n 1
 	@exec "$$VENV/bin/python" -m bench.soak $(ARGS)
 
 matrix: ## Do every fault on every file system; writes docs/fault-matrix.md (root)

@@ -11,12 +11,14 @@ from tests.simulation.fate import STEPS, Fate, world_of
 from tests.simulation.seeds import KEPT, keep, parse, run_all
 
 
-def replay(seed: int, steps: int) -> int:
-    """Run one seed, and print all of its trace."""
+def replay(seed: int, steps: int, hours: float) -> int:
+    """Run one seed, have it go on for so many hours of its own, and print all of its trace."""
     world = world_of(seed)
     problem = None
     try:
-        Fate(world).live(steps)
+        fate = Fate(world)
+        fate.live(steps)
+        fate.last(hours * 3600, steps)
     except Exception as error:
         problem = error
         if not isinstance(error, CheckFailed):
@@ -34,10 +36,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seeds", default="", help="how many, from 0 on; or a range such as 1000-2000")
     parser.add_argument("--seed", type=int, help="run this one alone, and print what happens in it")
     parser.add_argument("--steps", type=int, default=STEPS, help="how long a replayed seed is")
+    parser.add_argument("--hours", type=float, default=0.0, help="how long a replayed seed goes on, by its own clock")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(words)
     if given.seed is not None:
-        return replay(given.seed, given.steps)
+        return replay(given.seed, given.steps, given.hours)
     failures = run_all(parse(given.seeds or "500"), given.jobs)
     if failures:
         keep(failures)

@@ -60,9 +60,18 @@ class Fate:
             self._world.sidecar.back_up()
             self._world.ids.keep()
         for _ in range(2):
-            for _ in range(steps // 2):
-                self.step()
-            self._world.settle()
+            self._round(steps // 2)
+
+    def last(self, seconds: float, steps: int) -> None:
+        """Go on in such rounds, each of half as many steps, until so much time has passed in this world."""
+        until = self._world.truth.now + seconds
+        while self._world.truth.now < until:
+            self._round(steps // 2)
+
+    def _round(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+        self._world.settle()
 
     def _start_before_mount(self) -> None:
         """The first start finds bare mount points, and stray files on them."""
