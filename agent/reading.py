@@ -32,6 +32,9 @@ _REST_SHARE = 1.0
 _DIRECTORIES_MAX = 200
 # How long to leave alone what could not be read because the machine is short of something.
 _LATER_S = 1.0
+# What was read of storage that did not pass the gate counts for nothing. It is left alone for twice as long each time,
+# up to some ten minutes.
+_DOUBLINGS_MAX = 9
 # A disk on which so many files in a row cannot be read is not read any further before it is mounted again.
 _FAILURES_MAX = 16
 
@@ -75,7 +78,7 @@ class Reader:
         self._book: _Book | None = None
         self._is_done = False
         self._on_at = self._background_at = 0.0
-        self._failures = 0
+        self._failures = self._doubts = 0
 
     def attach(self, attachment: Attachment) -> None:
         """The volume is there."""
@@ -145,7 +148,7 @@ class Reader:
         self._pile.clear()
         self._left_alone.clear()
         self.hopeless.clear()
-        self._is_done, self._on_at, self._background_at, self._failures = False, 0.0, 0.0, 0
+        self._is_done, self._on_at, self._background_at, self._failures, self._doubts = False, 0.0, 0.0, 0, 0
 
     def _has_background(self) -> bool:
         if self._at is None or self._at.guarded or self._background_after_s is None or self._failures >= _FAILURES_MAX:
@@ -207,9 +210,12 @@ class Reader:
             return self._give_up(book)
         self._book = None
         if self._at is None or isinstance(self._at.files.gate(), Trouble):
-            # Whatever it is that stands against the storage, the look at it will find it.
+            # Whatever it is that stands against the storage, the look at it will find it. It may stand for days, and a
+            # disk that has counted errors is not to be read over and over.
+            self._doubts += 1
+            self._on_at = self._clock.now().boot + _LATER_S * 2 ** min(self._doubts, _DOUBLINGS_MAX)
             return Step(look_at=(book.directory,))
-        self._failures = 0
+        self._failures = self._doubts = 0
         return self._learn(book, content.digest(book.hash))
 
     def _learn(self, book: _Book, digest: str) -> Step:

@@ -290,6 +290,21 @@ def test_r38_a_new_photo_that_cannot_be_read_is_told_all_the_same(watched: Watch
     assert watched.read == ["b.jpg"]
 
 
+def test_r41_what_cannot_be_believed_is_not_read_over_and_over(watched: Watched) -> None:
+    world = known("a.jpg")
+    world.engine.seek(Missed(None))
+    world.disk.write("b.jpg")
+    world.disk.faults.super_options = frozenset({"emergency_ro"})  # the kernel met an error, and all can be read
+    world.engine.guard(guarded=True)
+    world.run(600)
+    assert 5 < len(watched.read) < 15
+    assert world.told() == []
+    world.disk.faults.clear()
+    world.engine.guard(guarded=False)
+    world.run(600)
+    assert contents(world) == {"b.jpg": digest(world.disk.look("b.jpg").content)}
+
+
 def test_r21_no_absence_is_told_while_a_new_photo_is_read_that_may_be_it(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
