@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import socket
-import tomllib
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
 from agent.filesystems import is_fetched
 from agent.settings import EngineSettings, WatchChoice
-from holdfast import credentials, paths
+from holdfast import credentials, paths, settings_file
+from holdfast.settings_file import Complaint, Unusable
 
 ENROLMENT_CREDENTIAL = "agent_enrolment-token"
 
 
-class ConfigInvalid(Exception):
-    """The configuration cannot work. The text names file, key and reason."""
+class ConfigInvalid(Unusable):
+    """The configuration cannot work. The text names file, line, key and reason, of every mistake."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,35 +97,21 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def load(path: str) -> AgentConfig:
     """Read and check a configuration file. Raises :class:`ConfigInvalid`, before anything was touched."""
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise ConfigInvalid(f"{path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigInvalid(f"{path}: {error}") from error
-    known = [field.name for field in msgspec.structs.fields(AgentConfig)]
-    for key in document:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ConfigInvalid(f"{path}: unknown key {key!r}{hint}")
-    try:
-        config = msgspec.convert(document, AgentConfig)
-    except msgspec.ValidationError as error:
-        raise ConfigInvalid(f"{path}: {error}") from error
-    _check(path, config)
-    return config
+        values, origins = settings_file.read(path)
+        return settings_file.convert(AgentConfig, values, origins, _complaints)
+    except Unusable as error:
+        raise ConfigInvalid(error.problems) from error
 
 
-def _check(path: str, config: AgentConfig) -> None:
+def _complaints(config: AgentConfig) -> Iterator[Complaint]:
     for key in ("roots", "plain_directories", "managed_directories"):
         for place in getattr(config, key):
             try:
                 paths.check_absolute(paths.from_os(place))
             except paths.BadPath as error:
-                raise ConfigInvalid(f"{path}: {key}: {error}") from error
+                yield key, str(error)
     for key in ("settle_s", "confirm_delay_s", "rescan_s", "patience_s", "probe_deadline_s"):
         if getattr(config, key) <= 0:
-            raise ConfigInvalid(f"{path}: {key} must be more than 0 seconds")
+            yield key, "must be more than 0 seconds"
     if not config.sidecar.startswith(("http://", "https://")):
-        raise ConfigInvalid(f"{path}: sidecar: {config.sidecar!r} is not an http or https URL")
+        yield "sidecar", f"{config.sidecar!r} is not an http or https URL"

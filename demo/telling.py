@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from demo.stage import StepFailed
-from holdfast.up.terminal import wants_colour
+from holdfast.console import wants_colour
 
 _BOLD, _GREEN, _RED, _GREY = "1", "32", "31", "90"
 

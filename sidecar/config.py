@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from holdfast import credentials
+from holdfast import credentials, settings_file
+from holdfast.settings_file import Complaint, Origin, Unusable
 from sidecar.catalog.engine import check_url
 from sidecar.errors import ConfigError
 
 ENV_FILE = "HOLDFAST_SIDECAR_CONFIG"
 _ENV_PREFIX = "HOLDFAST_SIDECAR_"
+# The option of the command line, where it is not called as the setting is.
+_OPTIONS = {"state_dir": "--state"}
 # The URL of a database mostly has a password in it, and then belongs into no file that others read.
 DATABASE_CREDENTIAL = "sidecar_database"
 
@@ -42,12 +43,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(file: str | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Config:
     """The configuration. Options that are None do not count. Raises :class:`ConfigError`."""
     file = file or environment.get(ENV_FILE)
-    values = _from_file(file) if file else {}
-    database = credentials.text_of(DATABASE_CREDENTIAL, environment)
-    values |= {"database": database} if database else {}
-    values |= _from_environment(environment)
-    values |= {name: value for name, value in options.items() if value is not None}
-    return _checked(values)
+    try:
+        values, origins = settings_file.read(file) if file else ({}, {})
+        for key, value, source in _overriding(environment, options):
+            values[key], origins[key] = value, Origin(source)
+        # Not strict, since everything from the environment is text.
+        config = settings_file.convert(Config, values, origins, _complaints, strict=False)
+    except Unusable as error:
+        raise ConfigError(str(error), error.problems) from error
+    if not os.path.isabs(config.state_dir):
+        config = msgspec.structs.replace(config, state_dir=os.path.abspath(config.state_dir))
+    if not config.database:
+        config = msgspec.structs.replace(config, database=f"sqlite:///{config.state_dir}/catalog.sqlite3")
+    return config
 
 
 def to_environment(config: Config) -> dict[str, str]:
@@ -55,48 +63,34 @@ def to_environment(config: Config) -> dict[str, str]:
     return {_ENV_PREFIX + name.upper(): str(getattr(config, name)) for name in Config.__struct_fields__}
 
 
-def _from_file(file: str) -> dict[str, Any]:
-    try:
-        with open(file, "rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise ConfigError(f"{file}: {os.strerror(error.errno or 0)}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}") from error
+def _overriding(environment: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """What comes before the file, the strongest last: a setting, its value, and where that is from."""
+    if database := credentials.text_of(DATABASE_CREDENTIAL, environment):
+        yield "database", database, f"the credential {DATABASE_CREDENTIAL}"
+    for name in Config.__struct_fields__:
+        variable = _ENV_PREFIX + name.upper()
+        if variable in environment:
+            yield name, environment[variable], variable
+    for name, value in options.items():
+        if value is not None:
+            yield name, value, _OPTIONS.get(name, f"--{name}")
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    names = {_ENV_PREFIX + name.upper(): name for name in Config.__struct_fields__}
-    return {names[key]: value for key, value in environment.items() if key in names}
-
-
-def _checked(values: dict[str, Any]) -> Config:
-    known = Config.__struct_fields__
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-            raise ConfigError(f"{name}: this key is not known{hint}")
-    try:
-        # Not strict, since everything from the environment is text.
-        config = msgspec.convert(values, Config, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(str(error)) from error
-    if not os.path.isabs(config.state_dir):
-        config = msgspec.structs.replace(config, state_dir=os.path.abspath(config.state_dir))
-    if not config.database:
-        config = msgspec.structs.replace(config, database=f"sqlite:///{config.state_dir}/catalog.sqlite3")
-    check_url(config.database)
-    _check_listen(config.listen)
+def _complaints(config: Config) -> Iterator[Complaint]:
+    if config.database:
+        try:
+            check_url(config.database)
+        except ConfigError as error:
+            yield "database", str(error).removeprefix("database: ")
+    if not _is_address(config.listen):
+        yield "listen", f"{config.listen!r} is neither HOST:PORT nor unix:PATH"
     for name, lowest in (("workers", 1), ("threads", 2), ("silent_after_s", 1)):
-        if getattr(config, name) < lowest:
-            raise ConfigError(f"{name}: must be at least {lowest}")
-    return config
+        if not getattr(config, name) >= lowest:
+            yield name, f"must be at least {lowest}"
 
 
-def _check_listen(listen: str) -> None:
-    if listen.startswith("unix:") and len(listen) > len("unix:"):
-        return
+def _is_address(listen: str) -> bool:
+    if listen.startswith("unix:"):
+        return len(listen) > len("unix:")
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise ConfigError(f"listen: {listen!r} is neither HOST:PORT nor unix:PATH")
+    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16

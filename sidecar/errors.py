@@ -11,7 +11,10 @@ SidecarError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from holdfast.problems import PlacedError
+from holdfast.settings_file import ConfigProblem
 
 
 class SidecarError(Exception):
@@ -19,7 +22,12 @@ class SidecarError(Exception):
 
 
 class ConfigError(SidecarError):
-    """The configuration cannot work. The text says which key, and what to do."""
+    """The configuration cannot work. The text says which key, and what to do; ``problems`` says it of every mistake,
+    where it is one of the file, of the environment or of an option."""
+
+    def __init__(self, text: str, problems: Sequence[ConfigProblem] = ()) -> None:
+        super().__init__(text)
+        self.problems = list(problems)
 
 
 class CatalogError(SidecarError):

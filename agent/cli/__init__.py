@@ -1,22 +1,28 @@
-"""The command line of the agent: one module a verb.
-
-Exit codes are those of sysexits.h: 0 done, 64 wrong usage, 66 no such storage, 69 the agent is not running, 75 try
-again, 78 wrong configuration. ``doctor`` has two of its own: 0 all is well (there may be notes), 1 it found something
-that needs somebody, which an agent that is not running and a wrong configuration are too.
-"""
+"""The command line of the agent: one module a verb. It ends with the statuses of :class:`holdfast.exits.Exit`."""
 
 from __future__ import annotations
 
 import click
 
 from agent.cli import accept, check_config, doctor, enrol, explain, release, run, scan, status
-from holdfast import __version__
+from holdfast import console
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="holdfast-agent")
+@click.group(
+    cls=console.Program,
+    name="holdfast-agent",
+    epilog=console.examples(
+        ("holdfast-agent status", "what every volume is doing, and why"),
+        ("holdfast-agent doctor", "what is wrong on this machine, and what to do about it"),
+        ("holdfast-agent release USB && umount /mnt/usb", "let go of a disk, and take it away"),
+    ),
+)
 def main() -> None:
-    """The part of Holdfast that runs beside the disks."""
+    """The part of Holdfast that runs beside the disks.
+
+    It knows mounts from directories, watches and scans where the photos really are, and tells a sidecar what changed.
+    It never writes to your photos, and what is away is never taken for deleted.
+    """
 
 
 main.add_command(run.run)

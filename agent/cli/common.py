@@ -9,14 +9,11 @@ import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
 from agent.uplink import BadUrl, check_url
+from holdfast import settings_file, wording
+from holdfast.console import end
+from holdfast.exits import Exit
+from holdfast.settings_file import ConfigProblem
 from holdfast.status import AgentStatus, VolumeReading
-
-USAGE = 64
-NO_INPUT = 66
-FINDINGS = 1
-UNAVAILABLE = 69
-TRY_AGAIN = 75
-BAD_CONFIG = 78
 
 config_option = click.option(
     "--config",
@@ -24,38 +21,53 @@ config_option = click.option(
     default="/etc/holdfast/agent.toml",
     show_default=True,
     metavar="FILE",
-    help="The agent's configuration.",
+    help="The agent's configuration, agent.toml.",
 )
 
 
 def configuration(path: str) -> AgentConfig:
-    """Load the configuration, or end with the reason why not."""
+    """Load the configuration, or end with the reasons why not."""
     try:
         return load(path)
     except ConfigInvalid as error:
-        end(str(error), BAD_CONFIG)
+        end_because_of(error.problems)
 
 
 def usable_configuration(path: str) -> AgentConfig:
     """Likewise, and the sidecar's URL must be one that the agent may talk to."""
     config = configuration(path)
-    try:
-        check_url(config.sidecar, config.allow_plain_http)
-    except BadUrl as error:
-        end(f"{path}: sidecar: {error}", BAD_CONFIG)
+    if wrong := unusable_url(config, path):
+        end_because_of([wrong])
     return config
 
 
-def end(sentence: str, code: int) -> NoReturn:
-    """Say one sentence on standard error and exit."""
-    click.echo(f"holdfast-agent: {sentence}", err=True)
-    raise SystemExit(code)
+def unusable_url(config: AgentConfig, path: str) -> ConfigProblem | None:
+    """Why the agent may not talk to this sidecar."""
+    try:
+        check_url(config.sidecar, config.allow_plain_http)
+    except BadUrl as error:
+        _, origins = settings_file.read(path)
+        line = origins["sidecar"].line if "sidecar" in origins else None
+        return ConfigProblem(source=path, line=line, key="sidecar", reason=str(error))
+    return None
+
+
+def end_because_of(problems: list[ConfigProblem]) -> NoReturn:
+    """Say what is wrong with the configuration, one line each, and end."""
+    for problem in problems[:-1]:
+        click.echo(wording.shown(problem.sentence), err=True)
+    end(problems[-1].sentence, Exit.CONFIG)
 
 
 def no_agent(config: AgentConfig, error: OSError) -> NoReturn:
     """End because nobody listens on the status socket."""
+    if isinstance(error, PermissionError):
+        end(f"You may not ask the agent at {config.socket_path}. Ask as root, or as its user.", Exit.UNAVAILABLE)
     why = os.strerror(error.errno) if error.errno else "nothing came in time"
-    end(f"no agent answers at {config.socket_path} ({why}). Is it running?", UNAVAILABLE)
+    end(
+        f"No agent answers at {config.socket_path} ({why}). Is it running? 'holdfast-agent doctor' finds out.",
+        Exit.UNAVAILABLE,
+    )
 
 
 def find_volume(answer: AgentStatus, volume: str) -> VolumeReading:
@@ -65,8 +77,8 @@ def find_volume(answer: AgentStatus, volume: str) -> VolumeReading:
     named = by_id or [one for one in readings if one.status.label == volume]
     if not named:
         known = ", ".join(one.status.label for one in readings) or "none"
-        end(f"there is no volume {volume!r} here, but {known}. See 'holdfast-agent status'.", USAGE)
+        end(f"There is no volume {volume!r} here, but {known}. See 'holdfast-agent status'.", Exit.USAGE)
     if len(named) > 1:
         ids = ", ".join(one.status.volume for one in named)
-        end(f"several volumes are called {volume!r}. Name one by its id: {ids}.", USAGE)
+        end(f"Several volumes are called {volume!r}. Name one by its id: {ids}.", Exit.USAGE)
     return named[0]

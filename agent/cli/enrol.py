@@ -8,7 +8,7 @@ import uuid
 import click
 
 from agent import mounts, places
-from agent.cli.common import NO_INPUT, TRY_AGAIN, USAGE, config_option, configuration, end, no_agent
+from agent.cli.common import config_option, configuration, no_agent
 from agent.config import AgentConfig
 from agent.linux import kernel, marker, marking
 from agent.linux.attachment import Attachment
@@ -17,12 +17,19 @@ from agent.linux.mountinfo import MountTable
 from agent.linux.probe import probe
 from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from agent.ports import Marker, Mount, Probe, Trouble
-from holdfast import paths
+from holdfast import console, paths, wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from holdfast.status import AgentStatus
 from holdfast.volumes import Reason
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        ("holdfast-agent enrol --plain /srv/photos", "a folder on the disk of the system, with no disk of its own"),
+        ("holdfast-agent enrol --marker /mnt/usb", "write a marker, for storage without an identity of its own"),
+    )
+)
 @config_option
 @click.argument("path", metavar="PATH")
 @click.option("--plain", is_flag=True, help="PATH is a plain folder: no disk of its own belongs there.")
@@ -42,7 +49,7 @@ def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:
         _tell(canonical, mount, plain=plain, marked=marked)
         send_request(config.socket_path, Request("enrol", path=canonical, plain=plain, marker=written))
     except RequestRefused as error:
-        end(str(error), TRY_AGAIN)
+        end(str(error), Exit.TRY_AGAIN)
     except OSError as error:
         no_agent(config, error)
 
@@ -54,7 +61,7 @@ def _place(config: AgentConfig, path: str) -> tuple[str, Mount]:
     mount = mounts.resolve(table.table(), paths.to_os(found.canonical))
     table.close()
     if found.refusal is not None or mount is None:
-        end(found.refusal or f"{path} leads nowhere.", NO_INPUT)
+        end(found.refusal or f"{path} leads nowhere.", Exit.NO_INPUT)
     return paths.to_os(found.canonical), mount
 
 
@@ -62,12 +69,12 @@ def _check_word(config: AgentConfig, path: str, mount: Mount, *, plain: bool, ma
     if plain and mount.mount_point != "/":
         end(
             f"{path} is on a mount of its own ({mount.mount_point}), so it is no plain folder. Leave out --plain.",
-            USAGE,
+            Exit.USAGE,
         )
     if marked and mount.mount_point == "/":
-        end(f"{path} is on the disk of the system, which needs no marker. Leave out --marker.", USAGE)
+        end(f"{path} is on the disk of the system, which needs no marker. Leave out --marker.", Exit.USAGE)
     if not plain and (question := places.needs_word(path, mount, config.plain_directories)):
-        end(question, USAGE)
+        end(question, Exit.USAGE)
 
 
 def _mark(mount: Mount, status: AgentStatus) -> Marker:
@@ -75,30 +82,30 @@ def _mark(mount: Mount, status: AgentStatus) -> Marker:
     for reading in status.volumes:
         is_here = mount.mount_point in (reading.status.mounted_at, reading.status.last_mounted_at)
         if is_here and reading.status.reason is Reason.ROLLED_BACK:
-            end(f"{reading.status.detail} Say first whether that is so: 'holdfast-agent accept'.", USAGE)
+            end(f"{reading.status.detail} Say first whether that is so: 'holdfast-agent accept'.", Exit.USAGE)
     at = Attachment(mount.mount_point, kernel.mount_at(os.fsencode(mount.mount_point)).mount_id)
     file = os.path.join(mount.mount_point, marker.NAME)
     try:
         with at.directory("") as root:
             following = marking.following(root, uuid.uuid4().hex)
         text = marking.content(following)
-        click.echo(f"Writing one file of {len(text)} bytes, {file}, and nothing else:\n{text.decode()}", nl=False)
+        click.echo(wording.shown(f"Writing one file of {len(text)} bytes, {file}, and nothing else:"))
+        click.echo(text.decode(), nl=False)
         marking.write_marker(at, following)
     except OSError as error:
-        end(f"{file} cannot be written: {error.strerror}. Nothing was enrolled.", NO_INPUT)
+        end(f"{file} cannot be written: {error.strerror}. Nothing was enrolled.", Exit.NO_INPUT)
     return following
 
 
 def _tell(path: str, mount: Mount, *, plain: bool, marked: bool) -> None:
     found = probe(mount)
     if isinstance(found, Trouble):
-        end(f"{mount.mount_point} does not answer: {os.strerror(found.errno)}. Check the storage.", NO_INPUT)
+        end(f"{mount.mount_point} does not answer: {os.strerror(found.errno)}. Check the storage.", Exit.NO_INPUT)
     if plain:
-        click.echo(f"{path} counts as a plain folder from now on.")
+        click.echo(wording.shown(f"{path} counts as a plain folder from now on."))
     else:
-        click.echo(
-            f"{path} is on {found.label!r}, mounted at {mount.mount_point}; it is recognised by {_factors(found)}."
-        )
+        known = f"{path} is on {found.label!r}, mounted at {mount.mount_point}; it is recognised by {_factors(found)}."
+        click.echo(wording.shown(known))
     if not marked:
         click.echo("Nothing was written to it.")
 

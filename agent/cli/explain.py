@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
+import msgspec
 
 from agent import registry
 from agent.cli.common import config_option, configuration
@@ -13,39 +13,80 @@ from agent.config import AgentConfig
 from agent.journal import read_rules
 from agent.registry import Registry
 from agent.store import JournalUnusable, peek
-from holdfast import paths
+from holdfast import console, paths, wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from holdfast.explaining import Explanation, Folder, with_ignores
 from holdfast.explaining import explain as explained
 from holdfast.ignoring import Ignores
 
 
-@click.command()
-@click.argument("path", type=click.Path(path_type=bytes))
+class LibraryExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a path is in one library. ``path`` is the photo server's, which patterns are matched against.
+    ``import_path_id`` is null for a path outside of its import paths, ``excluded_by`` the pattern, or the rule of an
+    ignore file, that excludes it."""
+
+    library: str
+    path: str
+    import_path_id: str | None
+    is_excluded: bool
+    excluded_by: str | None
+    message: str
+
+
+@click.command(
+    epilog=console.examples(
+        "holdfast-agent explain /mnt/usb/trip/IMG_1.jpg",
+        ("holdfast-agent explain /mnt/usb/trip/", "the directory as a whole"),
+    )
+)
+@click.argument("path", metavar="PATH", type=click.Path(path_type=bytes))
+@console.json_option(list[LibraryExplanation])
 @config_option
-def explain(path: bytes, config_path: str) -> None:
-    """Say for every library whether PATH is in it, and which pattern or rule excludes it. Exit status 1: it is in none.
+def explain(path: bytes, config_path: str, as_json: bool) -> None:
+    """Say for every library whether a path is in it, and what excludes it.
 
     PATH is where the file is on this host, or what the photo server calls it; end it with a slash for a directory. The
-    agent need not run, and no disk is touched.
+    agent need not run, and no disk is touched. The exit status is 1 when it is in none.
     """
     config = configuration(config_path)
     try:
         book = registry.load(os.path.join(config.state_dir, "registry.json"))
-    except registry.RegistryUnusable as error:
-        raise click.ClickException(str(error)) from error
+        found = _found(book, config, paths.from_os(os.fsdecode(path)))
+    except (registry.RegistryUnusable, JournalUnusable) as error:
+        end(str(error), Exit.SOFTWARE)
+    except PermissionError:
+        end(f"You may not read {config.state_dir}. Ask as root, or as the agent's user.", Exit.UNAVAILABLE)
+    if as_json:
+        console.print_json(found)
+    else:
+        for one in found:
+            click.echo(wording.shown(f"{one.library}: {one.message}"))
+    raise SystemExit(Exit.NO if all(one.is_excluded for one in found) else Exit.DONE)
+
+
+def _found(book: Registry, config: AgentConfig, wanted: str) -> list[LibraryExplanation]:
     if book.assignment is None:
-        raise click.ClickException("The sidecar has assigned nothing to this agent yet.")
-    wanted = paths.from_os(os.fsdecode(path))
-    is_in_one = False
+        end("The sidecar has assigned nothing to this agent yet.", Exit.UNAVAILABLE)
     by_library: dict[str, list[Folder]] = {}
     for one in book.assignment.import_paths:
         folder = Folder(one.id, one.path, one.server_path, one.exclusion_patterns)
         by_library.setdefault(one.library, []).append(folder)
-    for library, folders in sorted(by_library.items()):
-        found = _with_ignores(explained(folders, wanted), book, config)
-        is_in_one = is_in_one or (found.folder is not None and found.pattern is None)
-        click.echo(f"{library}: {found.sentence}")
-    sys.exit(0 if is_in_one else 1)
+    return [
+        _told(library, _with_ignores(explained(folders, wanted), book, config))
+        for library, folders in sorted(by_library.items())
+    ]
+
+
+def _told(library: str, found: Explanation) -> LibraryExplanation:
+    return LibraryExplanation(
+        library=library,
+        path=found.server_path,
+        import_path_id=None if found.folder is None else found.folder.id,
+        is_excluded=found.folder is None or found.pattern is not None,
+        excluded_by=found.pattern,
+        message=found.sentence,
+    )
 
 
 def _with_ignores(found: Explanation, book: Registry, config: AgentConfig) -> Explanation:
@@ -54,7 +95,4 @@ def _with_ignores(found: Explanation, book: Registry, config: AgentConfig) -> Ex
     if bound is None or bound.volume is None or bound.directory is None:
         return found
     path = os.path.join(config.state_dir, "journals", f"{bound.volume}.sqlite3")
-    try:
-        return with_ignores(found, bound.directory, Ignores(read_rules(peek(path, "rules") or "{}")))
-    except JournalUnusable as error:
-        raise click.ClickException(str(error)) from error
+    return with_ignores(found, bound.directory, Ignores(read_rules(peek(path, "rules") or "{}")))

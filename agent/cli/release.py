@@ -7,10 +7,12 @@ import time
 
 import click
 
-from agent.cli.common import TRY_AGAIN, config_option, configuration, end, no_agent
+from agent.cli.common import config_option, configuration, no_agent
 from agent.config import AgentConfig
 from agent.local_socket import Request, RequestRefused, ask_status, send_request
-from holdfast import paths
+from holdfast import console, paths, wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from holdfast.status import VolumeReading
 from holdfast.volumes import VolumeState
 
@@ -18,7 +20,9 @@ from holdfast.volumes import VolumeState
 _PATIENCE_S = 5.0
 
 
-@click.command()
+@click.command(
+    epilog=console.examples("holdfast-agent release USB && umount /mnt/usb", "holdfast-agent release /mnt/usb/trip")
+)
 @config_option
 @click.argument("volume", metavar="VOLUME|PATH")
 def release(config_path: str, volume: str) -> None:
@@ -33,19 +37,22 @@ def release(config_path: str, volume: str) -> None:
     try:
         meant = _meant(config, wanted)
         if not meant:
-            end(f"no volume that is mounted here is called {volume}. `holdfast-agent status` lists them.", TRY_AGAIN)
+            end(
+                f"No volume that is mounted here is called {volume}. 'holdfast-agent status' lists them.",
+                Exit.TRY_AGAIN,
+            )
         for one in meant:
             send_request(config.socket_path, Request("release", one.status.volume))
         while any(_is_held(one) for one in _meant(config, wanted, {one.status.volume for one in meant})):
             if time.monotonic() - asked_at > _PATIENCE_S:
-                end(f"{volume} does not answer, so it is not let go of yet. `umount -l` takes it away.", TRY_AGAIN)
+                end(f"{volume} does not answer, so it is not let go of yet. 'umount -l' takes it away.", Exit.TRY_AGAIN)
             time.sleep(0.01)  # the status socket is asked; it does not call
     except RequestRefused as error:
-        end(str(error), TRY_AGAIN)
+        end(str(error), Exit.TRY_AGAIN)
     except OSError as error:
         no_agent(config, error)
     for one in meant:
-        click.echo(f"{one.status.label}: let go of. Unmount it: umount {one.status.mounted_at}")
+        click.echo(wording.shown(f"{one.status.label}: let go of. Unmount it: umount {one.status.mounted_at}"))
 
 
 def _meant(config: AgentConfig, wanted: str, ids: set[str] | None = None) -> list[VolumeReading]:

@@ -12,7 +12,7 @@ import structlog
 
 from agent import config as configuration_file
 from agent import registry
-from agent.cli.common import BAD_CONFIG, TRY_AGAIN, config_option, end, usable_configuration
+from agent.cli.common import config_option, usable_configuration
 from agent.config import AgentConfig
 from agent.enrolment import EnrolmentFailed, enrol_once
 from agent.linux import kernel
@@ -25,14 +25,25 @@ from agent.registry import Registry, RegistryUnusable
 from agent.session import Session
 from agent.supervisor import Supervisor
 from agent.uplink import HttpUplink
+from holdfast import console
+from holdfast.console import end
+from holdfast.exits import Exit
 
 _log = structlog.get_logger("agent")
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        ("systemctl start holdfast-agent", "how it is started mostly"),
+        "holdfast-agent run --config ./agent.toml",
+    )
+)
 @config_option
 def run(config_path: str) -> None:
-    """Run the agent in the foreground until SIGTERM. SIGHUP reads the configuration's roots again."""
+    """Run the agent in the foreground, until SIGTERM.
+
+    SIGHUP reads the roots in the configuration again. It logs to standard error.
+    """
     configure()
     config = usable_configuration(config_path)
     os.makedirs(os.path.join(config.state_dir, "journals"), mode=0o700, exist_ok=True)
@@ -65,7 +76,7 @@ def _lock(config: AgentConfig) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        end(f"another agent uses {config.state_dir}. Stop it, or give this one a state_dir of its own.", TRY_AGAIN)
+        end(f"Another agent uses {config.state_dir}. Stop it, or give this one a state_dir of its own.", Exit.TRY_AGAIN)
     return descriptor
 
 
@@ -75,7 +86,7 @@ def _prepare(config: AgentConfig) -> tuple[Registry, str]:
         book = registry.load(os.path.join(config.state_dir, "registry.json"))
         return book, enrol_once(config, book)
     except (RegistryUnusable, EnrolmentFailed) as error:
-        end(str(error), BAD_CONFIG)
+        end(str(error), Exit.CONFIG)
 
 
 def _handle_signals(supervisor: Supervisor, config_path: str) -> None:

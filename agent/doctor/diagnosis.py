@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from agent.doctor.evidence import Evidence, SidecarAnswer
-from agent.doctor.findings import Code, Finding, Severity
+from agent.doctor.findings import Code
 from agent.doctor.storage import diagnose_storage
 from holdfast import wording
+from holdfast.findings import Finding, Severity, worst_first
 from holdfast.volumes import Reason
 
 # A photo server shows times of both machines side by side; more than this is seen, and confuses.
@@ -31,8 +32,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
         _workers,
         _kernel,
     ]
-    found = [finding for question in questions for finding in question(evidence)]
-    return sorted(found, key=lambda finding: -finding.severity)
+    return worst_first([finding for question in questions for finding in question(evidence)])
 
 
 def configuration_invalid(problem: str) -> Finding:

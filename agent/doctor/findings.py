@@ -1,21 +1,8 @@
-"""Findings: what the doctor can find, how bad it is, and where each is explained. Pure."""
+"""What the agent's doctor can find besides the reasons of volumes. Pure."""
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
-
-import msgspec
-
-from holdfast.volumes import HELP
-
-
-class Severity(IntEnum):
-    """How much a finding matters. ``WARNING`` and ``FAULT`` need somebody."""
-
-    OK = 0
-    NOTE = 1
-    WARNING = 2
-    FAULT = 3
+from enum import StrEnum
 
 
 class Code(StrEnum):
@@ -50,27 +37,3 @@ class Code(StrEnum):
     STATE_ON_VOLUME = "state-on-volume"
     STATE_NEARLY_FULL = "state-nearly-full"
     JOURNAL_UNUSABLE = "journal-unusable"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was found. ``about`` is a volume's label or a path, "" for the agent as a whole.
-
-    ``sentence`` says what is so; ``why`` and ``remedy`` are empty where nothing needs to be said or done.
-    """
-
-    code: str
-    severity: Severity
-    sentence: str
-    about: str = ""
-    why: str = ""
-    remedy: str = ""
-
-    @property
-    def help(self) -> str:
-        """Where the documentation explains it."""
-        return f"{HELP}#{self.code}"
-
-
-def needs_somebody(findings: list[Finding]) -> bool:
-    """Whether there is anything that a person should do."""
-    return any(finding.severity >= Severity.WARNING for finding in findings)

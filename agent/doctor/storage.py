@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from agent import mounts
 from agent.doctor.evidence import Evidence, JournalEvidence
-from agent.doctor.findings import Code, Finding, Severity
+from agent.doctor.findings import Code
 from agent.filesystems import PSEUDO, traits
 from agent.ports import Mount
 from holdfast import paths, wording
 from holdfast.assignments import BindingState
+from holdfast.findings import Finding, Severity
 from holdfast.status import VolumeReading
 from holdfast.volumes import Reason, VolumeState, VolumeStatus
 

@@ -14,22 +14,36 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast import __version__
+from holdfast import console, wording
+from holdfast.exits import Exit
 from holdfast.up import checks
 from holdfast.up.catalog import CatalogError
 from holdfast.up.home import Home, default_directory
-from holdfast.up.refusals import Refusal, Refused, Status
+from holdfast.up.refusals import Refusal, Refused
 from holdfast.up.session import Plan, Session, Stopped
 from holdfast.up.terminal import Screen
 
 
-@click.group(name="holdfast", context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="holdfast")
+@click.group(
+    cls=console.Program,
+    name="holdfast",
+    epilog=console.examples(("holdfast up ~/Pictures", "both parts, on this machine, for these photos")),
+)
 def main() -> None:
-    """Holdfast tells photo servers the truth about their storage."""
+    """Holdfast tells photo servers the truth about their storage.
+
+    A disk that is away is never mistaken for photos that are gone. This command runs both parts on one machine, to try
+    it out; as services they are holdfast-agent(8) and holdfast-sidecar(8).
+    """
 
 
-@main.command()
+@main.command(
+    epilog=console.examples(
+        "holdfast up /mnt/usb/photos",
+        ("holdfast up", "again, the folders of before"),
+        ("holdfast up --listen 0.0.0.0:8765 /mnt/nas", "for a photo server on another machine; mind who can reach it"),
+    )
+)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--state", metavar="DIR", help="Where catalog, journals, tokens and logs are kept.")
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:8765", show_default=True, help="The API's address.")
@@ -44,10 +58,11 @@ def main() -> None:
 def up(paths: tuple[str, ...], state: str | None, listen: str, database: str | None, quiet: bool) -> None:
     """Look after the photos below each PATH: start both parts, scan, and tell what happens.
 
-    Folders of earlier runs with the same state directory are looked after too; without any PATH, only these.
+    Folders of earlier runs with the same state directory are looked after too; without any PATH, only these. It runs
+    until Ctrl-C or SIGTERM, and the same command goes on where it left off.
     """
     home = Home(os.path.abspath(os.path.expanduser(state)) if state else default_directory(os.environ))
-    screen = Screen(quiet=quiet)
+    screen = Screen(quiet=quiet, colour=click.get_current_context().color)
     sys.exit(_run(paths, home, listen, database, screen))
 
 
@@ -65,12 +80,13 @@ def _run(paths: Sequence[str], home: Home, listen: str, database: str | None, sc
         screen.say("Stopped. The same command goes on where this left off.")
     except Refused as outcome:
         screen.erase()
-        click.echo(outcome.refusal.sentence, err=True)
+        for line in outcome.refusal.sentence.splitlines():
+            click.echo(wording.shown(line), err=True)
         return outcome.refusal.status
     except CatalogError as error:
         screen.erase()
-        click.echo(f"Something the sidecar was asked went wrong: {error}. See {home.logs}.", err=True)
-        return Status.SOFTWARE
+        click.echo(wording.shown(f"Something the sidecar was asked went wrong: {error}. See {home.logs}."), err=True)
+        return Exit.SOFTWARE
     except BrokenPipeError:
         # Nobody reads any more, as with `| head`; Python must not try to flush into the pipe once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,7 +98,7 @@ def _given(paths: Sequence[str], home: Home) -> list[str]:
     known = home.known_folders()
     given = list(dict.fromkeys(os.path.realpath(os.path.expanduser(path)) for path in paths))
     if not given and not known:
-        raise Refused(Refusal(Status.USAGE, "Name the folder that holds the photos: holdfast up /path/to/photos"))
+        raise Refused(Refusal(Exit.USAGE, "Name the folder that holds the photos: holdfast up /path/to/photos"))
     for folder in given:
         if folder not in known:  # the storage of a known one may be away: that is what all this is for
             _refuse_if(checks.photos(folder))

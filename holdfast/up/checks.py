@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
-from holdfast.up.refusals import Refusal, Status
+from holdfast.exits import Exit
+from holdfast.up.refusals import Refusal
 
 LOOK_WAIT_S = 10.0  # a hung mount must not hang the command; healthy storage lists its root far sooner
 CONNECT_WAIT_S = 5.0
@@ -50,7 +51,7 @@ def parse_listen(text: str) -> Listen | Refusal:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
-        return Refusal(Status.USAGE, f"--listen {text!r} is not HOST:PORT, such as 127.0.0.1:8765.")
+        return Refusal(Exit.USAGE, f"--listen {text!r} is not HOST:PORT, such as 127.0.0.1:8765.")
     return Listen(host, int(port))
 
 
@@ -107,7 +108,7 @@ def packages(database: str) -> Refusal | None:
     if not absent:
         return None
     return Refusal(
-        Status.UNAVAILABLE,
+        Exit.UNAVAILABLE,
         f"The sidecar needs packages that are not installed ({', '.join(absent)}). "
         f"Install them: pip install 'holdfast[{extras}]'.",
     )
@@ -120,13 +121,13 @@ def port(listen: Listen) -> Refusal | None:
             listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror:
-        return Refusal(Status.USAGE, f"--listen: {listen.host!r} is not an address of this machine.")
+        return Refusal(Exit.USAGE, f"--listen: {listen.host!r} is not an address of this machine.")
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
-            return Refusal(Status.UNAVAILABLE, _port_sentence(listen, error.errno))
+            return Refusal(Exit.UNAVAILABLE, _port_sentence(listen, error.errno))
     return None
 
 
@@ -160,7 +161,7 @@ def database(url: str) -> Refusal | None:
         where = local[0] if local else f"{server[0]}:{server[1]}"
         reason = error.strerror or str(error)
         return Refusal(
-            Status.UNAVAILABLE,
+            Exit.UNAVAILABLE,
             f"The database at {where} cannot be reached: {reason}. Start it, or correct --database.",
         )
     return None
@@ -184,19 +185,15 @@ def _connect_local(path: str) -> None:
 def state(directory: str) -> Refusal | None:
     """Whether the state directory can be made and written."""
     if len(os.fsencode(os.path.join(directory, _LONGEST_SOCKET))) > SOCKET_PATH_BYTES_MAX:
-        return Refusal(
-            Status.CANNOT_CREATE, f"--state {directory} is too long for a Unix socket. Choose a shorter path."
-        )
+        return Refusal(Exit.CANNOT_CREATE, f"--state {directory} is too long for a Unix socket. Choose a shorter path.")
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
     except OSError as error:
         return Refusal(
-            Status.CANNOT_CREATE, f"{directory} cannot be made: {error.strerror}. Choose another with --state."
+            Exit.CANNOT_CREATE, f"{directory} cannot be made: {error.strerror}. Choose another with --state."
         )
     if not os.access(directory, os.W_OK | os.X_OK):
-        return Refusal(
-            Status.CANNOT_CREATE, f"{directory} cannot be written by this user. Choose another with --state."
-        )
+        return Refusal(Exit.CANNOT_CREATE, f"{directory} cannot be written by this user. Choose another with --state.")
     return None
 
 
@@ -206,18 +203,18 @@ def state_outside(directory: str, folders: Sequence[str]) -> Refusal | None:
     for folder in folders:
         if os.path.commonpath([real, folder]) == folder:
             return Refusal(
-                Status.CANNOT_CREATE,
+                Exit.CANNOT_CREATE,
                 f"The state directory {directory} lies inside {folder}. Choose one elsewhere with --state.",
             )
     return None
 
 
 def _no_input(sentence: str) -> Refusal:
-    return Refusal(Status.NO_INPUT, sentence)
+    return Refusal(Exit.NO_INPUT, sentence)
 
 
 def _bad_database() -> Refusal:
     return Refusal(
-        Status.USAGE,
+        Exit.USAGE,
         "--database is not understood. Use mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:////PATH.",
     )

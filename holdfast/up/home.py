@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from holdfast.up.refusals import Refusal, Refused, Status
+from holdfast.exits import Exit
+from holdfast.up.refusals import Refusal, Refused
 
 
 def default_directory(environment: Mapping[str, str]) -> str:
@@ -93,10 +94,10 @@ class Home:
             listed = tomllib.loads(self.read(self.agent_config) or "").get(key, [])
         except tomllib.TOMLDecodeError as error:
             sentence = f"{self.agent_config} is damaged ({error}). Correct or remove it."
-            raise Refused(Refusal(Status.CANNOT_CREATE, sentence)) from error
+            raise Refused(Refusal(Exit.CANNOT_CREATE, sentence)) from error
         except OSError as error:
             sentence = f"{self.agent_config} cannot be read: {error.strerror}. Choose another --state."
-            raise Refused(Refusal(Status.CANNOT_CREATE, sentence)) from error
+            raise Refused(Refusal(Exit.CANNOT_CREATE, sentence)) from error
         return [one for one in listed if isinstance(one, str)]
 
     def adopt(self, database: str) -> Refusal | None:
@@ -106,7 +107,7 @@ class Home:
             self.write(self.database, f"{database}\n")
         elif known != database:
             return Refusal(
-                Status.USAGE,
+                Exit.USAGE,
                 f"{self.directory} belongs to the catalog {known}. Name the same --database, or another --state.",
             )
         return None
@@ -114,7 +115,7 @@ class Home:
     def _taken(self, holder: str) -> Refusal:
         who = f" (process {holder})" if holder else ""
         return Refusal(
-            Status.TEMPORARY,
+            Exit.TRY_AGAIN,
             f"Another 'holdfast up'{who} uses {self.directory}. Stop it first, or choose another --state.",
         )
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from holdfast.exits import Exit
 from holdfast.status import AgentStatus
 from holdfast.up.agent_socket import read_status
 from holdfast.up.catalog import Catalog, CatalogError
 from holdfast.up.checks import Listen
 from holdfast.up.home import Home, agent_toml
 from holdfast.up.processes import Crew, Part
-from holdfast.up.refusals import Refusal, Refused, Status
+from holdfast.up.refusals import Refusal, Refused
 
 START_WAIT_S = 60.0  # a migration of a large catalog on a slow disk takes its time
 POLL_S = 0.05
@@ -71,7 +72,7 @@ class Launch:
         while (answer := look()) is None:
             if time.monotonic() > deadline:
                 sentence = f"The {name} did not become ready within {START_WAIT_S:.0f} s; see {self._home.log(name)}."
-                raise Refused(Refusal(Status.SOFTWARE, sentence))
+                raise Refused(Refusal(Exit.SOFTWARE, sentence))
             self._pause(POLL_S)
         return answer
 
@@ -83,5 +84,5 @@ def ensure_libraries(catalog: Catalog, wanted: Sequence[tuple[str, str]], owner:
             catalog.create_library(name, owner, agent, path)
         except CatalogError as error:
             sentence = f"A library for {path} could not be made: {error}"
-            raise Refused(Refusal(Status.NO_INPUT, sentence)) from error
+            raise Refused(Refusal(Exit.NO_INPUT, sentence)) from error
     return [name for name, _ in wanted]

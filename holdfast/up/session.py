@@ -13,6 +13,7 @@ from types import FrameType
 import msgspec
 
 from holdfast import __version__, wording
+from holdfast.exits import Exit
 from holdfast.up import checks, folders, restarts
 from holdfast.up.agent_socket import read_status
 from holdfast.up.catalog import Catalog, CatalogError, ImportPath, Move
@@ -23,7 +24,7 @@ from holdfast.up.home import Home
 from holdfast.up.launch import Launch, ensure_libraries
 from holdfast.up.narrate import tell
 from holdfast.up.processes import Crew
-from holdfast.up.refusals import Refusal, Refused, Status
+from holdfast.up.refusals import Refusal, Refused
 from holdfast.up.scanning import Scanning
 from holdfast.up.summary import Access, failure, hello, introduction
 from holdfast.up.terminal import Screen
@@ -115,7 +116,7 @@ class Session:
         for one in refused:
             self._screen.warn(f"{one.path} cannot be used: {one.message or 'the agent refuses it'}")
         if refused and len(refused) == len(paths):
-            raise Refused(Refusal(Status.NO_INPUT, "No folder is left to look after."))
+            raise Refused(Refusal(Exit.NO_INPUT, "No folder is left to look after."))
 
     def _follow(self, catalog: Catalog, follower: Follower) -> None:
         # Of a first scan there is nothing to tell but its result; and reading it from the feed would slow it down.
@@ -174,11 +175,11 @@ class Session:
         for exit_, decision in self._crew.tend():
             sentence = failure(exit_, self._home.log(exit_.name), starting=not self._is_up)
             if not self._is_up:
-                raise Refused(Refusal(Status.SOFTWARE, sentence))
+                raise Refused(Refusal(Exit.SOFTWARE, sentence))
             self._screen.warn(sentence)
             if isinstance(decision, restarts.GiveUp):
                 last = f"The {exit_.name} failed {decision.failures} times in a row; giving up."
-                raise Refused(Refusal(Status.SOFTWARE, last))
+                raise Refused(Refusal(Exit.SOFTWARE, last))
             self._screen.warn(f"Starting the {exit_.name} again in {wording.duration(decision.wait_s)}.")
         if self._stop.wait(seconds):
             raise Stopped

@@ -5,28 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from typing import TextIO
 
-from holdfast import wording
+from holdfast import console, wording
 from holdfast.up.narrate import Line, Tone
 
 _COLOURS = {Tone.GOOD: "32", Tone.CHANGED: "36", Tone.BAD: "31"}
 _ERASE = "\r\x1b[K"
 
 
-def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Only on a terminal that can, and unless NO_COLOR (no-color.org) is set to anything."""
-    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-
-
 class Screen:
-    """Where everything that ``up`` says goes. ``quiet`` leaves only troubles."""
+    """Where everything that ``up`` says goes. ``quiet`` leaves only troubles. ``colour`` False: none, not even on a
+    terminal that wants them."""
 
-    def __init__(self, stream: TextIO = sys.stdout, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO = sys.stdout, *, quiet: bool = False, colour: bool | None = None) -> None:
         self._stream = stream
         self._quiet = quiet
-        self._colour = wants_colour(stream, os.environ)
+        self._colour = colour is not False and console.wants_colour(stream, os.environ)
         self._drawn = ""
         self.is_live = stream.isatty() and os.environ.get("TERM") != "dumb" and not quiet
         self.is_plain = "utf" not in (stream.encoding or "").lower()

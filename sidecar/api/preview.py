@@ -79,6 +79,11 @@ def explain_path(call: Call, library: bytes, query: ExplainQuery) -> shapes.Path
     with snapshot(call.engine) as connection:
         row = _library(call, connection, library)
         found = explained(connection, row, query.path)
+    return shape(found)
+
+
+def shape(found: Explanation) -> shapes.PathExplanation:
+    """An explanation, as JSON shows it."""
     return shapes.PathExplanation(
         path=found.server_path,
         import_path_id=None if found.folder is None else found.folder.id,

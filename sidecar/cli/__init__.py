@@ -1,13 +1,10 @@
-"""The command line of the sidecar: one module a verb.
-
-Exit status: 0 done, 64 wrong usage of a verb, 69 the database does not answer, 78 the configuration cannot work.
-"""
+"""The command line of the sidecar: one module a verb. It ends with the statuses of :class:`holdfast.exits.Exit`."""
 
 from __future__ import annotations
 
 import click
 
-from holdfast import __version__
+from holdfast import console
 from sidecar.cli.audit import audit
 from sidecar.cli.check_config import check_config
 from sidecar.cli.explain import explain
@@ -22,10 +19,20 @@ from sidecar.cli.tokens import tokens
 from sidecar.cli.worker import worker
 
 
-@click.group(name="holdfast-sidecar", context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "--version", message="%(version)s")
+@click.group(
+    cls=console.Program,
+    name="holdfast-sidecar",
+    epilog=console.examples(
+        ("holdfast-sidecar tokens create --scope enrol --name nas", "let an agent enrol itself, once"),
+        ("holdfast-sidecar holds list", "what waits for you"),
+    ),
+)
 def main() -> None:
-    """Keeps the catalog of assets beside a photo server."""
+    """The part of Holdfast that keeps the catalog, beside a photo server.
+
+    It takes in what agents report, judges it, and serves the REST API, the change feed and web hooks. Every verb works
+    on the catalog itself, whether the sidecar runs or not.
+    """
 
 
 for _verb in (

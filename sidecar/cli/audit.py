@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 
 import click
-import msgspec
 from sqlalchemy import Connection
 
-from holdfast import ids
+from holdfast import console, ids
+from holdfast.wording import shown
 from sidecar.api import render, shapes
 from sidecar.catalog import audit as catalog_audit
 from sidecar.catalog.engine import snapshot
-from sidecar.cli.common import catalog_options, clean, opened
+from sidecar.cli.common import catalog_options, opened, refuse
 from sidecar.config import Config
 
 _PAGE = 500
 _LAST_ID = b"\xff" * ids.ID_BYTES
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        "holdfast-sidecar audit --limit 20",
+        ("holdfast-sidecar audit --action approve_hold", "who approved what"),
+    )
+)
 @click.option("--token", metavar="ID", help="What was done with this token only.")
 @click.option("--action", metavar="NAME", help="This action only, such as create_token.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many entries at most.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the REST API has it.")
+@console.json_option(list[shapes.AuditEntry])
 @catalog_options
 def audit(settings: Config, token: str | None, action: str | None, limit: int, as_json: bool) -> None:
-    """Show what people changed or tried to change, the newest first: when, who, what, where, and what came of it."""
+    """Show what people changed or tried to change, the newest first.
+
+    Each line says when, who, what, where, and what came of it.
+    """
     raw = None if token is None else ids.from_text("token", token)
     if token is not None and raw is None:
-        click.echo(f"{token} is not the id of a token. `holdfast-sidecar tokens list` shows them.", err=True)
-        sys.exit(os.EX_USAGE)
+        refuse(f"{token} is not the id of a token. 'holdfast-sidecar tokens list' shows them.")
     with opened(settings) as engine, snapshot(engine) as connection:
-        for one in _entries(connection, raw, action, limit):
-            click.echo(msgspec.json.encode(one).decode() if as_json else _line(one))
+        found = _entries(connection, raw, action, limit)
+        if as_json:
+            console.print_json(list(found))
+            return
+        for one in found:
+            click.echo(_line(one))
 
 
 def _entries(
@@ -54,4 +63,4 @@ def _entries(
 def _line(one: shapes.AuditEntry) -> str:
     came = "unfinished" if one.status is None else one.problem or "done"
     cells = (one.at.isoformat(timespec="seconds"), one.who, one.action, one.target, came, one.body)
-    return "\t".join(clean(cell) for cell in cells).rstrip()
+    return "\t".join(shown(cell) for cell in cells).rstrip()

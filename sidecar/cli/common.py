@@ -9,13 +9,16 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from holdfast import wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from sidecar import config
 from sidecar.api.problems import TYPES
 from sidecar.catalog import audit
@@ -25,27 +28,43 @@ from sidecar.catalog.engine import connect, transact
 from sidecar.config import Config
 from sidecar.errors import CatalogError, ConfigError, Refused
 
-EX_UNAVAILABLE = 69
-EX_CONFIG = 78
 # Who did it, where nobody sent a token.
 CONSOLE = "the command line"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def catalog_options(function: F) -> F:
-    """The options ``--config``, ``--state`` and ``--database``. The verb gets the :class:`Config` as ``settings``."""
+def catalog_choices(function: F) -> F:
+    """The options ``--config``, ``--state`` and ``--database``. The verb gets the first as ``file`` and all that is
+    given besides it as ``given``."""
 
-    @click.option("--config", "file", metavar="FILE", help="The configuration, sidecar.toml.")
+    @click.option(
+        "--config",
+        "file",
+        metavar="FILE",
+        envvar=config.ENV_FILE,
+        show_envvar=True,
+        help="The configuration, sidecar.toml; without it all settings are the defaults.",
+    )
     @click.option("--state", "state_dir", metavar="DIR", help="Where the state is kept; the catalog too, by default.")
-    @click.option("--database", metavar="URL", help="The catalog: sqlite:///FILE or mysql+pymysql://…")
+    @click.option("--database", metavar="URL", help="The catalog: sqlite:///FILE or mysql+pymysql://USER@HOST/NAME.")
     @functools.wraps(function)
-    def wrapped(file: str | None, state_dir: str | None, database: str | None, **options: Any) -> Any:
-        with failures():
-            given = {"state_dir": state_dir, "database": database, "listen": options.pop("listen", None)}
-            return function(settings=config.load(file, os.environ, given), **options)
+    def wrapped(state_dir: str | None, database: str | None, **options: Any) -> Any:
+        given = {"state_dir": state_dir, "database": database, "listen": options.pop("listen", None)}
+        return function(given=given, **options)
 
     return wrapped  # type: ignore[return-value]
+
+
+def catalog_options(function: F) -> F:
+    """The same options. The verb gets the :class:`Config` as ``settings``."""
+
+    @functools.wraps(function)
+    def wrapped(file: str | None, given: dict[str, str | None], **options: Any) -> Any:
+        with failures():
+            return function(settings=config.load(file, os.environ, given), **options)
+
+    return catalog_choices(wrapped)  # type: ignore[return-value]
 
 
 @contextlib.contextmanager
@@ -54,11 +73,30 @@ def failures() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        click.echo(f"The configuration cannot work: {error}", err=True)
-        sys.exit(EX_CONFIG)
+        end_because_of(error)
     except (CatalogError, DBAPIError) as error:
-        click.echo(f"The database cannot be used: {error}", err=True)
-        sys.exit(EX_UNAVAILABLE)
+        end(f"The database cannot be used: {first_line(error)}", Exit.UNAVAILABLE)
+    except ModuleNotFoundError as error:
+        end(f"The package {error.name} is not installed, and this database needs it.", Exit.UNAVAILABLE)
+
+
+def end_because_of(error: ConfigError) -> NoReturn:
+    """Say what is wrong with the configuration, one line each, and end."""
+    told = [problem.sentence for problem in error.problems] or [str(error)]
+    click.echo(f"The configuration cannot work: {wording.shown(told[0])}", err=True)
+    for sentence in told[1:]:
+        click.echo(wording.shown(sentence), err=True)
+    raise SystemExit(Exit.CONFIG)
+
+
+def first_line(error: Exception) -> str:
+    """What a database says, without the statement and its values, which SQLAlchemy adds in further lines."""
+    return str(error).partition("\n")[0]
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End because an argument means nothing here."""
+    end(sentence, Exit.USAGE)
 
 
 @contextlib.contextmanager
@@ -90,11 +128,6 @@ def audited(engine: Engine, action: str, target: str = "", /, **values: object) 
         raise
     finally:
         transact(engine, lambda connection: audit.end(connection, entry, outcome))
-
-
-def clean(text: str) -> str:
-    """A text that a terminal obeys in nothing: names may hold its sequences."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def make_state_dir(settings: Config) -> None:

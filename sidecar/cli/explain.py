@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
-from holdfast import ids, paths
-from sidecar.api.preview import explained
+from holdfast import console, ids, paths, wording
+from holdfast.exits import Exit
+from sidecar.api import preview, shapes
 from sidecar.catalog import libraries
 from sidecar.catalog.engine import snapshot
-from sidecar.cli.common import catalog_options, opened
+from sidecar.cli.common import catalog_options, opened, refuse
 from sidecar.config import Config
 
 
-@click.command()
+@click.command(epilog=console.examples("holdfast-sidecar explain LIBRARY /mnt/media/trip/IMG_1.jpg"))
 @click.argument("library")
-@click.argument("path", type=click.Path(path_type=bytes))
+@click.argument("path", metavar="PATH", type=click.Path(path_type=bytes))
+@console.json_option(shapes.PathExplanation)
 @catalog_options
-def explain(settings: Config, library: str, path: bytes) -> None:
-    """Say whether PATH is in LIBRARY, and which pattern excludes it. Exit status 1: it is not in it.
+def explain(settings: Config, library: str, path: bytes, as_json: bool) -> None:
+    """Say whether a path is in a library, and what excludes it.
 
-    PATH is what the photo server calls the file, or where its host has it; end it with a slash for a directory.
+    LIBRARY is an id. PATH is what the photo server calls the file, or where its host has it; end it with a slash for a
+    directory. The exit status is 1 when it is not in it.
     """
-    wanted = paths.from_os(os.fsdecode(path))
     raw = ids.from_text("library", library)
     with opened(settings) as engine, snapshot(engine) as connection:
         row = None if raw is None else libraries.get(connection, raw)
         if row is None:
-            raise click.UsageError(f"There is no library {library}.")
-        found = explained(connection, row, wanted)
-    click.echo(found.sentence)
-    sys.exit(0 if found.folder is not None and found.pattern is None else 1)
+            refuse(f"There is no library {library}.")
+        found = preview.shape(preview.explained(connection, row, paths.from_os(os.fsdecode(path))))
+    if as_json:
+        console.print_json(found)
+    else:
+        click.echo(wording.shown(found.message))
+    raise SystemExit(Exit.NO if found.is_excluded else Exit.DONE)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
-from typing import NoReturn
 
 import click
-import msgspec
 from sqlalchemy import Connection, Engine
 
-from holdfast import ids
+from holdfast import console, ids, wording
+from holdfast.wording import shown
 from sidecar.api import render, shapes
 from sidecar.catalog import deciding, volumes
 from sidecar.catalog import holds as catalog_holds
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import CONSOLE, audited, catalog_options, clean, opened
+from sidecar.cli.common import CONSOLE, audited, catalog_options, opened, refuse
 from sidecar.config import Config
 from sidecar.errors import Refused
 from sidecar.holds import HoldState
@@ -25,44 +23,48 @@ from sidecar.holds import HoldState
 _PAGE = 500
 _LAST_ID = b"\xff" * ids.ID_BYTES
 
-_json = click.option("--json", "as_json", is_flag=True, help="As JSON, like the REST API.")
 _digest = click.option("--digest", required=True, metavar="DIGEST", help="The digest of the set, as `show` tells it.")
 
 
-@click.group()
+@click.group(
+    epilog=console.examples(
+        "holdfast-sidecar holds list",
+        ("holdfast-sidecar holds show HOLD", "what happened, where, how it is known, and what to type next"),
+    )
+)
 def holds() -> None:
     """Look at mass changes that wait for a person, and decide about them."""
 
 
 @holds.command("list")
 @click.option("--all", "every", is_flag=True, help="Those that are closed, too.")
-@_json
+@console.json_option(list[shapes.Hold])
 @catalog_options
 def list_holds(settings: Config, every: bool, as_json: bool) -> None:
     """List the holds that are open, the newest first."""
     with opened(settings) as engine, snapshot(engine) as connection:
         found = _all(connection, None if every else HoldState.OPEN)
     if as_json:
-        _print_json(found)
+        console.print_json(found)
         return
     if not found:
         click.echo("There are no holds." if every else "There are no open holds: nothing waits for you.")
         return
     for one in found:
-        click.echo(f"{one.id}  {one.state:<9}  {_moment(one.opened_at)}  {clean(one.summary)}")
+        click.echo(f"{one.id}  {one.state:<9}  {_moment(one.opened_at)}  {shown(one.summary)}")
     click.echo(f"\nLook at one with:  holdfast-sidecar holds show {found[0].id}")
 
 
 @holds.command()
 @click.argument("hold")
-@_json
+@console.json_option(shapes.HoldDetails)
 @catalog_options
 def show(settings: Config, hold: str, as_json: bool) -> None:
     """Show a hold: what happened, in which directories, and what can be done."""
     with opened(settings) as engine:
         one = _details(engine, _id(hold))
     if as_json:
-        _print_json(one)
+        console.print_json(one)
         return
     for line in _told(one):
         click.echo(line)
@@ -73,7 +75,10 @@ def show(settings: Config, hold: str, as_json: bool) -> None:
 @_digest
 @catalog_options
 def approve(settings: Config, hold: str, digest: str) -> None:
-    """Let the loss or change of exactly this set show."""
+    """Let the loss or change of exactly this set show.
+
+    The digest names the set: what it does not contain stays held. It can be undone.
+    """
     one = _decide(settings, hold, digest, HoldState.APPROVED)
     click.echo(f"Approved: {_files(one.files)}.")
 
@@ -83,7 +88,7 @@ def approve(settings: Config, hold: str, digest: str) -> None:
 @_digest
 @catalog_options
 def dismiss(settings: Config, hold: str, digest: str) -> None:
-    """Keep exactly this set as it was."""
+    """Keep exactly this set as it was, whatever the storage shows."""
     one = _decide(settings, hold, digest, HoldState.DISMISSED)
     click.echo(f"Dismissed: {_files(one.files)} stay as they were.")
 
@@ -117,7 +122,7 @@ def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shape
             with audited(engine, what, hold, digest=digest):
                 transact(engine, lambda connection: deciding.decide(connection, key, raw, state, CONSOLE, now_us()))
         except Refused as refused:
-            _refuse(refused.detail)
+            refuse(refused.detail)
         while transact(engine, lambda connection: deciding.carry_out(connection, key, now_us(), os.urandom(10))):
             pass
         return _details(engine, key)
@@ -126,13 +131,13 @@ def _decide(settings: Config, hold: str, digest: str, state: HoldState) -> shape
 def _told(one: shapes.HoldDetails) -> list[str]:
     """A hold as people read it."""
     lines = [
-        clean(one.summary),
+        shown(one.summary),
         one.advice,
         "",
         f"  hold      {one.id}",
-        f"  state     {one.state}{f', by {clean(one.closed_by)}' if one.closed_by else ''}",
+        f"  state     {one.state}{f', by {shown(one.closed_by)}' if one.closed_by else ''}",
         f"  reason    {one.reason}",
-        f"  volume    {clean(one.volume_label)}  {one.volume_id}",
+        f"  volume    {shown(one.volume_label)}  {one.volume_id}",
         f"  files     {one.files:,}, {one.bytes:,} bytes",
         f"  opened    {_moment(one.opened_at)}",
         f"  digest    {one.digest}",
@@ -142,13 +147,13 @@ def _told(one: shapes.HoldDetails) -> list[str]:
     if one.directories:
         width = max(len(f"{branch.files:,}") for branch in one.directories)
         lines += ["", "In these directories:"]
-        lines += [f"  {branch.files:>{width},}  {clean(branch.directory) or '.'}/" for branch in one.directories]
+        lines += [f"  {branch.files:>{width},}  {shown(branch.directory) or '.'}/" for branch in one.directories]
         lines += ["  and more"] if one.has_more_directories else []
     if one.examples:
-        lines += ["", "Such as:", *(f"  {clean(path)}" for path in one.examples)]
+        lines += ["", "Such as:", *(f"  {shown(path)}" for path in one.examples)]
     if one.evidence is not None:
         lines += ["", "How it is known, of the first of these:"]
-        lines += [f"  {clean(sentence)}" for sentence in _known(one.evidence)]
+        lines += [f"  {shown(sentence)}" for sentence in _known(one.evidence)]
     if one.state is HoldState.OPEN:
         command = f"{one.id} --digest {one.digest}"
         lines += ["", f"  holdfast-sidecar holds approve {command}", f"  holdfast-sidecar holds dismiss {command}"]
@@ -175,7 +180,7 @@ def _details(engine: Engine, key: bytes) -> shapes.HoldDetails:
     with snapshot(engine) as connection:
         row = catalog_holds.get(connection, key)
         if row is None:
-            _refuse("There is no such hold.")
+            refuse("There is no such hold.")
         examples = catalog_holds.assets_page(connection, key, b"", catalog_holds.EXAMPLES_SHOWN)
         return render.hold_details(row, catalog_holds.tree(connection, key), examples)
 
@@ -183,21 +188,12 @@ def _details(engine: Engine, key: bytes) -> shapes.HoldDetails:
 def _id(hold: str) -> bytes:
     raw = ids.from_text("hold", hold)
     if raw is None:
-        _refuse(f"{hold} is not the id of a hold. `holdfast-sidecar holds list` shows them.")
+        refuse(f"{hold} is not the id of a hold. 'holdfast-sidecar holds list' shows them.")
     return raw
 
 
-def _refuse(sentence: str) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(os.EX_USAGE)
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
 def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
+    return wording.count(count, "file")
 
 
 def _moment(at: datetime) -> str:

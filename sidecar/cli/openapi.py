@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
+from holdfast import console
 from sidecar.api import RESOURCES
 from sidecar.api.openapi import document
 from sidecar.api.reference import markdown
 
 
-@click.command()
+@click.command(epilog=console.examples("holdfast-sidecar openapi > openapi.json"))
 @click.option("--markdown", "as_markdown", is_flag=True, help="For people, as in docs/api.md.")
 def openapi(as_markdown: bool) -> None:
     """Print the description of the REST API, as OpenAPI 3.1."""
@@ -18,4 +18,4 @@ def openapi(as_markdown: bool) -> None:
     if as_markdown:
         click.echo(markdown(described), nl=False)
         return
-    click.echo(msgspec.json.format(msgspec.json.encode(described), indent=2).decode())
+    console.print_json(described)

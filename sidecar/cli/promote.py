@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
 
 import click
 from sqlalchemy.engine import make_url
 
+from holdfast import console, wording
+from holdfast.exits import Exit
 from sidecar import promote as promotion
 from sidecar.catalog.engine import connect
 from sidecar.cli.common import catalog_options, opened
@@ -20,7 +21,14 @@ from sidecar.promote import preflight
 _DATABASE = re.compile(r"^\s*database\s*=.*$", re.MULTILINE)
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        (
+            "holdfast-sidecar promote --to mysql+pymysql://holdfast@db/holdfast --password-file pw --dry-run",
+            "ask first",
+        ),
+    )
+)
 @click.option("--to", "url", metavar="URL", required=True, help="The new catalog: mysql+pymysql://USER@HOST/DATABASE")
 @click.option("--password-file", metavar="FILE", help="A file with the password that belongs into the URL.")
 @click.option("--dry-run", is_flag=True, help="Only ask whether the target can hold the catalog.")
@@ -72,9 +80,9 @@ def _with_password(url: str, password_file: str | None) -> str:
 
 def _dry_run(problems: list[str]) -> None:
     for problem in problems:
-        click.echo(problem, err=True)
+        click.echo(wording.shown(problem), err=True)
     if problems:
-        sys.exit(os.EX_UNAVAILABLE)
+        raise SystemExit(Exit.UNAVAILABLE)
     click.echo("The target can hold the catalog. Nothing was changed.")
 
 

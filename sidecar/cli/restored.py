@@ -6,7 +6,7 @@ import os
 
 import click
 
-from holdfast import ids
+from holdfast import console, ids
 from sidecar import catalog
 from sidecar.catalog import clock
 from sidecar.catalog.clock import now_us
@@ -15,13 +15,13 @@ from sidecar.cli.common import audited, catalog_options, opened
 from sidecar.config import Config
 
 
-@click.command()
+@click.command(epilog=console.examples("holdfast-sidecar restored --config /etc/holdfast/sidecar.toml"))
 @catalog_options
 def restored(settings: Config) -> None:
-    """Say that the database was restored from a backup by hand. To be run before the sidecar is started again.
+    """Say that the database was restored from a backup by hand.
 
-    Agents then tell again what the catalog has lost, and photo servers read the feed from its beginning; nothing is
-    removed because of it.
+    It is to be run before the sidecar is started again. Agents then tell again what the catalog has lost, and photo
+    servers read the feed from its beginning; nothing is removed because of it.
     """
     incarnation = ids.new(now_us() // 1000, os.urandom(10))
     with opened(settings) as engine:

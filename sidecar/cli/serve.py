@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from holdfast import ids
+from holdfast import console, ids
 from sidecar import catalog, config
 from sidecar.catalog import tokens
 from sidecar.catalog.clock import now_us
@@ -20,8 +20,13 @@ from sidecar.config import Config
 ADMIN_TOKEN = "admin.token"  # noqa: S105 - the name of a file
 
 
-@click.command()
-@click.option("--listen", metavar="HOST:PORT", help="The API's address; unix:PATH for a socket.")
+@click.command(
+    epilog=console.examples(
+        ("systemctl start holdfast-sidecar", "how it is started mostly"),
+        "holdfast-sidecar serve --state ./state --listen 127.0.0.1:8765",
+    )
+)
+@click.option("--listen", metavar="HOST:PORT", help="The API's address, or unix:PATH for a socket.")
 @catalog_options
 def serve(settings: Config) -> None:
     """Bring the catalog up to date and serve the REST API.

@@ -3,33 +3,39 @@ nightly work is done."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import NoReturn
-
 import click
 import msgspec
 from sqlalchemy import Connection
 
+from holdfast import console
+from holdfast.wording import shown
 from sidecar import policy
+from sidecar.api import shapes
 from sidecar.catalog import settings as catalog_settings
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import audited, catalog_options, opened
+from sidecar.cli.common import audited, catalog_options, opened, refuse
 from sidecar.config import Config
 from sidecar.policy import Policy, Value
 
 _DEFAULT = "default"
 
-_json = click.option("--json", "as_json", is_flag=True, help="As JSON, like the REST API.")
 
-
-@click.group(name="settings")
+@click.group(
+    name="settings",
+    epilog=console.examples(
+        "holdfast-sidecar settings show",
+        (
+            "holdfast-sidecar settings set guard_files 500",
+            "ask only when more than 500 files of a place are gone at once",
+        ),
+    ),
+)
 def settings_group() -> None:
     """Look at the thresholds of holds, times of waiting and the schedule, and set them."""
 
 
 @settings_group.command()
-@_json
+@console.json_option(shapes.Settings)
 @catalog_options
 def show(settings: Config, as_json: bool) -> None:
     """Show the settings. Times are seconds in which the storage was verified to be there."""
@@ -37,7 +43,7 @@ def show(settings: Config, as_json: bool) -> None:
         found, revision = catalog_settings.read(connection)
     values = msgspec.structs.asdict(found)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(values | {"revision": revision}), indent=2).decode())
+        console.print_json(shapes.Settings(**values, revision=revision))
         return
     for line in _told(values):
         click.echo(line)
@@ -48,16 +54,16 @@ def show(settings: Config, as_json: bool) -> None:
 @click.argument("value")
 @catalog_options
 def set_one(settings: Config, name: str, value: str) -> None:
-    """Set one of the settings; the VALUE `default` goes back to the default.
+    """Set one of the settings.
 
-    It holds for what is reported from now on; holds that are open stay as they are. Another schedule is followed from
-    this moment.
+    NAME is one of those that 'settings show' lists; the VALUE "default" goes back to the default. It holds for what is
+    reported from now on; holds that are open stay as they are. Another schedule is followed from this moment.
     """
     if name not in Policy.__struct_fields__:
-        _refuse(f"There is no setting {name}. There are: {', '.join(Policy.__struct_fields__)}.")
+        refuse(f"There is no setting {name}. There are: {', '.join(Policy.__struct_fields__)}.")
     values = {name: _value(name, value)}
     for _, sentence in policy.problems(values):
-        _refuse(sentence)
+        refuse(sentence)
 
     def work(connection: Connection) -> Policy:
         catalog_settings.lock(connection)
@@ -79,7 +85,7 @@ def _told(values: dict[str, Value]) -> list[str]:
 
 
 def _text(value: Value) -> str:
-    return "for ever" if value is None else str(value)
+    return "for ever" if value is None else shown(str(value))
 
 
 def _value(name: str, text: str) -> Value:
@@ -88,10 +94,5 @@ def _value(name: str, text: str) -> Value:
     if policy.is_text(name):
         return text
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        _refuse(f"{text} is no whole number. Give one, or `{_DEFAULT}`.")
+        refuse(f"{text} is no whole number. Give one, or '{_DEFAULT}'.")
     return int(text)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(os.EX_USAGE)

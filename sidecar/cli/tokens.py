@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 
 import click
 from sqlalchemy import Connection
 
-from holdfast import ids
+from holdfast import console, ids
+from holdfast.console import end
+from holdfast.exits import Exit
+from holdfast.wording import shown
+from sidecar.api import render, shapes
 from sidecar.api.auth import PEOPLE
-from sidecar.api.shapes import moment
 from sidecar.catalog import tokens as catalog_tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
-from sidecar.cli.common import audited, catalog_options, opened, write_secret
+from sidecar.cli.common import audited, catalog_options, opened, refuse, write_secret
 from sidecar.config import Config
 from sidecar.errors import Refused
 
 _PAGE = 500
 
 
-@click.group()
+@click.group(
+    epilog=console.examples(
+        (
+            "holdfast-sidecar tokens create --scope enrol --name nas --file nas.token",
+            "for a new agent; good for one use",
+        ),
+        ("holdfast-sidecar tokens create --scope reader --name immich", "for a photo server"),
+    )
+)
 def tokens() -> None:
     """Make, list, rotate and revoke tokens."""
 
 
 @tokens.command()
-@click.option("--scope", type=click.Choice(["enrol", "reader", "operator", "admin"]), required=True)
+@click.option(
+    "--scope",
+    type=click.Choice(["enrol", "reader", "operator", "admin"]),
+    required=True,
+    help="What it may do: enrol one agent, read, also decide about holds and scans, or everything.",
+)
 @click.option("--name", required=True, help="What it is for, in your own words.")
 @click.option("--owner", help="Limit a reader to what belongs to this owner.")
 @click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
 @catalog_options
 def create(settings: Config, scope: str, name: str, owner: str | None, path: str | None) -> None:
-    """Make a token. It is shown this once."""
+    """Make a token. It is shown this once; the catalog keeps no more than a digest of it."""
     if owner is not None and (scope != "reader" or not owner.strip()):
-        click.echo("--owner limits a reader to one owner, who has a name.", err=True)
-        sys.exit(os.EX_USAGE)
+        refuse("--owner limits a reader to one owner, who has a name.")
     now = now_us()
     new_id, secret = ids.new(now // 1000, os.urandom(10)), secrets.token_bytes(catalog_tokens.SECRET_BYTES)
     _write_down(path, secret)
@@ -54,11 +68,19 @@ def create(settings: Config, scope: str, name: str, owner: str | None, path: str
 
 @tokens.command()
 @click.argument("token")
-@click.option("--overlap", "overlap_s", type=click.IntRange(0), default=3600, show_default=True, metavar="SECONDS")
+@click.option(
+    "--overlap",
+    "overlap_s",
+    type=click.IntRange(0),
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the secret before stays good.",
+)
 @click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
 @catalog_options
 def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> None:
-    """Give a token another secret. The one before stays good for SECONDS more."""
+    """Give a token another secret, and print it. TOKEN is its id."""
     raw, secret = ids.from_text("token", token), secrets.token_bytes(catalog_tokens.SECRET_BYTES)
 
     def work(connection: Connection) -> str | None:
@@ -71,8 +93,7 @@ def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> No
         with snapshot(engine) as connection:
             found = catalog_tokens.get(connection, raw or b"")
         if found is None or found.revoked_at is not None or found.scope not in PEOPLE:
-            click.echo(f"There is no good token {token} of a person.", err=True)
-            sys.exit(os.EX_USAGE)
+            refuse(f"There is no good token {token} of a person.")
         _write_down(path, secret)
         with audited(engine, "rotate_token", token, overlap_s=overlap_s):
             text = transact(engine, work)
@@ -80,24 +101,34 @@ def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> No
 
 
 @tokens.command("list")
+@console.json_option(list[shapes.Token])
 @catalog_options
-def list_tokens(settings: Config) -> None:
-    """List the tokens: id, scope, when it was made, its state, its name."""
+def list_tokens(settings: Config, as_json: bool) -> None:
+    """List the tokens: id, scope, when it was made, its state, its name. Secrets are in no list."""
     with opened(settings) as engine, snapshot(engine) as connection:
-        last = b""
-        while rows := catalog_tokens.page(connection, last, _PAGE):
-            for row in rows:
-                state = "revoked" if row.revoked_at else "used" if row.used_at else "good"
-                made = moment(row.created_at).isoformat(timespec="seconds")
-                click.echo("\t".join((ids.to_text("token", row.id), row.scope, made, state, row.name)))
-            last = rows[-1].id
+        found = _all(connection)
+    if as_json:
+        console.print_json(found)
+        return
+    for one in found:
+        state = "revoked" if one.revoked_at else "used" if one.used_at else "good"
+        click.echo("\t".join((one.id, one.scope, one.created_at.isoformat(timespec="seconds"), state, shown(one.name))))
+
+
+def _all(connection: Connection) -> list[shapes.Token]:
+    found: list[shapes.Token] = []
+    last = b""
+    while rows := catalog_tokens.page(connection, last, _PAGE):
+        found += map(render.token, rows)
+        last = rows[-1].id
+    return found
 
 
 @tokens.command()
 @click.argument("token")
 @catalog_options
 def revoke(settings: Config, token: str) -> None:
-    """Revoke a token, by its id."""
+    """Revoke a token, at once. TOKEN is its id."""
     raw = ids.from_text("token", token)
 
     def work(connection: Connection) -> None:
@@ -108,8 +139,7 @@ def revoke(settings: Config, token: str) -> None:
         with opened(settings) as engine, audited(engine, "revoke_token", token):
             transact(engine, work)
     except Refused as refused:
-        click.echo(refused.detail, err=True)
-        sys.exit(os.EX_USAGE)
+        refuse(refused.detail)
     click.echo(f"{token} is revoked.")
 
 
@@ -120,5 +150,4 @@ def _write_down(path: str | None, secret: bytes) -> None:
     try:
         write_secret(path, catalog_tokens.spell(secret))
     except OSError as error:
-        click.echo(f"{path}: {os.strerror(error.errno or 0)}", err=True)
-        sys.exit(os.EX_CANTCREAT)
+        end(f"{path}: {os.strerror(error.errno or 0)}", Exit.CANNOT_CREATE)

@@ -7,15 +7,20 @@ import threading
 
 import click
 
+from holdfast import console
 from sidecar import worker as process
 from sidecar.cli.common import catalog_options, log_to_stderr, opened
 from sidecar.config import Config
 
 
-@click.command()
+@click.command(epilog=console.examples("systemctl start holdfast-worker"))
 @catalog_options
 def worker(settings: Config) -> None:
-    """Notice silent agents, carry out decisions about holds, end times of grace. Several may run; one of them acts."""
+    """Do what nobody asks for, until SIGTERM.
+
+    It notices silent agents, carries out what was decided about holds, ends times of grace, works off jobs, does the
+    nightly work and delivers web hooks. Several may run, on any host; one of them acts.
+    """
     log_to_stderr()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

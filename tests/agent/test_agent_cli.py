@@ -24,7 +24,7 @@ def invoke(tmp_path: Path, verb: str, text: str) -> tuple[int, str]:
         ('root = "/mnt"', "did you mean 'roots'?"),
         ('sidecar = "http://photos.example"', "plain http to photos.example would show the agent's token"),
         ('sidecar = "https://user@photos.example"', "a sidecar's URL has no user"),
-        ("settle_s = 0", "settle_s must be more than 0 seconds"),
+        ("settle_s = 0", ":2: settle_s: must be more than 0 seconds"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_at_the_start(
@@ -39,4 +39,4 @@ def test_a_configuration_that_cannot_work_is_refused_at_the_start(
 def test_status_without_an_agent_says_so(tmp_path: Path) -> None:
     status, said = invoke(tmp_path, "status", f'state_dir = "{tmp_path}"\n')
     assert status == 69
-    assert "no agent answers" in said
+    assert "No agent answers" in said

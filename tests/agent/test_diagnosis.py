@@ -12,7 +12,7 @@ import click
 import pytest
 from msgspec.structs import replace
 
-from agent.cli import doctor, status
+from agent.cli import status
 from agent.doctor.diagnosis import configuration_invalid, diagnose
 from agent.doctor.evidence import (
     AgentEvidence,
@@ -25,11 +25,13 @@ from agent.doctor.evidence import (
     SidecarEvidence,
     StateEvidence,
 )
-from agent.doctor.findings import Code, Finding, Severity, needs_somebody
+from agent.doctor.findings import Code
 from agent.doctor.host import propagation
 from agent.doctor.storage import watches_needed
 from agent.ports import Mount
+from holdfast import doctor
 from holdfast.assignments import AssignedPath, Binding, BindingState
+from holdfast.findings import Finding, Severity, examination, needs_somebody
 from holdfast.scans import ScanProgress
 from holdfast.status import AgentStatus, VolumeReading
 from holdfast.volumes import STATE_OF, Identity, Reason, VolumeState, VolumeStatus, help_of, sentence
@@ -259,11 +261,11 @@ def test_a_name_that_a_terminal_would_obey_is_shown_harmless() -> None:
 
 
 def test_the_json_document_has_every_finding() -> None:
-    document = doctor.document(diagnose(CASES[Code.WATCH_LIMIT]))
-    assert document["worst"] == "warning"
-    (limit,) = [one for one in document["findings"] if one["code"] == "watch-limit"]
-    assert limit["severity"] == "warning"
-    assert limit["help"] == "docs/troubleshooting.md#watch-limit"
+    document = examination(diagnose(CASES[Code.WATCH_LIMIT]))
+    assert document.worst == "warning"
+    (limit,) = [one for one in document.findings if one.code == "watch-limit"]
+    assert limit.severity == "warning"
+    assert limit.help == "docs/troubleshooting.md#watch-limit"
 
 
 def test_r31_the_watch_limit_is_named_with_the_number_that_is_needed() -> None:

@@ -11,11 +11,12 @@ import httpx2
 import msgspec
 import pytest
 
+from holdfast.console import wants_colour
 from holdfast.up import follow
 from holdfast.up.catalog import Catalog, CatalogError, FeedItem
 from holdfast.up.follow import Batch, Bookmark, Follower, present_end, read_bookmark
 from holdfast.up.narrate import Line, Tone
-from holdfast.up.terminal import Screen, wants_colour
+from holdfast.up.terminal import Screen
 
 WAIT_S = 20.0
 
@@ -191,7 +192,8 @@ def test_colours_are_for_terminals_that_want_them() -> None:
     assert not wants_colour(Terminal(), {"TERM": "dumb"})
     assert not wants_colour(Terminal(), {"TERM": "xterm", "NO_COLOR": "1"})
     assert wants_colour(Terminal(), {"TERM": "xterm", "NO_COLOR": ""})
-    assert not wants_colour(io.StringIO(), {"TERM": "xterm"})
+    assert not wants_colour(Terminal(), {"TERM": "xterm", "CLICOLOR": "0"})
+    assert not wants_colour(io.StringIO(), {"TERM": "xterm", "CLICOLOR_FORCE": "1"})
 
 
 def test_what_is_drawn_is_taken_away_before_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:

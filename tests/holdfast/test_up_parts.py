@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.exits import Exit
 from holdfast.up import checks, folders, restarts
 from holdfast.up.catalog import FeedItem, Hold, ImportPath, Library, Move, Volume
 from holdfast.up.checks import Listen
@@ -17,7 +18,7 @@ from holdfast.up.events import ORIGINS_MAX, Interpreter
 from holdfast.up.folders import Wanted
 from holdfast.up.home import Home, agent_toml, default_directory
 from holdfast.up.narrate import FileEvent, Note, VolumeEvent
-from holdfast.up.refusals import Refusal, Refused, Status
+from holdfast.up.refusals import Refusal, Refused
 
 # Restarts
 
@@ -187,7 +188,7 @@ def test_addresses_are_understood_and_written_back(text: str, expected: Listen) 
 def test_what_is_no_address_is_refused(text: str) -> None:
     parsed = checks.parse_listen(text)
     assert isinstance(parsed, Refusal)
-    assert parsed.status == Status.USAGE
+    assert parsed.status == Exit.USAGE
 
 
 def test_only_loopback_is_private() -> None:
@@ -211,7 +212,7 @@ def test_folders_that_cannot_be_used_are_told_apart(tmp_path: os.PathLike[str]) 
     for path in (file, empty, os.path.join(root, "nowhere"), os.path.join(file, "below"), f"{root}/\udce9"):
         refusal = checks.photos(path)
         assert refusal is not None
-        assert refusal.status == Status.NO_INPUT
+        assert refusal.status == Exit.NO_INPUT
         sentences[path] = refusal.sentence
     assert "is a file" in sentences[file]
     assert "is empty" in sentences[empty]
@@ -224,7 +225,7 @@ def test_a_port_in_use_is_refused_with_another_one_to_try() -> None:
         taken = Listen("127.0.0.1", server.getsockname()[1])
         refusal = checks.port(taken)
     assert refusal is not None
-    assert refusal.status == Status.UNAVAILABLE
+    assert refusal.status == Exit.UNAVAILABLE
     assert f"--listen 127.0.0.1:{taken.port + 1}" in refusal.sentence
     assert checks.port(taken) is None  # it is free again, and the check itself did not take it
 
@@ -242,7 +243,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 def test_a_database_that_is_not_supported_is_refused(url: str) -> None:
     refusal = checks.database(url)
     assert refusal is not None
-    assert refusal.status == Status.USAGE
+    assert refusal.status == Exit.USAGE
 
 
 def test_a_database_that_is_not_there_is_refused(tmp_path: os.PathLike[str]) -> None:
@@ -255,7 +256,7 @@ def test_a_database_that_is_not_there_is_refused(tmp_path: os.PathLike[str]) -> 
     ):
         refusal = checks.database(url)
         assert refusal is not None
-        assert refusal.status == Status.UNAVAILABLE
+        assert refusal.status == Exit.UNAVAILABLE
         assert "u:p" not in refusal.sentence, "a password is never shown"
     assert checks.database("sqlite:////var/lib/x.sqlite3") is None
 
@@ -292,7 +293,7 @@ def test_one_state_directory_serves_one_run_at_a_time(tmp_path: os.PathLike[str]
     with Home(os.fspath(tmp_path)):
         with pytest.raises(Refused) as refused, Home(os.fspath(tmp_path)):
             pass
-        assert refused.value.refusal.status == Status.TEMPORARY
+        assert refused.value.refusal.status == Exit.TRY_AGAIN
         assert f"process {os.getpid()}" in refused.value.refusal.sentence
     with Home(os.fspath(tmp_path)):
         pass

@@ -165,7 +165,7 @@ def test_the_command_line_shows_it_and_is_in_it(world: World, database: str, tmp
     ]
     assert lines[0][1].startswith("the command line, ")
     assert "\x1b" not in run("audit")
-    told = msgspec.json.decode(run("audit", "--json", "--limit", "1"))
+    (told,) = msgspec.json.decode(run("audit", "--json", "--limit", "1"))
     assert told["action"] == "revoke_token"
     assert len(run("audit", "--action", "create_library").splitlines()) == 1
 
