@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV
 
-.PHONY: help up test check mutations simulate demo bench soak matrix reference clean
+.PHONY: help up test check mutations simulate demo bench soak matrix reference manual clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .
 	@"$$VENV/bin/ruff" check --quiet .
 	@"$$VENV/bin/mypy" --no-error-summary
-	@"$$VENV/bin/mypy" --no-error-summary demo bench examples
+	@"$$VENV/bin/mypy" --no-error-summary demo bench examples tools
 	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
 
 mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
@@ -70,6 +70,10 @@ matrix: ## Do every fault on every file system; writes docs/fault-matrix.md (roo
 reference: ## Write docs/api.md, the reference of the REST API, anew
 	@.ci/venv all
 	@"$$VENV/bin/holdfast-sidecar" openapi --markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
+
+manual: ## Write man pages, docs/commands.md and completions anew, from the commands themselves
+	@.ci/venv all
+	@"$$VENV/bin/python" -m tools.manual
 
 clean: ## Remove the virtual environment and all caches
 	@rm -rf -- "$$VENV" build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

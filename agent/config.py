@@ -31,9 +31,14 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``managed_directories``: host paths where the photo server keeps its own (uploads, thumbnails). No import path may
     lie in one of them or contain one.
     ``status_socket``: where ``holdfast-agent status`` asks; in ``state_dir`` by default.
-    ``token_file`` and ``enrolment_token_file``: secrets come from files, never from here; under systemd the latter may
-    be the credential ``agent_enrolment-token``.
-    ``settle_s``, ``confirm_delay_s``, ``rescan_s``: see :class:`agent.settings.EngineSettings`.
+    ``token_file``: where the agent's own token is kept; in ``state_dir`` by default. Secrets come from files, never
+    from here.
+    ``enrolment_token_file``: the token to enrol with, once. Under systemd it may be the credential
+    ``agent_enrolment-token``.
+    ``allow_plain_http``: talk to a sidecar on another machine without TLS, where the network itself is trusted.
+    ``settle_s``: a file that was written, and not seen to be closed, must be quiet this long.
+    ``confirm_delay_s``: the time between the two looks that prove that a file is gone.
+    ``rescan_s``: a volume that cannot be watched completely is scanned this often.
     ``read_contents``: whether every file is read once, in the background, so that it is known again wherever it turns
     up: "yes", "no", or "auto", which leaves out file systems whose files a program fetches from elsewhere.
     ``watch``: how changes are seen. "fanotify" is one mark a volume, "inotify" one watch a directory, "no" scans alone;

@@ -20,6 +20,8 @@ from holdfast.exits import Exit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+NO_COLOR_HELP = "Use no colours. They are used on a terminal only, and not when NO_COLOR is set."
+
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Only on a terminal, unless NO_COLOR (no-color.org) is set to anything, CLICOLOR is 0, or the terminal is dumb.
@@ -155,8 +157,9 @@ def _no_color() -> click.Option:
         if value:
             context.color = False
 
-    text = "Use no colours. They are used on a terminal only, and not when NO_COLOR is set."
-    return click.Option(["--no-color"], is_flag=True, expose_value=False, is_eager=True, callback=refuse, help=text)
+    return click.Option(
+        ["--no-color"], is_flag=True, expose_value=False, is_eager=True, callback=refuse, help=NO_COLOR_HELP
+    )
 
 
 def _version() -> click.Option:

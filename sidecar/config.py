@@ -24,9 +24,12 @@ DATABASE_CREDENTIAL = "sidecar_database"
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, with its default.
 
+    ``state_dir``: where the administrator's first token is left, and the catalog, by default.
     ``database``: where the catalog is; SQLite in the state directory when left out. Under systemd it may come as the
-    credential ``sidecar_database``. ``listen``: HOST:PORT or unix:PATH; a socket that the service manager opened comes
-    before it. ``workers`` and ``threads``: every waiting reader of the feed and every agent holds one thread.
+    credential ``sidecar_database``.
+    ``listen``: HOST:PORT or unix:PATH; a socket that the service manager opened comes before it.
+    ``workers``: processes that answer requests.
+    ``threads``: of each of them; every waiting reader of the feed and every agent holds one.
     ``silent_after_s``: how long after the last heartbeat an agent counts as silent.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agent import acceptance
-from agent.cli.common import config_option, configuration, find_volume, no_agent
+from agent.cli.common import complete_volume, config_option, configuration, find_volume, no_agent
 from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from holdfast import console, wording
 from holdfast.console import end
@@ -18,7 +18,7 @@ from holdfast.exits import Exit
     )
 )
 @config_option
-@click.argument("volume", metavar="VOLUME")
+@click.argument("volume", metavar="VOLUME", shell_complete=complete_volume)
 @click.option("--yes", is_flag=True, help="Do not ask, for scripts.")
 def accept(config_path: str, volume: str, yes: bool) -> None:
     """Say that what is on a volume now is true.

@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from agent.config import AgentConfig, ConfigInvalid, load
+from agent.local_socket import ask_status
 from agent.uplink import BadUrl, check_url
 from holdfast import settings_file, wording
 from holdfast.console import end
@@ -15,14 +16,30 @@ from holdfast.exits import Exit
 from holdfast.settings_file import ConfigProblem
 from holdfast.status import AgentStatus, VolumeReading
 
+_CONFIG = "/etc/holdfast/agent.toml"
+# Whoever presses the tab key waits no longer.
+_COMPLETION_WAIT_S = 1.0
+
 config_option = click.option(
     "--config",
     "config_path",
-    default="/etc/holdfast/agent.toml",
+    default=_CONFIG,
+    type=click.Path(),
     show_default=True,
     metavar="FILE",
     help="The agent's configuration, agent.toml.",
 )
+
+
+def complete_volume(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For shells: the labels of the volumes that a running agent has; none where there is none."""
+    try:
+        config = load(context.params.get("config_path") or _CONFIG)
+        known = ask_status(config.socket_path, _COMPLETION_WAIT_S).volumes
+    except (ConfigInvalid, ConnectionError, FileNotFoundError, PermissionError, TimeoutError):
+        return []
+    labels = sorted({one.status.label for one in known})
+    return [label for label in labels if label.isprintable() and label.startswith(incomplete)]
 
 
 def configuration(path: str) -> AgentConfig:

@@ -31,7 +31,7 @@ from holdfast.volumes import Reason
     )
 )
 @config_option
-@click.argument("path", metavar="PATH")
+@click.argument("path", metavar="PATH", type=click.Path())
 @click.option("--plain", is_flag=True, help="PATH is a plain folder: no disk of its own belongs there.")
 @click.option("--marker", "marked", is_flag=True, help="Write a small marker file at the root of the storage.")
 def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:

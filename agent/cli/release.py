@@ -7,7 +7,7 @@ import time
 
 import click
 
-from agent.cli.common import config_option, configuration, no_agent
+from agent.cli.common import complete_volume, config_option, configuration, no_agent
 from agent.config import AgentConfig
 from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from holdfast import console, paths, wording
@@ -24,7 +24,7 @@ _PATIENCE_S = 5.0
     epilog=console.examples("holdfast-agent release USB && umount /mnt/usb", "holdfast-agent release /mnt/usb/trip")
 )
 @config_option
-@click.argument("volume", metavar="VOLUME|PATH")
+@click.argument("volume", metavar="VOLUME|PATH", shell_complete=complete_volume)
 def release(config_path: str, volume: str) -> None:
     """Let go of a volume, so that it can be unmounted.
 

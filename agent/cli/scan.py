@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli.common import config_option, configuration, find_volume, no_agent
+from agent.cli.common import complete_volume, config_option, configuration, find_volume, no_agent
 from agent.local_socket import Request, RequestRefused, ask_status, send_request
 from holdfast import console
 from holdfast.console import end
@@ -13,7 +13,12 @@ from holdfast.exits import Exit
 
 @click.command(epilog=console.examples("holdfast-agent scan", "holdfast-agent scan --volume USB"))
 @config_option
-@click.option("--volume", metavar="VOLUME", help="Only this volume, by its id or label; all of them otherwise.")
+@click.option(
+    "--volume",
+    metavar="VOLUME",
+    shell_complete=complete_volume,
+    help="Only this volume, by its id or label; all of them otherwise.",
+)
 def scan(config_path: str, volume: str | None) -> None:
     """Ask the running agent to scan again.
 

@@ -44,8 +44,8 @@ def main() -> None:
         ("holdfast up --listen 0.0.0.0:8765 /mnt/nas", "for a photo server on another machine; mind who can reach it"),
     )
 )
-@click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("--state", metavar="DIR", help="Where catalog, journals, tokens and logs are kept.")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
+@click.option("--state", metavar="DIR", type=click.Path(), help="Where catalog, journals, tokens and logs are kept.")
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:8765", show_default=True, help="The API's address.")
 @click.option(
     "--database",

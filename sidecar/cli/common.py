@@ -42,11 +42,18 @@ def catalog_choices(function: F) -> F:
         "--config",
         "file",
         metavar="FILE",
+        type=click.Path(),
         envvar=config.ENV_FILE,
         show_envvar=True,
         help="The configuration, sidecar.toml; without it all settings are the defaults.",
     )
-    @click.option("--state", "state_dir", metavar="DIR", help="Where the state is kept; the catalog too, by default.")
+    @click.option(
+        "--state",
+        "state_dir",
+        metavar="DIR",
+        type=click.Path(),
+        help="Where the state is kept; the catalog too, by default.",
+    )
     @click.option("--database", metavar="URL", help="The catalog: sqlite:///FILE or mysql+pymysql://USER@HOST/NAME.")
     @functools.wraps(function)
     def wrapped(state_dir: str | None, database: str | None, **options: Any) -> Any:

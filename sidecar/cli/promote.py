@@ -29,11 +29,18 @@ _DATABASE = re.compile(r"^\s*database\s*=.*$", re.MULTILINE)
         ),
     )
 )
-@click.option("--to", "url", metavar="URL", required=True, help="The new catalog: mysql+pymysql://USER@HOST/DATABASE")
-@click.option("--password-file", metavar="FILE", help="A file with the password that belongs into the URL.")
+@click.option("--to", "url", metavar="URL", required=True, help="The new catalog: mysql+pymysql://USER@HOST/NAME.")
+@click.option(
+    "--password-file", metavar="FILE", type=click.Path(), help="A file with the password that belongs into the URL."
+)
 @click.option("--dry-run", is_flag=True, help="Only ask whether the target can hold the catalog.")
 @click.option("--undo", "is_undo", is_flag=True, help="Take a promotion back, before anything was written there.")
-@click.option("--write-config", metavar="FILE", help="Write the new URL into this sidecar.toml when all is done.")
+@click.option(
+    "--write-config",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the new URL into this sidecar.toml when all is done.",
+)
 @catalog_options
 def promote(
     settings: Config, url: str, password_file: str | None, dry_run: bool, is_undo: bool, write_config: str | None

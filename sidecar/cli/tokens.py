@@ -46,7 +46,9 @@ def tokens() -> None:
 )
 @click.option("--name", required=True, help="What it is for, in your own words.")
 @click.option("--owner", help="Limit a reader to what belongs to this owner.")
-@click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
+@click.option(
+    "--file", "path", metavar="PATH", type=click.Path(), help="Write it to this new file, for its owner only."
+)
 @catalog_options
 def create(settings: Config, scope: str, name: str, owner: str | None, path: str | None) -> None:
     """Make a token. It is shown this once; the catalog keeps no more than a digest of it."""
@@ -77,7 +79,9 @@ def create(settings: Config, scope: str, name: str, owner: str | None, path: str
     metavar="SECONDS",
     help="How long the secret before stays good.",
 )
-@click.option("--file", "path", metavar="PATH", help="Write it to this new file, for its owner only.")
+@click.option(
+    "--file", "path", metavar="PATH", type=click.Path(), help="Write it to this new file, for its owner only."
+)
 @catalog_options
 def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> None:
     """Give a token another secret, and print it. TOKEN is its id."""

@@ -68,13 +68,6 @@ def test_make_up_without_photos_tells_how_to_use_it() -> None:
     assert "make up PHOTOS=/path/to/photos" in done.stderr
 
 
-def test_every_exit_status_is_documented() -> None:
-    from holdfast.up.refusals import Status
-
-    documented = set(map(int, re.findall(r"^\| (\d+) \|", read("docs/troubleshooting.md"), re.MULTILINE)))
-    assert documented == {0, *map(int, Status)}
-
-
 def test_the_version_has_one_source() -> None:
     from holdfast import __version__
 
