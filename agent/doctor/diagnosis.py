@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from agent.doctor.evidence import Evidence, SidecarAnswer
+from agent.doctor.evidence import Evidence
 from agent.doctor.findings import Code
+from agent.doctor.folders import diagnose_folders
+from agent.doctor.reach import diagnose_sidecar
 from agent.doctor.storage import diagnose_storage
 from holdfast import wording
 from holdfast.findings import Finding, Severity, worst_first
 from holdfast.volumes import Reason
 
-# A photo server shows times of both machines side by side; more than this is seen, and confuses.
-_CLOCK_DIFFERENCE_MAX_S = 60.0
 # A journal of a million photos has about 100 MB, and its log may be as large for a moment.
 _FREE_BYTES_MIN = 200_000_000
 _FREE_SHARE_MIN = 0.05
@@ -25,9 +25,10 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     """Every finding, the worst first; among equals in the order in which somebody should look at them."""
     questions: list[Callable[[Evidence], Iterator[Finding]]] = [
         _agent,
-        _sidecar,
+        diagnose_sidecar,
         _state,
         diagnose_storage,
+        diagnose_folders,
         _journals,
         _workers,
         _kernel,
@@ -102,58 +103,6 @@ def _agent(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _sidecar(evidence: Evidence) -> Iterator[Finding]:
-    sidecar, url = evidence.sidecar, evidence.settings.sidecar
-    status = evidence.agent.status
-    match sidecar.answer:
-        case SidecarAnswer.WELL:
-            how = "" if status is None or status.sidecar == "connected" else f" The agent says: {status.sidecar}."
-            yield Finding(code="sidecar", severity=Severity.OK, sentence=f"The sidecar at {url} answers.{how}")
-        case SidecarAnswer.UNREACHABLE:
-            yield Finding(
-                code=Code.SIDECAR_UNREACHABLE,
-                severity=Severity.FAULT,
-                sentence=f"The sidecar at {url} does not answer.",
-                why=sidecar.detail,
-                remedy="Is it running, and is this its address? What is seen meanwhile is kept, and delivered later.",
-            )
-        case SidecarAnswer.REFUSED:
-            yield Finding(
-                code=Code.TOKEN_REFUSED,
-                severity=Severity.FAULT,
-                sentence=f"The sidecar at {url} refuses the agent's token.",
-                why=sidecar.detail,
-                remedy="If it was revoked there on purpose, leave it so. Else remove the token file and enrol anew.",
-            )
-        case SidecarAnswer.PLAIN_HTTP:
-            yield Finding(
-                code=Code.PLAIN_HTTP,
-                severity=Severity.FAULT,
-                sentence="Plain http to another machine is refused.",
-                why=sidecar.detail,
-                remedy=f"Set sidecar to an https URL in {evidence.settings.path}.",
-            )
-        case SidecarAnswer.BAD_URL:
-            yield Finding(
-                code=Code.SIDECAR_URL,
-                severity=Severity.FAULT,
-                sentence="The sidecar's URL cannot be used.",
-                why=sidecar.detail,
-                remedy=f"Set sidecar in {evidence.settings.path}; it looks like https://photos.example:8420.",
-            )
-        case SidecarAnswer.NOT_ASKED:
-            pass
-    if sidecar.ahead_s is not None and abs(sidecar.ahead_s) > _CLOCK_DIFFERENCE_MAX_S:
-        ahead = "ahead of" if sidecar.ahead_s > 0 else "behind"
-        yield Finding(
-            code=Code.CLOCK_DIFFERS,
-            severity=Severity.WARNING,
-            sentence="The clocks of this machine and of the sidecar differ.",
-            why=f"The sidecar is {wording.duration(abs(sidecar.ahead_s))} {ahead} this machine.",
-            remedy="Nothing goes missing by it, but times will not fit. Set both by NTP: timedatectl set-ntp true",
-        )
-
-
 def _state(evidence: Evidence) -> Iterator[Finding]:
     state = evidence.state
     if state.problem is not None:
@@ -166,6 +115,36 @@ def _state(evidence: Evidence) -> Iterator[Finding]:
             remedy="It must exist, and belong to the agent's user.",
         )
         return
+    if state.not_writable is not None or state.foreign:
+        files = f"Not its user's: {', '.join(state.foreign)}." if state.foreign else ""
+        yield Finding(
+            code=Code.STATE_NOT_WRITABLE,
+            severity=Severity.FAULT,
+            sentence=f"The agent cannot write all of its state in {state.path}.",
+            about=state.path,
+            why=" ".join(part for part in (state.not_writable, files) if part),
+            remedy="Make it writable for the agent's user."
+            if state.not_writable
+            else f"Somebody else has run the agent, or copied files. chown -R --reference={state.path} {state.path}",
+        )
+    if state.exposed:
+        yield Finding(
+            code=Code.STATE_EXPOSED,
+            severity=Severity.WARNING,
+            sentence="Everybody on this machine may read the agent's token.",
+            about=state.path,
+            why=f"Open to all: {', '.join(state.exposed)}.",
+            remedy=f"chmod -R go-rwx {state.path}",
+        )
+    if state.free_inodes == 0:
+        yield Finding(
+            code=Code.STATE_NEARLY_FULL,
+            severity=Severity.FAULT,
+            sentence="The file system of the agent's state can hold no more files.",
+            about=state.path,
+            why=f"All inodes are in use at {state.path} (df -i shows it), whatever room there is.",
+            remedy="Remove files that are not needed there, or move state_dir.",
+        )
     low = max(_FREE_BYTES_MIN, min(int(state.total_bytes * _FREE_SHARE_MIN), 5 * _FREE_BYTES_MIN))
     if state.free_bytes < low:
         full = state.free_bytes < _FREE_BYTES_NONE

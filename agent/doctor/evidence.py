@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from agent.ports import Mount
+from agent.settings import WatchChoice
 from holdfast.assignments import AssignedPath, Binding
 from holdfast.status import AgentStatus
 from holdfast.volumes import VolumeStatus
@@ -20,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     socket_path: str
     sidecar: str
     roots: list[str]
+    watch: WatchChoice = "auto"
 
 
 class AgentEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,11 @@ class SidecarAnswer(Enum):
 
     WELL = "well"
     UNREACHABLE = "unreachable"
+    NAME_UNKNOWN = "name-unknown"
+    CONNECTION_REFUSED = "connection-refused"
+    TLS = "tls"
+    FAILING = "failing"
+    NOT_A_SIDECAR = "not-a-sidecar"
     REFUSED = "refused"
     PLAIN_HTTP = "plain-http"
     BAD_URL = "bad-url"
@@ -55,11 +62,12 @@ class SidecarAnswer(Enum):
 
 class SidecarEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """``detail`` is the sidecar's or the network's own word. ``ahead_s``: how far the sidecar's clock is ahead of
-    this machine's; None when it did not say."""
+    this machine's, ``version`` which one it is; None when it did not say."""
 
     answer: SidecarAnswer
     detail: str = ""
     ahead_s: float | None = None
+    version: str | None = None
 
 
 class HostEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +88,18 @@ class HostEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The state directory: its real path, and the room on its file system."""
+    """The state directory: its real path, and the room on its file system. ``problem`` is why it cannot be used at
+    all, ``not_writable`` why it can only be read, None when it is fine. ``foreign`` are files in it that belong to
+    another user than it does itself, ``exposed`` secrets that everybody may read."""
 
     path: str
     problem: str | None = None
+    not_writable: str | None = None
+    foreign: list[str] = []
+    exposed: list[str] = []
     free_bytes: int = 0
     total_bytes: int = 0
+    free_inodes: int | None = None
 
 
 class JournalEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +125,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything. ``looks`` are by host path. ``now`` is Unix time."""
+    """Everything. ``looks`` are by host path, and ``beneath`` are those at the folders that lie beneath mounts, by
+    mount point. ``now`` is Unix time, ``version`` the one that is installed."""
 
+    version: str
     settings: Settings
     now: float
     agent: AgentEvidence
@@ -121,3 +137,4 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     state: StateEvidence
     journals: list[JournalEvidence]
     looks: dict[str, Look]
+    beneath: dict[str, Look] = {}

@@ -7,7 +7,8 @@ import time
 from agent.config import AgentConfig
 from agent.doctor import host, sidecar
 from agent.doctor.evidence import AgentEvidence, Evidence, Look, Settings, StateEvidence
-from agent.doctor.looking import look
+from agent.doctor.looking import look, look_beneath
+from holdfast import __version__
 
 
 def examine(config: AgentConfig, config_path: str) -> Evidence:
@@ -18,6 +19,7 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
         socket_path=config.socket_path,
         sidecar=config.sidecar,
         roots=config.roots,
+        watch=config.watch,
     )
     # The state has no business on storage that hangs, and if it is there all the same, we must not hang with it.
     if look([config.state_dir], None)[config.state_dir].hung:
@@ -28,6 +30,7 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
     )
     pid = agent.lock_pid if agent.status is None else agent.status.pid
     return Evidence(
+        version=__version__,
         settings=settings,
         now=time.time(),
         agent=agent,
@@ -37,13 +40,14 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
         host=host.read_host(pid, user),
         state=host.read_state(config.state_dir),
         journals=host.read_journals(config.state_dir),
-        looks=look(_places(agent), user),
+        looks=look(_places(agent, config), user),
+        beneath=look_beneath([one.mounted_at for one in agent.volumes if one.mounted_at not in (None, "/")]),
     )
 
 
-def _places(agent: AgentEvidence) -> list[str]:
-    """The host paths to look at: import paths that are bound, and where storage that is away was mounted."""
-    paths = [path.path for path in agent.import_paths]
+def _places(agent: AgentEvidence, config: AgentConfig) -> list[str]:
+    """The host paths to look at: roots, import paths, and where storage that is away was mounted."""
+    paths = [*config.roots, *(path.path for path in agent.import_paths)]
     bare = [one.last_mounted_at for one in agent.volumes if one.mounted_at is None and one.last_mounted_at is not None]
     return [*paths, *bare]
 
@@ -51,6 +55,7 @@ def _places(agent: AgentEvidence) -> list[str]:
 def _without_state(settings: Settings, config: AgentConfig) -> Evidence:
     looks: dict[str, Look] = {}
     return Evidence(
+        version=__version__,
         settings=settings,
         now=time.time(),
         agent=AgentEvidence(silence="its state directory does not answer"),

@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import sqlite3
+import stat
 from collections.abc import Iterator
 
 from agent import registry
@@ -81,10 +82,27 @@ def read_state(state_dir: str) -> StateEvidence:
     """The state directory, and the room it has."""
     path = os.path.realpath(state_dir)
     try:
-        size = os.statvfs(path)
+        size, status = os.statvfs(path), os.stat(path)
+        foreign, exposed = _odd_files(path, status)
+    except PermissionError as error:
+        return StateEvidence(path=path, problem=f"{error.strerror}: ask as root, or as the agent's user.")
     except OSError as error:
         return StateEvidence(path=path, problem=f"{error.strerror}.")
-    return StateEvidence(path=path, free_bytes=size.f_bavail * size.f_frsize, total_bytes=size.f_blocks * size.f_frsize)
+    not_writable = None
+    if size.f_flag & os.ST_RDONLY:
+        not_writable = "Its file system is mounted read-only."
+    elif not status.st_mode & stat.S_IWUSR:
+        not_writable = "Its permissions let nobody write."
+    return StateEvidence(
+        path=path,
+        not_writable=not_writable,
+        foreign=foreign[:_SAMPLE],
+        exposed=exposed,
+        free_bytes=size.f_bavail * size.f_frsize,
+        total_bytes=size.f_blocks * size.f_frsize,
+        # Some file systems have no fixed number of them, and say 0 of 0.
+        free_inodes=size.f_favail if size.f_files else None,
+    )
 
 
 def read_journals(state_dir: str) -> list[JournalEvidence]:
@@ -123,6 +141,23 @@ def read_token(path: str) -> str | None:
             return file.read().strip() or None
     except (FileNotFoundError, PermissionError):
         return None
+
+
+def _odd_files(path: str, status: os.stat_result) -> tuple[list[str], list[str]]:
+    """Of the agent's own files, those that belong to somebody else, and the secrets that everybody may read."""
+    foreign, exposed = [], []
+    for place in (path, os.path.join(path, "journals")):
+        try:
+            names = sorted(os.listdir(place))
+        except FileNotFoundError:
+            continue
+        for name in names:
+            one = os.lstat(os.path.join(place, name))
+            foreign += [name] if one.st_uid != status.st_uid else []
+            # What is in a closed directory is closed.
+            is_open = one.st_mode & stat.S_IROTH and status.st_mode & stat.S_IXOTH
+            exposed += [name] if is_open and name.endswith(".token") else []
+    return foreign, exposed
 
 
 def _registry(path: str, closed: list[str]) -> tuple[Registry, str | None]:

@@ -1,7 +1,8 @@
 """Looking at paths that storage may block: each in a child process of its own, given up at a deadline.
 
-Run as a program: ``python -m agent.doctor.looking PATH [UID]``; it prints a :class:`~agent.doctor.evidence.Look`. A
-child that sleeps in the kernel cannot even be killed; it is signalled and left to itself.
+Run as a program: ``python -m agent.doctor.looking PATH [UID]``, or ``… PATH beneath``; it prints a
+:class:`~agent.doctor.evidence.Look`. A child that sleeps in the kernel cannot even be killed; it is signalled and left
+to itself.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from agent.doctor.evidence import Look
-from agent.linux import kernel
+from agent.linux import beneath, kernel
 
 # A disk that spins up takes a few seconds; who asks a doctor waits that long, and no longer.
 DEADLINE_S = 5.0
@@ -25,6 +27,7 @@ DEADLINE_S = 5.0
 NAMES_MAX = 4
 # However many volumes there are, a few children at a time.
 _AT_A_TIME = 16
+_BENEATH = "beneath"
 _abandoned: list[subprocess.Popen[bytes]] = []
 
 
@@ -38,9 +41,20 @@ def look(places: Sequence[str], user: int | None, deadline_s: float = DEADLINE_S
     return found
 
 
-def _look_together(places: Sequence[str], user: int | None, deadline_s: float) -> dict[str, Look]:
+def look_beneath(mount_points: Sequence[str], deadline_s: float = DEADLINE_S) -> dict[str, Look]:
+    """What lies in the folders that these are mounted on; nothing for whoever may not know (it takes CAP_SYS_ADMIN)."""
+    if os.geteuid() != 0:
+        return {}
     found: dict[str, Look] = {}
-    children = {place: _start(place, user) for place in places}
+    wanted = list(dict.fromkeys(mount_points))
+    for start in range(0, len(wanted), _AT_A_TIME):
+        found |= _look_together(wanted[start : start + _AT_A_TIME], _BENEATH, deadline_s)
+    return found
+
+
+def _look_together(places: Sequence[str], how: int | str | None, deadline_s: float) -> dict[str, Look]:
+    found: dict[str, Look] = {}
+    children = {place: _start(place, how) for place in places}
     with selectors.DefaultSelector() as selector:
         for place, child in children.items():
             if child.stdout is not None:
@@ -69,9 +83,9 @@ def _answer(child: subprocess.Popen[bytes]) -> Look:
         return Look(hung=True)  # it died without an answer, which says as much as none
 
 
-def _start(place: str, user: int | None) -> subprocess.Popen[bytes]:
+def _start(place: str, how: int | str | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, place, *([] if user is None else [str(user)])],
+        [sys.executable, "-m", __name__, place, *([] if how is None else [str(how)])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -92,10 +106,10 @@ def _become(user: int) -> None:
     os.setresuid(user, user, user)
 
 
-def _look_here(place: str) -> Look:
+def _look_here(opened: AbstractContextManager[int]) -> Look:
     names: list[str] = []
     try:
-        with kernel.directory(place) as descriptor, os.scandir(descriptor) as entries:
+        with opened as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 names.append(os.fsencode(entry.name).decode("utf-8", "replace"))
                 if len(names) == NAMES_MAX:
@@ -106,6 +120,10 @@ def _look_here(place: str) -> Look:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        _become(int(sys.argv[2]))
-    sys.stdout.buffer.write(msgspec.json.encode(_look_here(sys.argv[1])))
+    if sys.argv[2:] == [_BENEATH]:
+        told = _look_here(beneath.directory(sys.argv[1]))
+    else:
+        if len(sys.argv) > 2:
+            _become(int(sys.argv[2]))
+        told = _look_here(kernel.directory(sys.argv[1]))
+    sys.stdout.buffer.write(msgspec.json.encode(told))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 
@@ -12,7 +11,6 @@ from agent.doctor.findings import Code
 from agent.filesystems import PSEUDO, traits
 from agent.ports import Mount
 from holdfast import paths, wording
-from holdfast.assignments import BindingState
 from holdfast.findings import Finding, Severity
 from holdfast.status import VolumeReading
 from holdfast.volumes import Reason, VolumeState, VolumeStatus
@@ -66,8 +64,7 @@ def diagnose_storage(evidence: Evidence) -> Iterator[Finding]:
         is_current = evidence.agent.status is not None
         yield of_volume(volume, evidence.now) if is_current else _as_it_was(volume, silence)
         yield from _stray(evidence, volume)
-    yield from _import_paths(evidence)
-    yield from _unreadable(evidence)
+        yield from _beneath(evidence, volume)
     yield from _mounts(evidence)
     yield from _state_directory(evidence)
     yield from _watching(evidence)
@@ -124,63 +121,27 @@ def _stray(evidence: Evidence, volume: VolumeStatus) -> Iterator[Finding]:
         severity=Severity.WARNING,
         sentence=f"Files lie in the bare folder {where}, where {volume.label} is to be mounted.",
         about=volume.label,
-        why=f"It is not mounted, and {_some(look.entries)} is there: somebody wrote while the disk was away. The agent"
+        why=f"It is not mounted, and {some(look.entries)} is there: somebody wrote while the disk was away. The agent"
         " does not take them for photos of the disk, and they will be hidden when it is mounted.",
         remedy=f"Before you mount it: mv {where} {where}.stray; mkdir {where}",
     )
 
 
-def _import_paths(evidence: Evidence) -> Iterator[Finding]:
-    agent = evidence.agent
-    if not agent.import_paths and agent.enrolled and agent.registry_problem is None and not agent.closed:
-        yield Finding(
-            code=Code.NOTHING_ASSIGNED,
-            severity=Severity.NOTE,
-            sentence="No library has a path on this machine yet, so there is nothing to watch.",
-            remedy="Make a library at the sidecar (POST /api/v1/libraries) with a path below one of "
-            f"{', '.join(evidence.settings.roots) or 'the roots in agent.toml'}.",
-        )
-    named = {path.id: path.path for path in agent.import_paths}
-    for binding in agent.bindings:
-        if binding.state is not BindingState.REFUSED:
-            continue
-        path = wording.shown(named.get(binding.import_path, binding.import_path))
-        yield Finding(
-            code=Code.IMPORT_PATH_REFUSED,
-            severity=Severity.FAULT,
-            sentence=binding.message or f"{path} cannot be used.",
-            about=path,
-            why=f"A library wants {path}, and the agent does not look into it.",
-            remedy="It is tried again by itself every half minute, and whenever something is mounted.",
-        )
-
-
-def _unreadable(evidence: Evidence) -> Iterator[Finding]:
-    user = evidence.host.user or "the agent's user"
-    for where, look in evidence.looks.items():
-        if look.errno in (errno.EACCES, errno.EPERM):
-            yield Finding(
-                code=Code.UNREADABLE_FOLDERS,
-                severity=Severity.FAULT,
-                sentence=f"{user} may not read {where}.",
-                about=where,
-                why="It needs permission to read and enter it, and to enter every folder above.",
-                remedy=f"setfacl -m u:{evidence.host.user or 'holdfast'}:rx {where}",
-            )
-    volumes = _by_id(evidence)
-    for journal in evidence.journals:
-        volume = volumes.get(journal.volume)
-        if volume is None or not journal.unreadable_count:
-            continue
-        folders = [_host_path(volume, directory) for directory in journal.unreadable]
-        yield Finding(
-            code=Code.UNREADABLE_FOLDERS,
-            severity=Severity.WARNING,
-            sentence=f"{wording.count(journal.unreadable_count, 'folder')} on {volume.label} cannot be read.",
-            about=volume.label,
-            why=f"{_some(folders)}. Their photos are unreadable, which is not missing.",
-            remedy=f"setfacl -R -m u:{evidence.host.user or 'holdfast'}:rX FOLDER",
-        )
+def _beneath(evidence: Evidence, volume: VolumeStatus) -> Iterator[Finding]:
+    where = volume.mounted_at
+    look = evidence.beneath.get(where or "")
+    if where is None or look is None or not look.entries:
+        return
+    yield Finding(
+        code=Code.FILES_BENEATH,
+        severity=Severity.WARNING,
+        sentence=f"Files lie hidden in the folder {where}, beneath {volume.label}.",
+        about=volume.label,
+        why=f"{some(look.entries)}: somebody wrote there while the disk was away. Nobody can see them while it is"
+        " mounted, no library has them, and they use up room on the disk below.",
+        remedy=f"mount --bind {os.path.dirname(where) or '/'} /mnt/beneath; look into"
+        f" /mnt/beneath/{os.path.basename(where)}, and move them onto the disk; umount /mnt/beneath",
+    )
 
 
 def _mounts(evidence: Evidence) -> Iterator[Finding]:
@@ -196,12 +157,12 @@ def _mounts(evidence: Evidence) -> Iterator[Finding]:
             code=Code.PRIVATE_MOUNTS,
             severity=Severity.FAULT,
             sentence="The agent cannot see disks that are mounted from now on.",
-            why=f"It runs in a mount namespace of its own, where {_some(private)} does not take part in later mounts"
+            why=f"It runs in a mount namespace of its own, where {some(private)} does not take part in later mounts"
             " (its propagation is private).",
             remedy="docker run -v PATH:PATH:rslave, compose: bind: {propagation: rslave}; in a unit, no PrivateMounts="
             " and MountFlags=slave.",
         )
-    volumes = _by_id(evidence)
+    volumes = by_id(evidence)
     for journal in evidence.journals:
         volume = volumes.get(journal.volume)
         if volume is not None and volume.mounted_at is not None:
@@ -272,6 +233,7 @@ def _state_directory(evidence: Evidence) -> Iterator[Finding]:
 def _watching(evidence: Evidence) -> Iterator[Finding]:
     host = evidence.host
     readings = [] if evidence.agent.status is None else evidence.agent.status.volumes
+    yield from _fanotify(evidence, readings)
     marked = {one.status.volume for one in readings if one.watching.startswith("fanotify")}
     local = {one.volume for one in evidence.agent.volumes if traits(one.identity.fs_type).local} - marked
     needed = sum(journal.directories for journal in evidence.journals if journal.volume in local)
@@ -302,6 +264,21 @@ def _watching(evidence: Evidence) -> Iterator[Finding]:
     yield from (_scans_only(reading) for reading in readings if reading.watching == "scans only")
 
 
+def _fanotify(evidence: Evidence, readings: list[VolumeReading]) -> Iterator[Finding]:
+    """Asked for by name, and not to be had. With "auto" inotify is as good."""
+    without = [one for one in readings if one.watching.startswith("inotify")]
+    if evidence.settings.watch != "fanotify" or not without:
+        return
+    yield Finding(
+        code=Code.FANOTIFY_MISSING,
+        severity=Severity.WARNING,
+        sentence="The agent may not use fanotify, which agent.toml asks for.",
+        why=f"{some([one.status.label for one in without])}: changes are seen by {without[0].watching}.",
+        remedy="It needs CAP_SYS_ADMIN: the drop-in holdfast-agent.service.d/fanotify.conf.example grants it. Or set"
+        ' watch = "auto".',
+    )
+
+
 def _scans_only(reading: VolumeReading) -> Finding:
     label, fs_type = reading.status.label, reading.status.identity.fs_type
     return Finding(
@@ -314,14 +291,12 @@ def _scans_only(reading: VolumeReading) -> Finding:
     )
 
 
-def _by_id(evidence: Evidence) -> dict[str, VolumeStatus]:
+def by_id(evidence: Evidence) -> dict[str, VolumeStatus]:
+    """The volumes, by their ids."""
     return {volume.volume: volume for volume in evidence.agent.volumes}
 
 
-def _host_path(volume: VolumeStatus, directory: str) -> str:
-    return os.path.join(volume.mounted_at or volume.last_mounted_at or "/", wording.shown(directory))
-
-
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first few names of many."""
     shown = ", ".join(wording.shown(name) for name in names[:_NAMES_MAX])
     return f"{shown} and more" if len(names) > _NAMES_MAX else shown

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from sidecar.catalog.engine import snapshot, transact
+from sidecar.doctor.evidence import Schema
 from sidecar.errors import CatalogUnavailable, MigrationBrokenOff, SchemaMismatch
 
 # Altering a table of ten million rows takes minutes.
@@ -50,12 +51,20 @@ def migrate(engine: Engine) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the schema is the one of this program."""
+    return standing(engine) is Schema.CURRENT
+
+
+def standing(engine: Engine) -> Schema:
+    """How the schema of the database stands to this program."""
     config = _config()
     with snapshot(engine) as connection:
         try:
-            return _known_revision(config, connection) == ScriptDirectory.from_config(config).get_current_head()
+            found = _known_revision(config, connection)
         except SchemaMismatch:
-            return False
+            return Schema.NEWER
+    if found is None:
+        return Schema.NONE
+    return Schema.CURRENT if found == ScriptDirectory.from_config(config).get_current_head() else Schema.OLDER
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import click
 from holdfast import console
 from sidecar.cli.audit import audit
 from sidecar.cli.check_config import check_config
+from sidecar.cli.doctor import doctor
 from sidecar.cli.explain import explain
 from sidecar.cli.holds import holds
 from sidecar.cli.migrate import migrate
@@ -25,6 +26,7 @@ from sidecar.cli.worker import worker
     epilog=console.examples(
         ("holdfast-sidecar tokens create --scope enrol --name nas", "let an agent enrol itself, once"),
         ("holdfast-sidecar holds list", "what waits for you"),
+        ("holdfast-sidecar doctor", "what is wrong here, and what to do about it"),
     ),
 )
 def main() -> None:
@@ -38,6 +40,7 @@ def main() -> None:
 for _verb in (
     serve,
     worker,
+    doctor,
     migrate,
     promote,
     restored,

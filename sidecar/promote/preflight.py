@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sidecar.catalog.tables import metadata
 from sidecar.errors import CatalogUnavailable
-
-# A report of 5,000 files with long paths is a statement of some megabytes.
-PACKET_BYTES_MIN = 16 * 1024 * 1024
-# CHECK constraints are enforced, and JSON and index lengths are what the schema needs.
-OLDEST = {"MySQL": (8, 0, 16), "MariaDB": (10, 6, 0)}
+from sidecar.servers import PACKET_BYTES_MIN, outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,8 @@ def ask(target: Engine) -> Server:
 def problems(server: Server) -> list[str]:
     """Why the server cannot hold a catalog, each a sentence with its remedy; none when it can."""
     found = []
-    product = "MariaDB" if "mariadb" in server.version.lower() else "MySQL"
-    version = tuple(int(part) for part in re.findall(r"\d+", server.version)[:3])
-    if version < OLDEST[product]:
-        oldest = ".".join(map(str, OLDEST[product]))
-        found.append(f"It is {product} {server.version}; {oldest} or newer is needed.")
+    if told := outdated(server.version):
+        found.append(told)
     if server.packet_bytes < PACKET_BYTES_MIN:
         found.append(
             f"Its max_allowed_packet is {server.packet_bytes} bytes; set it to {PACKET_BYTES_MIN} or more, and restart."

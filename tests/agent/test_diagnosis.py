@@ -12,6 +12,7 @@ import click
 import pytest
 from msgspec.structs import replace
 
+import sidecar.doctor.codes
 from agent.cli import status
 from agent.doctor.diagnosis import configuration_invalid, diagnose
 from agent.doctor.evidence import (
@@ -47,6 +48,7 @@ SIDECARS = (
     "stream-refused",
     "catalog-restored",
     "migration-broken-off",
+    *sidecar.doctor.codes.Code,
 )
 NOW = 1_700_000_000.0
 PLACE = "/mnt/usb"
@@ -91,6 +93,7 @@ USB = Mount(2, 1, "8:17", "/", PLACE, "ext4", "/dev/sdb1")
 NESTED = Mount(3, 2, "8:33", "/", f"{PLACE}/trip", "ext4", "/dev/sdc1")
 
 WELL = Evidence(
+    version="1.0",
     settings=Settings(
         path="/etc/holdfast/agent.toml",
         state_dir="/var/lib/holdfast",
@@ -125,6 +128,14 @@ def without(volume_state: Reason, **changes: Any) -> Evidence:
     return replace(WELL, agent=agent(volume(volume_state)), **changes)
 
 
+def sidecar_says(answer: SidecarAnswer) -> Evidence:
+    return replace(WELL, sidecar=SidecarEvidence(answer=answer, detail="its word."))
+
+
+def wanted(path: str, server_path: str = "/media") -> AssignedPath:
+    return AssignedPath(id=path, library="lib_1", path=path, server_path=server_path, exclusion_patterns=[])
+
+
 CASES: dict[Code, Evidence] = {
     Code.NO_ACCESS: replace(WELL, agent=replace(WELL.agent, closed=["/var/lib/holdfast/agent.token"])),
     Code.AGENT_NOT_RUNNING: replace(WELL, agent=SILENT),
@@ -134,9 +145,23 @@ CASES: dict[Code, Evidence] = {
     Code.PLAIN_HTTP: replace(WELL, sidecar=SidecarEvidence(answer=SidecarAnswer.PLAIN_HTTP, detail="plain.")),
     Code.SIDECAR_URL: replace(WELL, sidecar=SidecarEvidence(answer=SidecarAnswer.BAD_URL, detail="not a URL.")),
     Code.SIDECAR_UNREACHABLE: replace(WELL, sidecar=SidecarEvidence(answer=SidecarAnswer.UNREACHABLE, detail="no.")),
+    Code.SIDECAR_NAME_UNKNOWN: sidecar_says(SidecarAnswer.NAME_UNKNOWN),
+    Code.SIDECAR_CONNECTION_REFUSED: sidecar_says(SidecarAnswer.CONNECTION_REFUSED),
+    Code.SIDECAR_TLS: sidecar_says(SidecarAnswer.TLS),
+    Code.SIDECAR_FAILING: sidecar_says(SidecarAnswer.FAILING),
+    Code.NOT_A_SIDECAR: sidecar_says(SidecarAnswer.NOT_A_SIDECAR),
+    Code.AGENT_OUTDATED: replace(WELL, version="1.0.1", sidecar=replace(WELL.sidecar, version="1.0.1")),
+    Code.AGENT_NEWER: replace(WELL, sidecar=replace(WELL.sidecar, version="0.9")),
+    Code.AGENT_OLDER: replace(WELL, sidecar=replace(WELL.sidecar, version="1.10")),
     Code.TOKEN_REFUSED: replace(WELL, sidecar=SidecarEvidence(answer=SidecarAnswer.REFUSED, detail="revoked.")),
     Code.CLOCK_DIFFERS: replace(WELL, sidecar=SidecarEvidence(answer=SidecarAnswer.WELL, ahead_s=-61.0)),
     Code.NOTHING_ASSIGNED: replace(WELL, agent=AgentEvidence(status=running())),
+    Code.NO_ROOTS: replace(WELL, settings=replace(WELL.settings, roots=[])),
+    Code.ROOT_NOT_THERE: replace(WELL, looks={**WELL.looks, "/mnt": Look(errno=errno.ENOENT)}),
+    Code.OUTSIDE_ROOTS: replace(
+        WELL, settings=replace(WELL.settings, roots=["/srv"]), agent=replace(WELL.agent, bindings=[REFUSED])
+    ),
+    Code.PATHS_OVERLAP: replace(WELL, agent=replace(WELL.agent, import_paths=[wanted(PLACE), wanted("/mnt/other")])),
     Code.IMPORT_PATH_REFUSED: replace(WELL, agent=replace(WELL.agent, bindings=[REFUSED])),
     Code.UNREADABLE_FOLDERS: replace(WELL, journals=[replace(JOURNAL, unreadable=["private"], unreadable_count=1)]),
     Code.PRIVATE_MOUNTS: replace(WELL, host=replace(WELL.host, secluded=True, propagation={1: "private"})),
@@ -145,6 +170,8 @@ CASES: dict[Code, Evidence] = {
         WELL, host=replace(WELL.host, mounts=[ROOT, USB, NESTED]), journals=[replace(JOURNAL, places=["", "trip/a"])]
     ),
     Code.STRAY_FILES: without(Reason.NOT_MOUNTED, host=replace(WELL.host, mounts=[ROOT])),
+    Code.FILES_BENEATH: replace(WELL, beneath={PLACE: Look(entries=["IMG_1.jpg"])}),
+    Code.FANOTIFY_MISSING: replace(WELL, settings=replace(WELL.settings, watch="fanotify")),
     Code.SCANS_ONLY: replace(WELL, agent=agent(volume(fs_type="nfs4"), watching="scans only")),
     Code.WATCH_LIMIT: replace(WELL, host=replace(WELL.host, max_user_watches=999)),
     Code.INSTANCE_LIMIT: replace(WELL, host=replace(WELL.host, max_user_instances=2)),
@@ -155,6 +182,8 @@ CASES: dict[Code, Evidence] = {
     ),
     Code.OLD_KERNEL: replace(WELL, host=replace(WELL.host, recycles_mount_ids=True, kernel="6.1.0")),
     Code.STATE_ON_VOLUME: replace(WELL, state=replace(WELL.state, path=f"{PLACE}/state")),
+    Code.STATE_NOT_WRITABLE: replace(WELL, state=replace(WELL.state, foreign=["registry.json"])),
+    Code.STATE_EXPOSED: replace(WELL, state=replace(WELL.state, exposed=["agent.token"])),
     Code.STATE_NEARLY_FULL: replace(WELL, state=replace(WELL.state, free_bytes=GB // 10)),
     Code.JOURNAL_UNUSABLE: replace(WELL, journals=[replace(JOURNAL, problem="file is not a database")]),
 }
@@ -304,6 +333,44 @@ def test_r36_without_an_agent_what_was_last_known_is_no_more_than_a_note() -> No
     assert note.severity is Severity.NOTE
     assert note.sentence == "family was suspect when the agent last wrote that down."
     assert findings[0].code == Code.AGENT_NOT_RUNNING
+
+
+@pytest.mark.parametrize(
+    ("second", "overlap"),
+    [
+        (wanted("/mnt/usb/trip", "/media/trip"), False),  # a part of the first, called as it is there
+        (wanted("/mnt/usb", "/media"), False),  # the same, in another library
+        (wanted("/mnt/usb/trip", "/media/other"), True),
+        (wanted("/mnt/nas", "/media"), True),
+        (wanted("/mnt/nas", "/media2"), False),
+        (wanted("/mnt/nas", "/"), True),
+    ],
+)
+def test_a_photo_server_sees_one_thing_at_one_path(second: AssignedPath, overlap: bool) -> None:
+    evidence = replace(WELL, agent=replace(WELL.agent, import_paths=[wanted(PLACE, "/media"), second]))
+    assert (Code.PATHS_OVERLAP in found(evidence)) is overlap
+
+
+def test_a_root_on_a_disk_that_is_away_is_missed_by_nobody() -> None:
+    away = without(Reason.NOT_MOUNTED, settings=replace(WELL.settings, roots=[f"{PLACE}/photos"]))
+    looks = {f"{PLACE}/photos": Look(errno=errno.ENOENT)}
+    assert Code.ROOT_NOT_THERE not in found(replace(away, looks=looks))
+
+
+def test_the_finding_names_the_host_of_the_sidecar() -> None:
+    settings = replace(WELL.settings, sidecar="https://photos.example:8420/holdfast")
+    (one,) = [
+        one
+        for one in diagnose(replace(sidecar_says(SidecarAnswer.NAME_UNKNOWN), settings=settings))
+        if one.severity is Severity.FAULT
+    ]
+    assert one.sentence == "Nobody knows the name photos.example, which the sidecar is to have."
+
+
+@pytest.mark.parametrize("inodes", [0, 1, None])
+def test_a_file_system_without_inodes_is_full(inodes: int | None) -> None:
+    evidence = replace(WELL, state=replace(WELL.state, free_inodes=inodes))
+    assert (Code.STATE_NEARLY_FULL in found(evidence)) is (inodes == 0)
 
 
 def test_files_at_a_place_where_something_is_mounted_are_no_strays() -> None:
