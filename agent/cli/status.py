@@ -16,7 +16,7 @@ from agent.local_socket import ask_status
 from holdfast import console, wording
 from holdfast.scans import ScanProgress
 from holdfast.status import AgentStatus, VolumeReading
-from holdfast.volumes import VolumeState, help_of
+from holdfast.volumes import Capacity, VolumeState, help_of
 
 _GUESS_S, _GUESS_FRACTION = 2.0, 0.02
 # What needs somebody comes first.
@@ -118,7 +118,7 @@ def _facts(reading: VolumeReading) -> Iterator[str]:
     if status.state is not VolumeState.ONLINE:
         yield f"what to do: {help_of(status.reason)}"
     if status.mounted_at is not None:
-        yield f"mounted at {status.mounted_at} ({status.identity.fs_type})"
+        yield f"mounted at {status.mounted_at} ({status.identity.fs_type}{_room(status.capacity)})"
     elif status.last_mounted_at is not None:
         yield f"last mounted at {status.last_mounted_at} ({status.identity.fs_type})"
     if reading.matched:
@@ -136,6 +136,12 @@ def _facts(reading: VolumeReading) -> Iterator[str]:
     if reading.problem is not None and reading.problem != status.detail:
         yield f"not delivered: {reading.problem}"
     yield status.volume
+
+
+def _room(capacity: Capacity | None) -> str:
+    if capacity is None:
+        return ""
+    return f", {wording.size(capacity.free_bytes)} of {wording.size(capacity.total_bytes)} free"
 
 
 def _pace(scan: ScanProgress) -> str:

@@ -8,7 +8,8 @@ from agent.config import AgentConfig
 from agent.doctor import host, sidecar
 from agent.doctor.evidence import AgentEvidence, Evidence, Look, Settings, StateEvidence
 from agent.doctor.looking import look, look_beneath
-from holdfast import __version__
+from holdfast import __version__, paths
+from holdfast.volumes import Reason
 
 
 def examine(config: AgentConfig, config_path: str) -> Evidence:
@@ -47,9 +48,11 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
 
 def _places(agent: AgentEvidence, config: AgentConfig) -> list[str]:
     """The host paths to look at: roots, import paths, and where storage that is away was mounted."""
-    paths = [*config.roots, *(path.path for path in agent.import_paths)]
+    wanted = [*config.roots, *(path.path for path in agent.import_paths)]
     bare = [one.last_mounted_at for one in agent.volumes if one.mounted_at is None and one.last_mounted_at is not None]
-    return [*paths, *bare]
+    # What the agent knows to hang need not be waited for once more.
+    hung = [one.last_mounted_at for one in agent.volumes if one.reason is Reason.HUNG and one.last_mounted_at]
+    return [one for one in (*wanted, *bare) if not any(paths.contains(place.rstrip("/"), one) for place in hung)]
 
 
 def _without_state(settings: Settings, config: AgentConfig) -> Evidence:
