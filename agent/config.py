@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -113,10 +114,10 @@ def _complaints(config: AgentConfig) -> Iterator[Complaint]:
         for place in getattr(config, key):
             try:
                 paths.check_absolute(paths.from_os(place))
-            except paths.BadPath as error:
-                yield key, str(error)
+            except paths.BadPath:
+                yield key, f"{place!r} is not a path that starts with /, without . or .. in it"
     for key in ("settle_s", "confirm_delay_s", "rescan_s", "patience_s", "probe_deadline_s"):
-        if getattr(config, key) <= 0:
-            yield key, "must be more than 0 seconds"
+        if not 0 < getattr(config, key) < math.inf:
+            yield key, "must be more than 0 seconds, and end some time"
     if not config.sidecar.startswith(("http://", "https://")):
         yield "sidecar", f"{config.sidecar!r} is not an http or https URL"

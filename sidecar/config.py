@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -88,7 +89,7 @@ def _complaints(config: Config) -> Iterator[Complaint]:
     if not _is_address(config.listen):
         yield "listen", f"{config.listen!r} is neither HOST:PORT nor unix:PATH"
     for name, lowest in (("workers", 1), ("threads", 2), ("silent_after_s", 1)):
-        if not getattr(config, name) >= lowest:
+        if not lowest <= getattr(config, name) < math.inf:
             yield name, f"must be at least {lowest}"
 
 
