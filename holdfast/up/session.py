@@ -106,7 +106,7 @@ class Session:
                 break
             if time.monotonic() > deadline:
                 for one in pending:
-                    self._screen.warn(f"{one.path} does not answer yet; its photos appear when it does.")
+                    self._screen.warn(f"{wording.shown(one.path)} does not answer yet; its photos appear when it does.")
                 break
             self._pause(TICK_S)
         self._tell_refused(paths)
@@ -114,7 +114,7 @@ class Session:
     def _tell_refused(self, paths: list[ImportPath]) -> None:
         refused = [one for one in paths if one.state == "refused"]
         for one in refused:
-            self._screen.warn(f"{one.path} cannot be used: {one.message or 'the agent refuses it'}")
+            self._screen.warn(wording.shown(f"{one.path} cannot be used: {one.message or 'the agent refuses it'}"))
         if refused and len(refused) == len(paths):
             raise Refused(Refusal(Exit.NO_INPUT, "No folder is left to look after."))
 
