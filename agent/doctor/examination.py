@@ -8,6 +8,7 @@ from agent.config import AgentConfig
 from agent.doctor import host, sidecar
 from agent.doctor.evidence import AgentEvidence, Evidence, Look, Settings, StateEvidence
 from agent.doctor.looking import look, look_beneath
+from agent.linux import rights
 from holdfast import __version__, paths
 from holdfast.volumes import Reason
 
@@ -41,7 +42,7 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
         host=host.read_host(pid, user),
         state=host.read_state(config.state_dir),
         journals=host.read_journals(config.state_dir),
-        looks=look(_places(agent, config), user),
+        looks=look(_places(agent, config), user, reads_everything=pid is not None and rights.reads_everything(pid)),
         beneath=look_beneath([one.mounted_at for one in agent.volumes if one.mounted_at not in (None, "/")]),
     )
 

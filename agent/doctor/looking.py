@@ -1,6 +1,6 @@
 """Looking at paths that storage may block: each in a child process of its own, given up at a deadline.
 
-Run as a program: ``python -m agent.doctor.looking PATH [UID]``, or ``… PATH beneath``; it prints a
+Run as a program: ``python -m agent.doctor.looking PATH [UID [reading]]``, or ``… PATH beneath``; it prints a
 :class:`~agent.doctor.evidence.Look`. A child that sleeps in the kernel cannot even be killed; it is signalled and left
 to itself.
 """
@@ -8,7 +8,6 @@ to itself.
 from __future__ import annotations
 
 import os
-import pwd
 import selectors
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from agent.doctor.evidence import Look
-from agent.linux import beneath, kernel
+from agent.linux import beneath, kernel, rights
 
 # A disk that spins up takes a few seconds; who asks a doctor waits that long, and no longer.
 DEADLINE_S = 5.0
@@ -28,31 +27,35 @@ NAMES_MAX = 4
 # However many volumes there are, a few children at a time.
 _AT_A_TIME = 16
 _BENEATH = "beneath"
+_READING = "reading"
 _abandoned: list[subprocess.Popen[bytes]] = []
 
 
-def look(places: Sequence[str], user: int | None, deadline_s: float = DEADLINE_S) -> dict[str, Look]:
-    """What is at these host paths, seen with the rights of this user (None: whoever asks). Takes at most
-    ``deadline_s`` for each sixteen of them."""
-    found: dict[str, Look] = {}
-    wanted = list(dict.fromkeys(places))
-    for start in range(0, len(wanted), _AT_A_TIME):
-        found |= _look_together(wanted[start : start + _AT_A_TIME], user, deadline_s)
-    return found
+def look(
+    places: Sequence[str], user: int | None, *, reads_everything: bool = False, deadline_s: float = DEADLINE_S
+) -> dict[str, Look]:
+    """What is at these host paths, seen with the rights of this user (None: whoever asks), and with the capability to
+    read everything, if the agent has it. Takes at most ``deadline_s`` for each sixteen of them."""
+    how = [] if user is None else [str(user), *([_READING] if reads_everything else [])]
+    return _look(places, how, deadline_s)
 
 
 def look_beneath(mount_points: Sequence[str], deadline_s: float = DEADLINE_S) -> dict[str, Look]:
     """What lies in the folders that these are mounted on; nothing for whoever may not know (it takes CAP_SYS_ADMIN)."""
     if os.geteuid() != 0:
         return {}
+    return _look(mount_points, [_BENEATH], deadline_s)
+
+
+def _look(places: Sequence[str], how: Sequence[str], deadline_s: float) -> dict[str, Look]:
     found: dict[str, Look] = {}
-    wanted = list(dict.fromkeys(mount_points))
+    wanted = list(dict.fromkeys(places))
     for start in range(0, len(wanted), _AT_A_TIME):
-        found |= _look_together(wanted[start : start + _AT_A_TIME], _BENEATH, deadline_s)
+        found |= _look_together(wanted[start : start + _AT_A_TIME], how, deadline_s)
     return found
 
 
-def _look_together(places: Sequence[str], how: int | str | None, deadline_s: float) -> dict[str, Look]:
+def _look_together(places: Sequence[str], how: Sequence[str], deadline_s: float) -> dict[str, Look]:
     found: dict[str, Look] = {}
     children = {place: _start(place, how) for place in places}
     with selectors.DefaultSelector() as selector:
@@ -83,27 +86,13 @@ def _answer(child: subprocess.Popen[bytes]) -> Look:
         return Look(hung=True)  # it died without an answer, which says as much as none
 
 
-def _start(place: str, how: int | str | None) -> subprocess.Popen[bytes]:
+def _start(place: str, how: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, place, *([] if how is None else [str(how)])],
+        [sys.executable, "-m", __name__, place, *how],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _become(user: int) -> None:
-    """Give up all rights but those of this user, where we have others."""
-    if user == os.geteuid() or os.geteuid() != 0:
-        return
-    try:
-        entry = pwd.getpwuid(user)
-        group, groups = entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid)
-    except KeyError:
-        group, groups = user, []
-    os.setgroups(groups)
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
 
 
 def _look_here(opened: AbstractContextManager[int]) -> Look:
@@ -124,6 +113,6 @@ if __name__ == "__main__":
         told = _look_here(beneath.directory(sys.argv[1]))
     else:
         if len(sys.argv) > 2:
-            _become(int(sys.argv[2]))
+            rights.become(int(sys.argv[2]), keeps_reading=sys.argv[3:] == [_READING])
         told = _look_here(kernel.directory(sys.argv[1]))
     sys.stdout.buffer.write(msgspec.json.encode(told))

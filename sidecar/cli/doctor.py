@@ -26,6 +26,7 @@ from sidecar.errors import ConfigError
     )
 )
 @console.json_option(Examination)
+@click.option("--listen", metavar="HOST:PORT", help="The API's address, or unix:PATH for a socket.")
 @catalog_choices
 def doctor(file: str | None, given: dict[str, str | None], as_json: bool) -> None:
     """Find out what is wrong, why, and what to do about it.

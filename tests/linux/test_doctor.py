@@ -19,6 +19,7 @@ import pytest
 from agent.doctor import host, sidecar
 from agent.doctor.evidence import SidecarAnswer
 from agent.doctor.looking import look
+from agent.linux import rights
 from holdfast.status import AgentStatus
 from holdfast.volumes import Reason, sentence
 from tests.linux.disks import Disk, Disks
@@ -236,6 +237,18 @@ def test_r17_looks_are_taken_side_by_side_with_the_rights_of_the_agent_and_given
     assert seen[str(share.place)].hung
     assert seen[str(full)].entries == ["a"]
     assert look([str(closed)], NOBODY, deadline_s=20.0)[str(closed)].errno != 0
+    all_read = look([str(closed)], NOBODY, reads_everything=True, deadline_s=20.0)
+    assert all_read[str(closed)].errno == 0, "the agent's unit lets it read what its user may not"
+
+
+def test_the_rights_of_the_agent_are_those_of_its_process() -> None:
+    assert rights.reads_everything(os.getpid())
+    plain = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", "--inh-caps=-all", "sh", "-c", "echo; read line"]
+    with subprocess.Popen(plain, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # by now it is the other user
+        assert not rights.reads_everything(process.pid)
+    assert not rights.reads_everything(process.pid), "it has ended"
 
 
 def test_who_holds_the_state_is_told_without_taking_the_lock(parts: Stack, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.common import TRY_AGAIN, UNAVAILABLE
 from agent.local_socket import Request, send_request
 from agent.stewards import RELEASED_S
+from holdfast.exits import Exit
 from tests.linux.disks import Disk, Disks, run
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.linux.matrix.grounds import FOLDERS, fill
@@ -110,18 +110,18 @@ def test_r40_a_volume_that_is_not_unmounted_is_taken_up_again_after_a_minute(par
 def test_what_cannot_be_let_go_of_is_said(parts: Stack, disk: Disk, tmp_path: Path) -> None:
     for unknown in ("nobody", str(tmp_path / "elsewhere")):
         code, said = release(parts, unknown)
-        assert code == TRY_AGAIN
+        assert code == Exit.TRY_AGAIN
         assert f"no volume that is mounted here is called {unknown}" in said
     place = disk.path
     disk.umount()
     becomes(parts, "offline")
     code, said = release(parts, "family")
-    assert (code, "no volume that is mounted here" in said) == (TRY_AGAIN, True)
+    assert (code, "no volume that is mounted here" in said) == (Exit.TRY_AGAIN, True)
     disk.mount(place)
     becomes(parts, "online")
     parts.stop_agent()
     code, said = release(parts, "family")
-    assert (code, "no agent answers at" in said) == (UNAVAILABLE, True)
+    assert (code, "no agent answers at" in said) == (Exit.UNAVAILABLE, True)
 
 
 def test_r17_a_volume_whose_storage_hangs_is_said_not_to_be_let_go_of(parts: Stack, tmp_path: Path) -> None:
@@ -139,6 +139,6 @@ def test_r17_a_volume_whose_storage_hangs_is_said_not_to_be_let_go_of(parts: Sta
             assert time.monotonic() < until
             time.sleep(0.001)  # the kernel counts questions, and tells nobody
         code, said = release(parts, "share")
-        assert (code, "does not answer, so it is not let go of yet" in said) == (TRY_AGAIN, True)
+        assert (code, "does not answer, so it is not let go of yet" in said) == (Exit.TRY_AGAIN, True)
         share.set(Faults())
         parts.feed.until_true(lambda: release(parts, "family")[0] == 0)  # the others are served all the time

@@ -21,8 +21,8 @@ MUTATIONS = [
         ("R29",),
         "the doctor looks with the rights of whoever asks",
         "agent/doctor/looking.py",
-        "        _become(int(sys.argv[2]))",
-        "        pass",
+        "            rights.become(int(sys.argv[2]), keeps_reading=sys.argv[3:] == [_READING])",
+        "            pass",
         (f"{_DOCTOR}::test_r17_looks_are_taken_side_by_side_with_the_rights_of_the_agent_and_given_up",),
     ),
     Mutation(
