@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -76,7 +77,11 @@ class Program(click.Group):
         except click.ClickException as error:
             click.echo(wording.shown(error.format_message()), err=True)
             sys.exit(Exit.NO_INPUT if isinstance(error, click.FileError) else error.exit_code)
-        except click.Abort:
+        except click.Abort as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                # Ended by the signal, as a shell must see it to end a loop around it.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGINT)
             click.echo("Nothing was done.", err=True)
             sys.exit(Exit.NO)
         sys.exit(done if isinstance(done, int) else Exit.DONE)

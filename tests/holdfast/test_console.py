@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,23 @@ def test_a_reader_that_stops_reading_is_no_fault() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_it_by_the_signal_as_a_shell_expects() -> None:
+    program = (
+        "import os, signal, click\n"
+        "from holdfast import console\n"
+        "@click.group(cls=console.Program, name='holdfast-test')\n"
+        "def main(): pass\n"
+        "@main.command()\n"
+        "def wait():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.pause()\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "wait"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, b"")
+    assert b"Traceback" not in done.stderr
 
 
 def on_a_terminal(arguments: list[str], environment: dict[str, str]) -> Iterator[bytes]:

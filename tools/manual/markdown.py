@@ -110,7 +110,7 @@ def _printed(kinds: list[Any]) -> Iterator[str]:
         yield ""
         yield f"### {shape.name}"
         yield ""
-        yield shape.text
+        yield f"{shape.text} It is written as a list of these, without names." if shape.is_list else shape.text
         yield from _table_of_fields(shape.fields)
 
 

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import inspect as types
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A struct. ``fields`` are names and types in words."""
+    """A struct. ``fields`` are names and types in words. ``is_list``: its values are written as a list, in this
+    order, without their names."""
 
     name: str
     text: str
     fields: list[tuple[str, str]]
+    is_list: bool
 
 
 def title(kind: Any) -> str:
@@ -33,19 +36,28 @@ def shapes(kinds: list[Any]) -> list[Shape]:
             name = struct.cls.__name__
             if name in found and found[name].fields != _fields(struct):
                 raise ValueError(f"two structs are called {name}, and documented under one name")
-            found[name] = Shape(name, _text(struct.cls), _fields(struct))
+            found[name] = Shape(name, _text(struct.cls), _fields(struct), struct.array_like)
     return [found[name] for name in sorted(found)]
 
 
 def _fields(struct: types.StructType) -> list[tuple[str, str]]:
-    return [(field.encode_name, _worded(field.type)) for field in struct.fields]
+    leaves_out = struct.cls.__struct_config__.omit_defaults
+    return [(field.encode_name, _field(field, leaves_out=leaves_out)) for field in struct.fields]
+
+
+def _field(field: types.Field, *, leaves_out: bool) -> str:
+    told = _worded(field.type)
+    if not leaves_out or field.required:
+        return told
+    return f"{told}; left out where it is `{msgspec.json.encode(field.default).decode()}`"
 
 
 def _text(cls: type) -> str:
     """Its docstring, without the references that only a reader of the code can follow."""
     text = " ".join(inspect.cleandoc(cls.__doc__ or "").split())
     text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
-    return text.replace("``", "`")
+    # What Python calls None is null in JSON.
+    return re.sub(r"\bNone\b", "null", text.replace("``", "`"))
 
 
 def _structs(kind: types.Type, seen: frozenset[type] = frozenset()) -> Iterator[types.StructType]:
