@@ -7,6 +7,7 @@ through :func:`holdfast.wording.shown`, JSON through :func:`print_json`, errors 
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import signal
 import sys
@@ -39,7 +40,18 @@ class JsonOption(click.Option):
         self.shape = shape
 
 
-class Program(click.Group):
+class Verbs(click.Group):
+    """Verbs that belong together. Its help tells what each is for, to the end of the sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs, each with its first paragraph."""
+        shown = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, _summary(verb)) for name, verb in shown if verb is not None and not verb.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class Program(Verbs):
     """One of the three commands. It ends with the statuses of :class:`Exit`, and every verb has ``--no-color``."""
 
     def __init__(self, *names: Any, **settings: Any) -> None:
@@ -147,6 +159,10 @@ def _tell_usage(error: click.UsageError) -> None:
         )
         click.echo(f"{error.ctx.get_usage()}\n{hint}\n", err=True)
     click.echo(f"Error: {wording.shown(error.format_message())}", err=True)
+
+
+def _summary(command: click.Command) -> str:
+    return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
 
 
 def _equip(command: click.Command) -> None:

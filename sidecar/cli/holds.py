@@ -27,10 +27,11 @@ _digest = click.option("--digest", required=True, metavar="DIGEST", help="The di
 
 
 @click.group(
+    cls=console.Verbs,
     epilog=console.examples(
         "holdfast-sidecar holds list",
         ("holdfast-sidecar holds show HOLD", "what happened, where, how it is known, and what to type next"),
-    )
+    ),
 )
 def holds() -> None:
     """Look at mass changes that wait for a person, and decide about them."""
@@ -77,7 +78,7 @@ def show(settings: Config, hold: str, as_json: bool) -> None:
 def approve(settings: Config, hold: str, digest: str) -> None:
     """Let the loss or change of exactly this set show.
 
-    The digest names the set: what it does not contain stays held. It can be undone.
+    The digest names the set: what it does not contain stays held.
     """
     one = _decide(settings, hold, digest, HoldState.APPROVED)
     click.echo(f"Approved: {_files(one.files)}.")

@@ -21,6 +21,7 @@ _DEFAULT = "default"
 
 
 @click.group(
+    cls=console.Verbs,
     name="settings",
     epilog=console.examples(
         "holdfast-sidecar settings show",

@@ -25,13 +25,14 @@ _PAGE = 500
 
 
 @click.group(
+    cls=console.Verbs,
     epilog=console.examples(
         (
             "holdfast-sidecar tokens create --scope enrol --name nas --file nas.token",
             "for a new agent; good for one use",
         ),
         ("holdfast-sidecar tokens create --scope reader --name immich", "for a photo server"),
-    )
+    ),
 )
 def tokens() -> None:
     """Make, list, rotate and revoke tokens."""
