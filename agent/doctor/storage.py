@@ -130,14 +130,16 @@ def _stray(evidence: Evidence, volume: VolumeStatus) -> Iterator[Finding]:
 def _beneath(evidence: Evidence, volume: VolumeStatus) -> Iterator[Finding]:
     where = volume.mounted_at
     look = evidence.beneath.get(where or "")
-    if where is None or look is None or not look.entries:
+    # A hidden file is often there on purpose, to tell the bare folder by.
+    visible = [] if look is None else [name for name in look.entries if not name.startswith(".")]
+    if where is None or not visible:
         return
     yield Finding(
         code=Code.FILES_BENEATH,
         severity=Severity.WARNING,
         sentence=f"Files lie hidden in the folder {where}, beneath {volume.label}.",
         about=volume.label,
-        why=f"{some(look.entries)}: somebody wrote there while the disk was away. Nobody can see them while it is"
+        why=f"{some(visible)}: somebody wrote there while the disk was away. Nobody can see them while it is"
         " mounted, no library has them, and they use up room on the disk below.",
         remedy=f"mount --bind {os.path.dirname(where) or '/'} /mnt/beneath; look into"
         f" /mnt/beneath/{os.path.basename(where)}, and move them onto the disk; umount /mnt/beneath",

@@ -43,7 +43,7 @@ def tokens() -> None:
     "--scope",
     type=click.Choice(["enrol", "reader", "operator", "admin"]),
     required=True,
-    help="What it may do: enrol one agent, read, also decide about holds and scans, or everything.",
+    help="What it may do: enrol one agent; read; also change libraries, scan and decide about holds; or everything.",
 )
 @click.option("--name", required=True, help="What it is for, in your own words.")
 @click.option("--owner", help="Limit a reader to what belongs to this owner.")

@@ -367,6 +367,10 @@ def test_the_finding_names_the_host_of_the_sidecar() -> None:
     assert one.sentence == "Nobody knows the name photos.example, which the sidecar is to have."
 
 
+def test_a_hidden_file_beneath_a_mount_is_there_on_purpose() -> None:
+    assert found(replace(WELL, beneath={PLACE: Look(entries=[".not-mounted"])})) == set()
+
+
 @pytest.mark.parametrize("inodes", [0, 1, None])
 def test_a_file_system_without_inodes_is_full(inodes: int | None) -> None:
     evidence = replace(WELL, state=replace(WELL.state, free_inodes=inodes))
