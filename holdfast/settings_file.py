@@ -68,11 +68,17 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Origin]]:
     try:
         with open(path, "rb") as file:
             text = file.read().decode()
-        values = tomllib.loads(text)
     except OSError as error:
         raise _whole(path, os.strerror(error.errno or 0)) from error
     except UnicodeDecodeError as error:
         raise _whole(path, "this is not text in UTF-8") from error
+    return parse(path, text)
+
+
+def parse(path: str, text: str) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """Likewise, of the text that the file has, or is to have."""
+    try:
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         reason, line = _place_of(str(error))
         raise _whole(path, reason, line if line is not None else text.count("\n") + 1) from error

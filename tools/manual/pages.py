@@ -42,6 +42,10 @@ class Page:
     see_also: list[str]
 
 
+_NAME = re.compile(r"``([^`]+)``")
+# The names that a sentence begins with, and the colon behind them, if there is one.
+_NAMES = re.compile(r"(?:(?<=^)|(?<=[.;] ))(``\w+``(?:(?:, | and )``\w+``)*)(:?) ")
+
 _COLOUR = [
     ("NO_COLOR", "Use no colours, if it is set to anything."),
     ("CLICOLOR", "Use no colours, if it is 0. They are never used but on a terminal."),
@@ -49,18 +53,20 @@ _COLOUR = [
 
 
 def settings_of(kind: type[msgspec.Struct]) -> list[Setting]:
-    """The settings of a configuration, as its docstring tells them: each with its name, or their names, in front."""
+    """The settings of a configuration, as its docstring tells them: a sentence begins with the name of a setting, or of
+    several, and what follows is about it, up to the next such sentence."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    text = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
+    begins = [match for match in _NAMES.finditer(text) if set(_NAME.findall(match[0])) <= set(fields)]
     told: dict[str, str] = {}
-    entries = re.split(r"\n(?=``\w+``)", inspect.cleandoc(kind.__doc__ or ""))
-    for entry in entries:
-        names, _, text = " ".join(entry.split()).partition(": ")
-        for name in re.findall(r"``(\w+)``", names) if text else ():
-            told[name] = re.sub(r"``([^`]+)``", r"\1", text)
-    fields = msgspec.structs.fields(kind)
-    lacking = [field.name for field in fields if field.name not in told]
+    for match, following in zip(begins, [*begins[1:], None], strict=True):
+        said = text[match.end() if match[2] else match.start() : None if following is None else following.start()]
+        for name in _NAME.findall(match[0]):
+            told[name] = _NAME.sub(r"\1", said.strip())
+    lacking = [name for name in fields if name not in told]
     if lacking:
         raise ValueError(f"{kind.__name__} does not tell what these settings are: {', '.join(lacking)}")
-    return [Setting(field.name, _sentence(told[field.name]), _default(field.default)) for field in fields]
+    return [Setting(name, _sentence(told[name]), _default(field.default)) for name, field in fields.items()]
 
 
 def _sentence(text: str) -> str:
