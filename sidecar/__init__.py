@@ -13,5 +13,6 @@ A guided tour. The decisions are pure modules and stand at the top:
 ``cursor``       the opaque positions that feed and lists hand out
 
 Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``worker`` (the
-process that does what nobody asks for) and ``cli``. The imports go api, worker, cli -> catalog -> pure modules.
+process that does what nobody asks for), ``doctor`` (what is wrong here) and ``cli``. The imports go api, worker, cli ->
+catalog -> pure modules.
 """
