@@ -11,6 +11,7 @@ import inspect
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -96,6 +97,9 @@ class Program(Verbs):
                 os.kill(os.getpid(), signal.SIGINT)
             click.echo("Nothing was done.", err=True)
             sys.exit(Exit.NO)
+        except Exception:  # noqa: BLE001 - a fault of our own must not end with 1, which is an answer
+            traceback.print_exc()
+            sys.exit(Exit.SOFTWARE)
         sys.exit(done if isinstance(done, int) else Exit.DONE)
 
     def invoke(self, ctx: click.Context) -> Any:

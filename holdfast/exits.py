@@ -36,7 +36,7 @@ _MEANING = {
     Exit.NO_INPUT: "A path of photos cannot be used: it does not exist, cannot be read, or does not answer.",
     Exit.UNAVAILABLE: "Something that is needed does not answer or is not there: the agent, the database, a port, a"
     " package.",
-    Exit.SOFTWARE: "A part failed, and went on failing.",
+    Exit.SOFTWARE: "A part failed, and went on failing; or the program itself has a fault, and shows where.",
     Exit.CANNOT_CREATE: "A file or the state directory cannot be written.",
     Exit.TRY_AGAIN: "It cannot be done just now: another process is at it, or the agent refuses it as things are.",
     Exit.CONFIG: "The configuration cannot work. The message names the line.",

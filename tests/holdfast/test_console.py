@@ -37,6 +37,11 @@ def program() -> console.Program:
         """Ask."""
         click.confirm("Is that so?", abort=True)
 
+    @main.command("break")
+    def break_() -> None:
+        """Break."""
+        raise ZeroDivisionError
+
     @main.command()
     def fail() -> None:
         """Fail."""
@@ -79,6 +84,12 @@ def test_a_sentence_on_standard_error_is_harmless(program: console.Program) -> N
     assert done.stderr.rstrip("\n").isprintable()
     wrong = CliRunner().invoke(program, [EVIL.replace("\udcff", "")])
     assert wrong.stderr.replace("\n", "").isprintable()
+
+
+def test_a_fault_of_the_program_is_no_answer(program: console.Program) -> None:
+    done = CliRunner().invoke(program, ["break"])
+    assert done.exit_code == Exit.SOFTWARE
+    assert "ZeroDivisionError" in done.stderr
 
 
 def test_json_is_harmless_and_says_the_same(program: console.Program) -> None:
