@@ -91,6 +91,15 @@ def agent_says(parts: Stack, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=DOCTOR_S).stdout
 
 
+def completed(parts: Stack, beginning: str) -> list[str]:
+    """What a shell offers for a volume that begins like this."""
+    words = f"holdfast-agent release --config {parts.home}/agent.toml {beginning}"
+    environment = {"_HOLDFAST_AGENT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    command = [sys.executable, "-m", "agent.cli"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environment})
+    return [line.removeprefix("plain,") for line in done.stdout.splitlines() if line]
+
+
 def findings(parts: Stack) -> dict[str, dict[str, Any]]:
     """What the doctor found that is not in order, by its code. Tests have a mount namespace of their own, which is
     private, and that is found each time."""
@@ -103,6 +112,8 @@ def findings(parts: Stack) -> dict[str, dict[str, Any]]:
 
 def test_a_disk_that_is_away_has_one_sentence_in_doctor_status_and_api(parts: Stack, disk: Disk) -> None:
     assert findings(parts) == {}
+    assert completed(parts, "fam") == ["family"], "the shell completes labels"
+    assert completed(parts, "x") == []
     place = disk.path
     disk.umount()
     parts.feed.until(lambda item: item["kind"] == "volume.offline")

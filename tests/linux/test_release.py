@@ -111,17 +111,17 @@ def test_what_cannot_be_let_go_of_is_said(parts: Stack, disk: Disk, tmp_path: Pa
     for unknown in ("nobody", str(tmp_path / "elsewhere")):
         code, said = release(parts, unknown)
         assert code == Exit.TRY_AGAIN
-        assert f"no volume that is mounted here is called {unknown}" in said
+        assert f"No volume that is mounted here is called {unknown}" in said
     place = disk.path
     disk.umount()
     becomes(parts, "offline")
     code, said = release(parts, "family")
-    assert (code, "no volume that is mounted here" in said) == (Exit.TRY_AGAIN, True)
+    assert (code, "No volume that is mounted here" in said) == (Exit.TRY_AGAIN, True)
     disk.mount(place)
     becomes(parts, "online")
     parts.stop_agent()
     code, said = release(parts, "family")
-    assert (code, "no agent answers at" in said) == (Exit.UNAVAILABLE, True)
+    assert (code, "No agent answers at" in said) == (Exit.UNAVAILABLE, True)
 
 
 def test_r17_a_volume_whose_storage_hangs_is_said_not_to_be_let_go_of(parts: Stack, tmp_path: Path) -> None:

@@ -79,4 +79,4 @@ def test_the_command_line_explains_too(world: World, library: Item, database: st
     code, said = explain(library["id"], "/mnt/usb/new/x.jpg")
     assert (code, "is included" in said) == (0, True)
     assert explain(library["id"], "/elsewhere")[0] == 1
-    assert explain("nonsense", "/x")[0] == 2
+    assert explain("nonsense", "/x")[0] == 64
