@@ -82,7 +82,8 @@ def failures() -> Iterator[None]:
     except ConfigError as error:
         end_because_of(error)
     except (CatalogError, DBAPIError) as error:
-        end(f"The database cannot be used: {first_line(error)}", Exit.UNAVAILABLE)
+        told = first_line(error).rstrip(".")
+        end(f"The database cannot be used: {told}. 'holdfast-sidecar doctor' finds out why.", Exit.UNAVAILABLE)
     except ModuleNotFoundError as error:
         end(f"The package {error.name} is not installed, and this database needs it.", Exit.UNAVAILABLE)
 
