@@ -34,9 +34,11 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Same) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def ask(url: str, token: str | None = None, timeout_s: float = TIMEOUT_S) -> SidecarAnswer:

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from sidecar.catalog.engine import connect, transact
 from sidecar.catalog.tables import agent as agent_table
-from sidecar.catalog.tables import job, volume_agent, webhook
+from sidecar.catalog.tables import job, lease, volume_agent, webhook
 from sidecar.cli import main
 from sidecar.doctor import host
 from sidecar.doctor.evidence import Answer
@@ -179,6 +179,14 @@ class TestServer:
 
 
 class TestCatalog:
+    def test_a_lease_that_nobody_renews_is_nobodys(
+        self, place: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sidecar.doctor.examination._LEASE_WAIT_S", 0.2)
+        monkeypatch.setattr("sidecar.doctor.examination._LEASE_LOOK_S", 0.1)
+        change(tmp_path, lease.insert().values(name="worker", holder=b"w" * 16, fence=1, beat=7))
+        assert "worker-not-running" in findings(*place)
+
     def test_what_needs_somebody_is_found(self, sqlite_template: Path, tmp_path: Path) -> None:
         file = tmp_path / "catalog.sqlite3"
         shutil.copy(sqlite_template, file)
