@@ -92,6 +92,7 @@ def test_a_verb_that_comes_later_is_taken_up_with_its_group() -> None:
         \b
         as it
           stands
+        .so x
         """
 
     program.add_command(users)
@@ -102,7 +103,7 @@ def test_a_verb_that_comes_later_is_taken_up_with_its_group() -> None:
     assert added.examples[0].why == "somebody"
     assert ("--no-color", console.NO_COLOR_HELP) in added.options
     text = roff.page(PAGES[0], itself, verbs)
-    assert "\n.nf\nas it\n  stands\n.fi\n" in text
+    assert "\n.nf\nas it\n  stands\n\\&.so x\n.fi\n" in text, "and troff obeys nothing of it"
     assert "What .they may do\\en." in text
 
 
