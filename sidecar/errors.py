@@ -3,6 +3,7 @@
 SidecarError
 ├── ConfigError            the configuration cannot work; the text names the key
 ├── CatalogError
+│   ├── CatalogDamaged       the database finds its own files in disorder
 │   ├── CatalogUnavailable   the database does not answer, or stayed too busy; later it will
 │   ├── MigrationBrokenOff   the database refused a step on the way to another version of the schema
 │   └── SchemaMismatch       the database has another version of the schema than this program
@@ -38,6 +39,10 @@ class CatalogUnavailable(CatalogError):
     """The database does not answer, or a transaction lost every try. ``retry_after_s`` is when to come back."""
 
     retry_after_s = 5
+
+
+class CatalogDamaged(CatalogError):
+    """The database finds its own files in disorder. The text says what to do."""
 
 
 class MigrationBrokenOff(CatalogError):

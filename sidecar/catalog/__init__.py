@@ -21,24 +21,27 @@ from sidecar.catalog.engine import snapshot, transact
 from sidecar.doctor.evidence import Schema
 from sidecar.errors import CatalogUnavailable, MigrationBrokenOff, SchemaMismatch
 
+# As long as there is a table of this name, the database is the half of a restore (``sidecar.backup.putting_back``).
+LOADING = "restore_under_way"
 # Altering a table of ten million rows takes minutes.
 _MIGRATION_WAIT_S = 600
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema up to date; an empty database gets all of it, and its incarnation.
+def migrate(engine: Engine, *, to: str = "head", is_loading: bool = False) -> None:
+    """Bring the schema up to date, or to an older version; an empty database gets all of it, and its incarnation.
 
     One that was broken off goes on where it stopped. Raises :class:`SchemaMismatch` when the database was made by a
-    newer version of the program, and :class:`MigrationBrokenOff` when the database refuses a step.
+    newer version of the program, or is the half of a restore, unless that is what this is for; and
+    :class:`MigrationBrokenOff` when the database refuses a step.
     """
 
     def work(connection: Connection) -> None:
         config = _config()
         with _alone(connection):
-            known = _known_revision(config, connection)
-            if known != ScriptDirectory.from_config(config).get_current_head():
+            known = _known_revision(config, connection, is_loading=is_loading)
+            if known != _head(config):
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, to)
 
     try:
         transact(engine, work)
@@ -64,7 +67,34 @@ def standing(engine: Engine) -> Schema:
             return Schema.NEWER
     if found is None:
         return Schema.NONE
-    return Schema.CURRENT if found == ScriptDirectory.from_config(config).get_current_head() else Schema.OLDER
+    return Schema.CURRENT if found == _head(config) else Schema.OLDER
+
+
+def revision(connection: Connection) -> str:
+    """The schema of a database that has one. Raises :class:`SchemaMismatch`."""
+    found = _known_revision(_config(), connection)
+    if found is None:
+        raise SchemaMismatch("There is no catalog in this database.")
+    return found
+
+
+def check_known(schema: str, what: str) -> None:
+    """Raise :class:`SchemaMismatch` for a schema that this version does not know. ``what`` has it: "The database"."""
+    if schema not in _revisions(_config()):
+        raise SchemaMismatch(
+            f"{what} has schema {schema}, which this version does not know. It was made by a newer version; use that"
+            " one, or restore an older backup."
+        )
+
+
+def say_loading(connection: Connection) -> None:
+    """Say that this database is no catalog for now: a backup is being loaded into it."""
+    connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {LOADING} (id INT)")
+
+
+def say_loaded(connection: Connection) -> None:
+    """Take that back."""
+    connection.exec_driver_sql(f"DROP TABLE {LOADING}")
 
 
 @contextlib.contextmanager
@@ -83,15 +113,24 @@ def _alone(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
 
-def _known_revision(config: Config, connection: Connection) -> str | None:
-    found = MigrationContext.configure(connection).get_current_revision()
-    scripts = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in scripts:
+def _known_revision(config: Config, connection: Connection, *, is_loading: bool = False) -> str | None:
+    if not is_loading and connection.dialect.has_table(connection, LOADING):
         raise SchemaMismatch(
-            f"The database has schema {found}, which this version does not know. It was made by a newer version;"
-            " use that one, or restore a backup."
+            "A backup is being loaded into this database, or was and did not come to an end. Run 'holdfast-sidecar"
+            " restore' again."
         )
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in _revisions(config):
+        check_known(found, "The database")
     return found
+
+
+def _revisions(config: Config) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+
+
+def _head(config: Config) -> str | None:
+    return ScriptDirectory.from_config(config).get_current_head()
 
 
 def _config() -> Config:

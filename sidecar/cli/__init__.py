@@ -6,6 +6,7 @@ import click
 
 from holdfast import console
 from sidecar.cli.audit import audit
+from sidecar.cli.backup import backup
 from sidecar.cli.check_config import check_config
 from sidecar.cli.doctor import doctor
 from sidecar.cli.explain import explain
@@ -13,6 +14,7 @@ from sidecar.cli.holds import holds
 from sidecar.cli.migrate import migrate
 from sidecar.cli.openapi import openapi
 from sidecar.cli.promote import promote
+from sidecar.cli.restore import restore
 from sidecar.cli.restored import restored
 from sidecar.cli.serve import serve
 from sidecar.cli.settings import settings_group
@@ -43,6 +45,8 @@ for _verb in (
     doctor,
     migrate,
     promote,
+    backup,
+    restore,
     restored,
     holds,
     explain,

@@ -44,7 +44,7 @@ def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
     copies = []
-    for unit in [*SERVICES, *UNITS.glob("*.socket")]:
+    for unit in [*SERVICES, *UNITS.glob("*.socket"), *UNITS.glob("*.timer")]:
         copy = tmp_path / unit.name
         copy.write_text(unit.read_text().replace("/opt/holdfast/bin", str(bin_dir)))
         copies.append(copy)
@@ -74,6 +74,17 @@ def test_little_is_exposed(unit: Path) -> None:
 def test_r40_nothing_ties_the_agent_to_a_mount() -> None:
     agent = settings(UNITS / "holdfast-agent.service")
     assert not agent.keys() & {"Requires", "BindsTo", "PartOf", "RequiresMountsFor", "PrivateMounts", "MountFlags"}
+
+
+def test_a_backup_is_made_every_night_and_writes_nothing_but_the_state() -> None:
+    timer, service = settings(UNITS / "holdfast-backup.timer"), settings(UNITS / "holdfast-backup.service")
+    assert timer["Persistent"] == ["yes"]
+    done = analyze("calendar", "--iterations=1", *timer["OnCalendar"])
+    assert done.returncode == 0, done.stderr
+    assert service["Type"] == ["oneshot"]
+    assert service["ProtectSystem"] == ["strict"]
+    assert "ReadWritePaths" not in service
+    assert "Restart" not in service
 
 
 def test_r28_the_agent_may_read_everything_and_write_its_own_state_only() -> None:

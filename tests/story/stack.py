@@ -52,6 +52,11 @@ class Feed:
         self._unread.extend(page["items"])
         return list(page["items"])
 
+    @property
+    def cursor(self) -> str | None:
+        """Where it stands."""
+        return self._cursor
+
     def restart(self) -> None:
         """Forget where it stood, as a photo server does when it is told that its cursor has expired."""
         self._cursor = None
@@ -168,12 +173,16 @@ class Stack:
         """SIGKILL to gunicorn and its workers."""
         _kill_group(self._sidecar)
 
-    def restart_sidecar(self, database: str) -> None:
-        """Stop it as systemd would, and start it on another database."""
+    def stop_sidecar(self) -> None:
+        """Stop it as systemd would."""
         if self._sidecar is None:
             raise AssertionError("bug: no sidecar to stop")
         self._sidecar.terminate()
         self._sidecar.wait(30)
+
+    def restart_sidecar(self, database: str) -> None:
+        """Stop it, and start it on another database."""
+        self.stop_sidecar()
         self._database = database
         self.start_sidecar()
 
