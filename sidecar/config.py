@@ -32,6 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``workers``: processes that answer requests.
     ``threads``: of each of them; every waiting reader of the feed and every agent holds one.
     ``silent_after_s``: how long after the last heartbeat an agent counts as silent.
+    ``metrics_open``: whether ``/metrics`` is answered without a token, to everybody who reaches it.
     """
 
     state_dir: str = "/var/lib/holdfast/sidecar"
@@ -42,6 +43,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     threads: int = 32
     # Three heartbeats of 10 s.
     silent_after_s: float = 30.0
+    # It names volumes and agents. And a proxy makes a request of anybody look like one of this host.
+    metrics_open: bool = False
 
 
 def load(file: str | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Config:

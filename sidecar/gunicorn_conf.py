@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecar.api.endpoint import services_of
 from sidecar.config import load
+from sidecar.counting import BOARD
 
 # Gunicorn reads every name here as a setting, so none may be called ``config``.
 _settings = load(None, os.environ, {})
@@ -29,6 +30,21 @@ errorlog = "-"
 loglevel = "warning"
 # Nothing here is to be controlled from outside but by signals.
 control_socket_disable = True
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    """Give the worker a place of its own to count in, before there are two who could give it."""
+    worker.holdfast_row = BOARD.reserve()
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Count there."""
+    BOARD.use(worker.holdfast_row)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what a worker has counted that has ended."""
+    BOARD.retire(worker.holdfast_row)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -23,6 +23,7 @@ from sidecar.api import (
     holds,
     jobs,
     libraries,
+    metrics,
     preview,
     problems,
     removal,
@@ -44,6 +45,7 @@ from sidecar.errors import CatalogUnavailable, Refused
 
 RESOURCES: tuple[Resource, ...] = (
     health.resource,
+    metrics.resource,
     libraries.resource,
     validation.resource,
     preview.resource,
@@ -74,7 +76,9 @@ def create_app(source: Engine | Config) -> Flask:
     engine = connect(source.database) if isinstance(source, Config) else source
     app = Flask("sidecar", static_folder=None)
     routes = [route for resource in RESOURCES for route in resource.routes]
-    install(app, Services(engine, Doorbell(engine), routes))
+    is_open = isinstance(source, Config) and source.metrics_open
+    install(app, Services(engine, Doorbell(engine), routes, frozenset([metrics.PATH] if is_open else [])))
+    metrics.count_answers(app)
     for resource in RESOURCES:
         app.register_blueprint(resource)
     app.register_error_handler(Refused, _refused)

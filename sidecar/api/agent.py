@@ -22,6 +22,7 @@ from holdfast.assignments import (
 )
 from holdfast.problems import PlacedError
 from holdfast.volumes import STATE_OF, VolumeStatus
+from sidecar import counting
 from sidecar.api import conditions
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
@@ -86,6 +87,7 @@ def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatResponse:
         )
 
     response = transact(call.engine, work)
+    counting.HEARTBEATS.add()
     call.doorbell.ring()
     return response
 

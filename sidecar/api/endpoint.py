@@ -65,11 +65,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What endpoints work with."""
+    """What endpoints work with. ``open_paths``: those of which the configuration says that they need no token."""
 
     engine: Engine
     doorbell: Doorbell
     routes: list[Route]
+    open_paths: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,8 @@ def _view(route: Route) -> Callable[..., Response]:
 
     def view(**arguments: Any) -> Response:
         services = services_of(current_app)
-        caller = None if route.scope is None else auth.authenticate(request, services.engine)
+        is_open = route.scope is None or route.path in services.open_paths
+        caller = None if is_open else auth.authenticate(request, services.engine)
 
         def read() -> dict[str, Any]:
             if caller is not None and route.scope is not None:

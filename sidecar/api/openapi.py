@@ -116,7 +116,8 @@ def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]
 def _responses(route: Route) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.returns is not None:
-        good["content"] = {"application/json": {"schema": _schema(route.returns)}}
+        kind = "text/plain" if route.returns is str else "application/json"
+        good["content"] = {kind: {"schema": _schema(route.returns)}}
     responses = {str(route.status): good}
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "What you have is still the current state."}

@@ -8,6 +8,7 @@ import msgspec
 from flask import Response
 
 from holdfast.problems import CONTENT_TYPE, DOCS, PlacedError, Problem
+from sidecar.counting import Counter
 
 
 class ProblemType(NamedTuple):
@@ -54,6 +55,14 @@ TYPES: dict[str, ProblemType] = {
 }
 
 
+REFUSALS = Counter(
+    "holdfast_problems_total",
+    "Requests that were answered with a problem, by its code.",
+    ("problem",),
+    tuple((code,) for code in sorted(TYPES)),
+)
+
+
 def make(
     code: str,
     detail: str,
@@ -78,6 +87,7 @@ def make(
 
 def respond(problem: Problem, retry_after_s: int | None = None) -> Response:
     """A problem as a response."""
+    REFUSALS.add(problem.type.removeprefix(DOCS))
     response = Response(msgspec.json.encode(problem), problem.status, content_type=CONTENT_TYPE)
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="holdfast"'

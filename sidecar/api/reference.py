@@ -64,7 +64,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
         yield f"- Body: {_type(operation['requestBody']['content']['application/json']['schema'])}"
     for status, answer in operation["responses"].items():
         if status < "400":
-            content = answer.get("content", {}).get("application/json")
+            content = next(iter(answer.get("content", {}).values()), None)
             yield f"- {status}: {_type(content['schema']) if content else _prose(answer['description'])}"
     codes = [
         one.partition(":")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import zlib
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from holdfast import ids, paths
 from holdfast.assignments import FENCE_HEADER, BelievedDirectory, BelievedPage
 from holdfast.problems import PlacedError
 from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Receipt, Report
-from sidecar import cursor
+from sidecar import counting, cursor
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource, decode, read_body
 from sidecar.api.pagination import ById, CursorText, after
@@ -57,6 +58,14 @@ def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
 
     The answer comes after the catalog has committed, so an agent may forget what was acknowledged.
     """
+    try:
+        return _take(call, volume, sequence)
+    except Refused:
+        counting.REPORTS.add("refused")
+        raise
+
+
+def _take(call: Call, volume: bytes, sequence: int) -> Receipt:
     body = _inflated(read_body(BODY_BYTES_MAX), request.headers.get("Content-Encoding", "identity"))
     report: Report = decode(_REPORT, body, "invalid-report")
     ingest.check_report(report)
@@ -74,9 +83,13 @@ def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
             connection, report, agent=call.agent, fence=fence, digest=digest, now=now_us(), entropy=entropy
         )
 
+    started_s = time.monotonic()
     receipt = transact(call.engine, work)
     if receipt.applied:
+        counting.REPORT_S.observe(time.monotonic() - started_s)
+        counting.REPORT_ENTRIES.add(by=len(report.observations))
         call.doorbell.ring()
+    counting.REPORTS.add("applied" if receipt.applied else "repeated")
     return receipt
 
 

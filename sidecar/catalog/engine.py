@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from sidecar import counting
 from sidecar.errors import CatalogUnavailable, ConfigError
 
 T = TypeVar("T")
@@ -87,8 +88,11 @@ def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
             if not worth_another_try(error):
                 raise
             if attempt == _ATTEMPTS:
+                counting.UNAVAILABLE.add()
                 raise CatalogUnavailable(_why(error)) from error
+            counting.RETRIES.add()
         except PoolTimeout as error:
+            counting.UNAVAILABLE.add()
             raise CatalogUnavailable("all connections to the database are in use") from error
         ceiling_s = min(_BACKOFF_LAST_S, _BACKOFF_FIRST_S * 2**attempt)
         time.sleep(random.uniform(ceiling_s / 4, ceiling_s))
@@ -107,9 +111,11 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
             connection.rollback()
     except DBAPIError as error:
         if worth_another_try(error):
+            counting.UNAVAILABLE.add()
             raise CatalogUnavailable(_why(error)) from error
         raise
     except PoolTimeout as error:
+        counting.UNAVAILABLE.add()
         raise CatalogUnavailable("all connections to the database are in use") from error
 
 

@@ -31,6 +31,12 @@ def read(connection: Connection, name: str) -> Lease | None:
     return None if row is None else Lease(row.holder, row.fence, row.beat)
 
 
+def all_of_them(connection: Connection) -> dict[str, Lease]:
+    """The leases by their names."""
+    rows = connection.execute(select(lease).order_by(lease.c.name))
+    return {row.name: Lease(row.holder, row.fence, row.beat) for row in rows}
+
+
 def take(connection: Connection, name: str, seen: Lease | None, holder: bytes) -> Lease | None:
     """Take over a lease that stands as it was ``seen``. None when somebody else was faster."""
     if seen is None:
