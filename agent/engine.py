@@ -32,7 +32,7 @@ from agent.store import Standing, Store
 from agent.unmoved import Trust
 from agent.walks import Walks
 from agent.watching import Watching
-from holdfast.reports import Gap, Observation
+from holdfast.reports import Gap, Observation, ScanFinished
 from holdfast.scans import ScanMode, ScanProgress, WantedScan
 from holdfast.volumes import Reason
 
@@ -64,10 +64,10 @@ class Engine:
         self._rescans = Rescans(settings.rescan_s)
         self._spool = Spool(self._outbox, settings.spool_bytes_max)
         self._spooled = True  # what an earlier run left behind
-        self._turn = 0
+        self._turn = self.scans_finished = self.hints_wanted = 0
+        self.last_scan: ScanFinished | None = None
         self._reads_next = False
         self._resting = True  # until the journal was asked
-        self.scans_finished = self.hints_wanted = 0
 
     # What the outside asks for
 
@@ -307,8 +307,9 @@ class Engine:
     def _finish(self, walk: Walk) -> None:
         """A scan of our own has been everywhere."""
         self.scans_finished += 1
+        self.last_scan = walk.end(self._boot())
         self._accepted = self._accepted and bool(self._journal.suspected_listings())
-        self._tell([*self._interests.untold_rules(), walk.end(self._boot())])
+        self._tell([*self._interests.untold_rules(), self.last_scan])
         with self._store.transaction():
             self._journal.note_rules_told()
         self._watching.scan_ended()

@@ -10,7 +10,7 @@ import msgspec
 from agent.ports import Marker, Mount, Probe
 from agent.scopes import Scope
 from agent.settings import EngineSettings
-from holdfast.scans import ScanProgress, WantedScan
+from holdfast.scans import EndedScan, ScanProgress, WantedScan
 from holdfast.volumes import Epoch, Identity, Reason
 
 # A packet larger than the socket buffer cannot be sent at all; only a volume with very many import paths comes near.
@@ -163,6 +163,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     watching: str
     watched_directories: int
     spool_full: bool = False  # looking waits until some of it is told
+    last_scan: EndedScan | None = None
 
 
 class LetGo(msgspec.Struct, frozen=True, tag="let-go"):

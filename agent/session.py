@@ -51,6 +51,9 @@ class Session:
         self.on_turn: Callable[[], None] = lambda: None
         self.on_overtaken: Callable[[Mapping[str, int]], None] = lambda versions: None
         self.problem: str | None = "not connected yet"
+        # Since the start, for whoever measures.
+        self.heartbeats = self.heartbeat_failures = 0
+        self.heartbeat_at: float | None = None
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
             threading.Thread(target=self._ask, name="assignment", daemon=True),
@@ -99,6 +102,12 @@ class Session:
         shipper = self._shippers.get(volume)
         return None if shipper is None else shipper.problem
 
+    def acknowledged(self, volume: str) -> tuple[int, float | None]:
+        """How many reports of this volume the sidecar has acknowledged since the start, and when it last did (Unix
+        time)."""
+        shipper = self._shippers.get(volume)
+        return (0, None) if shipper is None else (shipper.acknowledged, shipper.acknowledged_at)
+
     def close(self, timeout_s: float) -> None:
         """Stop talking; a request that is under way is left to itself after this long."""
         self._stopping.set()
@@ -123,10 +132,13 @@ class Session:
                 answer = self._uplink.heartbeat(self._with_figures(heartbeat))
             except (Unreachable, Refused) as error:
                 failures += 1
+                self.heartbeat_failures += 1
                 self._lost(str(error), failures)
                 retry = error.retry_after_s if isinstance(error, Unreachable) else None
                 self._wait(wait_s(failures, random.random(), retry), version)
                 continue
+            self.heartbeats += 1
+            self.heartbeat_at = self._clock.now().wall
             if failures or self.problem is not None:
                 _log.info("sidecar.connected", catalog=answer.catalog)
                 self._connected.set()
@@ -199,6 +211,8 @@ class _ShipperThread(threading.Thread):
         self._stopping = False
         self.turn = 0
         self.pending = 0
+        self.acknowledged = 0
+        self.acknowledged_at: float | None = None
         self.problem: str | None = None
 
     def grant(self, lease: Lease) -> None:
@@ -244,6 +258,8 @@ class _ShipperThread(threading.Thread):
                     shipper.lease = taken = self._granted
                 step = shipper.step()
                 self._note(shipper.problem)
+                if shipper.acknowledged > self.acknowledged:
+                    self.acknowledged, self.acknowledged_at = shipper.acknowledged, self._clock.now().wall
                 self.pending = outbox.pending()[0]
                 if (turn := store.turn()) != self.turn:
                     self.turn = turn

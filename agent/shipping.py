@@ -58,6 +58,7 @@ class Shipper:
     ) -> None:
         self.lease: Lease | None = None
         self.problem: str | None = None
+        self.acknowledged = 0  # reports, since this shipper began
         self._store = store
         self._outbox = Outbox(store)
         self._baseline = Baseline(store)
@@ -150,6 +151,7 @@ class Shipper:
 
     def _acknowledge(self, sequence: int) -> Step:
         self._outbox.acknowledge(sequence)
+        self.acknowledged += 1
         return self._went_well()
 
     def _went_well(self) -> Step:

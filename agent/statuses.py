@@ -14,7 +14,7 @@ from agent.stewards import Steward
 from agent.volume import status_of
 from holdfast import __version__
 from holdfast.assignments import Answered, Heartbeat
-from holdfast.status import AgentStatus
+from holdfast.status import AgentStatus, VolumeReading
 from holdfast.volumes import STATE_OF, Reason, VolumeState, VolumeStatus, sentence
 
 # Progress moves all the time. It is told this often, and with whatever else is told.
@@ -49,15 +49,14 @@ def agent_status(registry: Registry, session: Session, stewards: Mapping[str, St
         sidecar=session.problem or "connected",
         revision=0 if registry.assignment is None else registry.assignment.revision,
         volumes=[
-            stewards[status.volume].reading(
-                _shown(status, session),
-                session.shipping_problem(status.volume),
-                registry.volumes[status.volume].matched,
-            )
+            _reading(registry, session, stewards[status.volume], status)
             for status in _statuses(registry)
             if status.volume in stewards
         ],
         bindings=list(registry.bindings.values()),
+        heartbeats_total=session.heartbeats,
+        heartbeat_failures_total=session.heartbeat_failures,
+        last_heartbeat_at=session.heartbeat_at,
     )
 
 
@@ -67,6 +66,13 @@ def summary(registry: Registry) -> str:
     away = [one for one in statuses if one.state not in (VolumeState.ONLINE, VolumeState.IDLE)]
     available = f"{len(statuses) - len(away)} of {len(statuses)} volumes available"
     return "; ".join([available, *(f"{one.label}: {one.reason.value}" for one in away)])
+
+
+def _reading(registry: Registry, session: Session, steward: Steward, status: VolumeStatus) -> VolumeReading:
+    problem, matched = session.shipping_problem(status.volume), registry.volumes[status.volume].matched
+    reports, at = session.acknowledged(status.volume)
+    read = steward.reading(_shown(status, session), problem, matched)
+    return structs.replace(read, reports_total=reports, last_report_at=at)
 
 
 def _statuses(registry: Registry) -> list[VolumeStatus]:

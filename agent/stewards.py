@@ -31,7 +31,7 @@ from agent.processes import WorkerProcess, Workers
 from agent.scopes import Scope
 from agent.settings import EngineSettings
 from agent.volume import Adopted, Doubtful, Sighting, Volume
-from holdfast.scans import ScanProgress, WantedScan
+from holdfast.scans import EndedScan, ScanProgress, WantedScan
 from holdfast.status import VolumeReading
 from holdfast.volumes import Epoch, Factor, Reason, VolumeStatus
 
@@ -78,6 +78,8 @@ class Steward:
         # Workers that hang in the kernel and cannot even be killed, by the mount that holds them.
         self._stuck: dict[int, WorkerProcess] = {}
         self._died_at: list[float] = []
+        self._deaths = self._hangs = self._scans = 0
+        self._last_scan: EndedScan | None = None
         self._where = ""
         self._letting_go = False
         self._hang_watch: HangWatch | None = None
@@ -215,6 +217,7 @@ class Steward:
         if messages and self._hang_watch is not None:
             self._hang_watch.heard()
         if self._epoch is not None and self._is_hung(self.worker, now):
+            self._hangs += 1
             self._stuck[self._epoch.mount_id] = self.worker
             self.doubted_mounts.add(self._epoch.mount_id)
             self._give_up()
@@ -267,6 +270,10 @@ class Steward:
             worker_pid=None if self.worker is None else self.worker.pid,
             matched=list(matched),
             worker_deaths=len(self._died_at),
+            scans_total=self._scans,
+            last_scan=self._last_scan,
+            worker_deaths_total=self._deaths,
+            worker_hangs_total=self._hangs,
         )
 
     def close(self) -> None:
@@ -280,6 +287,7 @@ class Steward:
     def _take(self, message: FromWorker, now: float) -> Sequence[Sighting]:
         match message:
             case Reading():
+                self._note_scans(message)
                 # What it said before it took the message that it must let go is out of date.
                 self._reading = message if self._epoch is not None else None
                 if not message.busy and self._epoch is not None:
@@ -306,10 +314,18 @@ class Steward:
                 pass
         return []
 
+    def _note_scans(self, said: Reading) -> None:
+        """Every attachment counts its scans from 0."""
+        before = 0 if self._reading is None else self._reading.scans_finished
+        if said.scans_finished > before:
+            self._scans += said.scans_finished - before
+            self._last_scan = said.last_scan
+
     def _ended(self, now: float) -> News:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
         self._died_at.append(now)
+        self._deaths += 1
         was_attached = self._epoch is not None
         if self._epoch is not None:
             self.doubted_mounts.add(self._epoch.mount_id)

@@ -49,6 +49,7 @@ from agent.noise import Noise
 from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
 from agent.scopes import Scopes
 from agent.store import Store
+from holdfast.scans import EndedScan
 from holdfast.volumes import Epoch
 
 # While it works, a worker says so this often; the supervisor's patience is many times that.
@@ -278,6 +279,7 @@ class Worker:
         self._said_busy = busy
         self._has_news = False
         watching, watched = self._engine.watching()
+        ended = self._engine.last_scan
         self._line.send(
             Reading(
                 busy=busy,
@@ -287,6 +289,15 @@ class Worker:
                 watching=watching,
                 watched_directories=watched,
                 spool_full=self._engine.spool_is_full,
+                last_scan=None
+                if ended is None
+                else EndedScan(
+                    complete=ended.complete,
+                    directories=ended.directories,
+                    files=ended.files,
+                    errors=ended.errors,
+                    duration_s=ended.duration_s,
+                ),
             )
         )
 

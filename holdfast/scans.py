@@ -41,6 +41,16 @@ class ScanProblem(msgspec.Struct, frozen=True, array_like=True):
     error: str
 
 
+class EndedScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scan came to that has ended."""
+
+    complete: bool
+    directories: int
+    files: int
+    errors: int
+    duration_s: float
+
+
 class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
     """A scan that is running. ``fraction`` (0 to 1) weighs each directory as an equal share of its parent, so it
     is known without counting first, and never goes back."""

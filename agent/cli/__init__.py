@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli import accept, check_config, doctor, enrol, explain, release, run, scan, status
+from agent.cli import accept, check_config, doctor, enrol, explain, metrics, release, run, scan, status
 from holdfast import console
 
 
@@ -27,6 +27,7 @@ def main() -> None:
 
 main.add_command(run.run)
 main.add_command(status.status)
+main.add_command(metrics.metrics)
 main.add_command(doctor.doctor)
 main.add_command(scan.scan)
 main.add_command(enrol.enrol)

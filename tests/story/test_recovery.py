@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exposition import one, parsed
 from tests.linux.disks import Disk, Disks
 from tests.story.stack import Stack
 from tests.story.test_story import fill
@@ -56,6 +57,12 @@ def test_worker_that_dies_is_replaced(parts: Stack, disk: Disk, library: str) ->
     parts.scan_to_the_end()
     assert asset_events(parts) == []
     a_new_photo_is_seen(parts, disk.path)
+    figures = parsed(parts.agent_cli("metrics"))
+    assert one(figures, "holdfast_agent_volume_worker_deaths_total", label="family") == 1
+    assert one(figures, "holdfast_agent_volume_available", label="family") == 1
+    assert one(figures, "holdfast_agent_volume_last_scan_files", label="family") == PHOTOS
+    assert one(figures, "holdfast_agent_volume_reports_total", label="family") >= 2
+    assert one(figures, "holdfast_agent_connected") == 1
 
 
 def test_agent_started_again_tells_nothing_twice(parts: Stack, place: Path, disk: Disk, library: str) -> None:
