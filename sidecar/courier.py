@@ -34,7 +34,6 @@ AT_ONCE = 8
 # A web hook with so many messages waiting is told the rest later, in fewer messages: the feed keeps it meanwhile.
 WAITING_MAX = 20
 _FEED_PAGE = 1_000
-_PRUNE_EVERY_US = 3_600 * 1_000_000
 _US = 1_000_000
 
 _log = logging.getLogger(__name__)
@@ -59,7 +58,6 @@ class Courier:
         self._send = send or post
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="courier")
         self._under_way: dict[bytes, tuple[Due, Future[Attempt]]] = {}
-        self._pruned_at = 0
 
     def step(self) -> int:
         """Do what is due; returns how many attempts came to an end."""
@@ -71,7 +69,6 @@ class Courier:
         for row in hooks:
             if row.id not in self._under_way and len(self._under_way) < AT_ONCE:
                 self._start(row)
-        self._prune()
         return ended
 
     def close(self) -> None:
@@ -135,12 +132,6 @@ class Courier:
         disabled = transact(self._engine, work)
         if disabled:
             _log.warning("webhook.disabled %s %s", ids.to_text("webhook", one.webhook), disabled)
-
-    def _prune(self) -> None:
-        now = now_us()
-        if now - self._pruned_at > _PRUNE_EVERY_US:
-            self._pruned_at = now
-            transact(self._engine, lambda connection: webhooks.prune(connection, now))
 
 
 def post(one: Due, message_id: str, at_s: int) -> Attempt:

@@ -15,10 +15,12 @@ import msgspec
 
 
 class FeedCursor(msgspec.Struct, frozen=True, array_like=True, tag="f"):
-    """Everything up to and including this change number has been read."""
+    """Everything up to and including this change number has been read. ``forgotten`` is up to where the catalog had
+    forgotten what is gone by then: a reader that began anew since has missed nothing by that."""
 
     catalog: bytes
     change: int
+    forgotten: int = 0
 
 
 class ListCursor(msgspec.Struct, frozen=True, array_like=True, tag="l"):

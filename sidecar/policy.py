@@ -21,6 +21,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     seconds. ``missing_grace_s`` is how long a proven absence waits before it shows, and ``retention_s`` how long a file
     is missing until it is removed from the catalog; None: for ever. All three count verified-online time of the volume.
 
+    The rest is forgotten after so long, on the calendar: ``history_kept_s`` finished jobs, scans, gaps and what
+    happened to volumes; ``tombstones_kept_s`` removed assets with their history, and deleted libraries;
+    ``audit_kept_s`` entries of the audit log; ``deliveries_kept_s`` messages to web hooks that are over.
+
     ``scan_schedule`` says when the nightly work is done, a cron expression in ``scan_time_zone``, or "off".
     """
 
@@ -36,6 +40,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     # When people sleep, wherever they live; watched volumes need it only for what watches cannot see.
     scan_schedule: str = "0 0 * * *"
     scan_time_zone: str = "UTC"
+    # What somebody looks up who wonders since when a disk has been failing.
+    history_kept_s: int = 180 * _DAY_S
+    # A reader of the feed, or a photo server in a drawer, that comes back within a year hears what was removed.
+    tombstones_kept_s: int = 366 * _DAY_S
+    # A question about the last change of a season still finds its answer.
+    audit_kept_s: int = 2 * 366 * _DAY_S
+    deliveries_kept_s: int = 30 * _DAY_S
 
 
 # name -> lowest, highest, sentence for what lies outside
@@ -62,6 +73,10 @@ _BOUNDS: dict[str, tuple[int, int, str]] = {
         "This is a time in seconds, from a day to a hundred years; by default missing assets stay for ever.",
     ),
 }
+_KEPT = "This is a time in seconds, from a day to a hundred years; {default}, {days} days, is the default."
+for _name in ("history_kept_s", "tombstones_kept_s", "audit_kept_s", "deliveries_kept_s"):
+    _default = int(getattr(Policy(), _name))
+    _BOUNDS[_name] = (_DAY_S, 100 * 366 * _DAY_S, _KEPT.format(default=_default, days=_default // _DAY_S))
 _TEXTS = {"scan_schedule": schedule.problem, "scan_time_zone": schedule.zone_problem}
 
 

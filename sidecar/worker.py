@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from holdfast import ids
 from sidecar import silence
-from sidecar.catalog import agents, deciding, deletion, holds, jobs, leases, nightly, working
+from sidecar.catalog import agents, deciding, deletion, holds, jobs, leases, nightly, tidying, working
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
@@ -38,6 +39,8 @@ STEP_S = 1.0
 _JOB_BATCHES = 20
 # Deletions that nobody carries on are looked for when the lease is taken, and this often.
 _STUCK_S = 3600.0
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class Worker:
         self._seen: _Seen | None = None
         self._pulses: dict[bytes, silence.Pulse] = {}
         self._stuck_at_s: float | None = None
+        self._tidying: tidying.Place | None = None
 
     @property
     def is_acting(self) -> bool:
@@ -73,7 +77,7 @@ class Worker:
         with snapshot(self._engine) as connection:
             counts = agents.heartbeat_counts(connection)
             decided, ripe = holds.unfinished(connection), deciding.with_grace_over(connection)
-            is_night = nightly.is_to_attend(connection)
+            is_night, is_untidy = nightly.is_to_attend(connection), tidying.is_due(connection)
         found = self._look_for_silence(counts, now_s)
         for hold in decided:
             self._work_off(partial(deciding.carry_out, hold_id=hold), now_s)
@@ -82,6 +86,8 @@ class Worker:
         if is_night:
             self._work_off(nightly.attend, now_s)
         self._do_jobs(now_s)
+        if is_untidy:
+            self._tidy(now_s)
         return found
 
     def _do_jobs(self, now_s: float) -> None:
@@ -99,6 +105,22 @@ class Worker:
                 _log.exception("job.failed %s", ids.to_text("job", job))
                 self._work_off(partial(_fail, job_id=job, error=error), now_s)
 
+    def _tidy(self, now_s: float) -> None:
+        """Some batches of tidying up; the rest in the next steps."""
+        if self._tidying is None:
+            self._tidying = self._under_lease(tidying.begin, now_s)
+        for _ in range(_JOB_BATCHES):
+            done = (
+                None if self._tidying is None else self._under_lease(partial(tidying.go_on, place=self._tidying), now_s)
+            )
+            if done is None:
+                return
+            self._tidying, is_over = done
+            if is_over:
+                counts = " ".join(f"{name}={count}" for name, count in self._tidying.counts.items())
+                _log.info("catalog.tidied %s", counts)
+                self._tidying = None
+
     def _look_for_silence(self, counts: dict[bytes, int], now_s: float) -> list[bytes]:
         self._pulses = silence.observe(self._pulses, counts, now_s)
         due = silence.silent(self._pulses, now_s, self._silent_after_s)
@@ -111,25 +133,29 @@ class Worker:
 
         A large set takes minutes, in which the lease must be kept; whoever loses it leaves the rest to the other.
         """
+        for _ in range(batches):
+            if not self._under_lease(batch, now_s):
+                break
 
-        def work(connection: Connection) -> bool:
+    def _under_lease(self, batch: Callable[..., T], now_s: float) -> T | None:
+        """Do one batch in a transaction that renews the lease. None when that is lost, and nothing was done."""
+
+        def work(connection: Connection) -> tuple[bool, T | None]:
             held = self._held
             if held is None or not leases.renew(connection, NAME, held):
-                self._held = None
-                return False
-            return batch(connection, now=now_us(), entropy=os.urandom(10))
+                return False, None
+            return True, batch(connection, now=now_us(), entropy=os.urandom(10))
 
-        for _ in range(batches):
-            if not transact(self._engine, work):
-                break
-        if self._held is None:
-            self._lost()
-        else:
+        is_held, found = transact(self._engine, work)
+        if is_held:
             self._renewed_s = now_s
+        elif self._held is not None:
+            self._lost()
+        return found
 
     def _lost(self) -> None:
         _log.warning("lease.lost another worker took over")
-        self._held, self._seen, self._pulses, self._stuck_at_s = None, None, {}, None
+        self._held, self._seen, self._pulses, self._stuck_at_s, self._tidying = None, None, {}, None, None
 
     def _act(self, due: list[bytes], now_s: float) -> list[bytes]:
         """Renew the lease and do the work in one transaction, so that neither happens without the other."""

@@ -19,6 +19,14 @@ from sidecar.errors import Refused
 resource = Resource("changes")
 
 WAIT_MAX_S = 60
+_RESTORED = (
+    "The catalog was made anew or restored from a backup since this cursor was given. Read the feed again from its"
+    " beginning, without a cursor."
+)
+_FORGOTTEN = (
+    "This cursor is so old that the catalog has forgotten things that are gone since. Read the feed again from its"
+    " beginning, without a cursor; what does not come then is there no more."
+)
 
 
 class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,29 +68,22 @@ def read_changes(call: Call, query: ChangesQuery) -> shapes.Changes:
 def _read(call: Call, text: str | None, limit: int) -> shapes.Changes:
     with snapshot(call.engine) as connection:
         catalog = clock.incarnation(connection)
-        since = 0 if text is None else _since(text, catalog)
-        if since > clock.read(connection):
-            raise _expired()
+        forgotten = clock.forgotten_until(connection)
+        known = cursor.FeedCursor(catalog, 0, forgotten) if text is None else _known(text)
+        if known.catalog != catalog or known.change > clock.read(connection):
+            raise Refused("cursor-expired", _RESTORED)
+        if known.change < forgotten and known.forgotten != forgotten:
+            raise Refused("cursor-expired", _FORGOTTEN)
+        since = known.change
         page = feed.read(connection, since, limit, call.owner)
         items = render.changes(connection, page.changes, call.owner)
     return shapes.Changes(
-        items=items, next=cursor.to_text(cursor.FeedCursor(catalog, page.upto)), has_more=page.has_more
+        items=items, next=cursor.to_text(cursor.FeedCursor(catalog, page.upto, forgotten)), has_more=page.has_more
     )
 
 
-def _since(text: str, catalog: bytes) -> int:
+def _known(text: str) -> cursor.FeedCursor:
     try:
-        found = cursor.feed_cursor(text)
+        return cursor.feed_cursor(text)
     except cursor.BadCursor as error:
         raise Refused("bad-cursor", f"The cursor cannot be read: {error}.") from error
-    if found.catalog != catalog:
-        raise _expired()
-    return found.change
-
-
-def _expired() -> Refused:
-    return Refused(
-        "cursor-expired",
-        "The catalog was made anew or restored from a backup since this cursor was given. Read the feed again from"
-        " its beginning, without a cursor.",
-    )

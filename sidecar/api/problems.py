@@ -41,7 +41,7 @@ TYPES: dict[str, ProblemType] = {
     "owner-exists": ProblemType(409, "The library goes with its owner"),
     "not-restorable": ProblemType(409, "The asset cannot be brought back"),
     "path-taken": ProblemType(409, "Another asset has the path now"),
-    "cursor-expired": ProblemType(410, "The cursor is of another catalog"),
+    "cursor-expired": ProblemType(410, "The cursor is of another catalog, or too old"),
     "precondition-failed": ProblemType(412, "It was changed meanwhile"),
     "too-large": ProblemType(413, "The body is too large"),
     "unsupported-encoding": ProblemType(415, "The content encoding is not supported"),

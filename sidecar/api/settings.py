@@ -28,6 +28,10 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention_s: int | UnsetType | None = UNSET
     scan_schedule: str | UnsetType | None = UNSET
     scan_time_zone: str | UnsetType | None = UNSET
+    history_kept_s: int | UnsetType | None = UNSET
+    tombstones_kept_s: int | UnsetType | None = UNSET
+    audit_kept_s: int | UnsetType | None = UNSET
+    deliveries_kept_s: int | UnsetType | None = UNSET
 
 
 @resource.serves("GET", "/settings", scope=Scope.READER, returns=shapes.Settings, headers=("If-None-Match",))

@@ -10,14 +10,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from holdfast import ids
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import audit
 
-# Two years: a question about the last change of a season still finds its answer.
-KEPT_US = 2 * 366 * 86_400 * 1_000_000
 # Of a body so much is kept; enough for all that people type, and a bound for what programs send.
 BODY_CHARS_MAX = 4_096
 _TARGET_CHARS_MAX = 1_024
@@ -47,11 +45,9 @@ class Outcome:
 
 
 def begin(connection: Connection, deed: Deed, entry: bytes, now: int, outcome: Outcome | None = None) -> None:
-    """Write down what somebody is about to do, or was refused; entries that are too old are forgotten."""
+    """Write down what somebody is about to do, or was refused."""
     if connection.execute(select(audit.c.id).where(audit.c.id == entry)).first() is not None:
         return  # a transaction may be run after itself
-    oldest = ids.new(max(0, now - KEPT_US) // 1000, bytes(10))
-    connection.execute(delete(audit).where(audit.c.id < oldest))
     row = {
         "id": entry,
         "at": now,

@@ -61,6 +61,17 @@ def renew(connection: Connection, new_id: bytes) -> None:
     connection.execute(update(clock).values(incarnation=new_id))
 
 
+def forgotten_until(connection: Connection) -> int:
+    """The highest number of a change whose row was forgotten since: whoever has not read so far may have missed that
+    something is gone."""
+    return int(connection.execute(select(clock.c.forgotten_until)).scalar_one())
+
+
+def forget(connection: Connection, change: int) -> None:
+    """Note that rows up to this change were forgotten."""
+    connection.execute(update(clock).where(clock.c.forgotten_until < change).values(forgotten_until=change))
+
+
 def now_us() -> int:
     """The time as the catalog stores it: microseconds since 1970."""
     return time.time_ns() // 1000

@@ -17,6 +17,7 @@ from sidecar.catalog.tables import schedule as table
 NIGHTLY = "nightly"
 # No schedule of the worker, but up to when there is a backup.
 BACKUP = "backup"
+TIDYING = "tidying"
 # The clock of one machine does not go back by this much, unless it was wrong before.
 _AHEAD_US = 3600 * 1_000_000
 

@@ -16,7 +16,6 @@ from sidecar.delivery import ROTATION_S, Message
 ACTIVE, DISABLED = "active", "disabled"
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 
-_KEPT_US = 30 * 86_400 * 1_000_000
 _ROTATION_US = ROTATION_S * 1_000_000
 
 
@@ -182,12 +181,6 @@ def failing_since(connection: Connection, webhook_id: bytes) -> int | None:
         select(webhook.c.failing_since).where(webhook.c.id == webhook_id)
     ).scalar_one_or_none()
     return found
-
-
-def prune(connection: Connection, now: int) -> None:
-    """Forget deliveries that were over a month ago."""
-    over = (delivery.c.state != PENDING, delivery.c.next_at <= now - _KEPT_US)
-    connection.execute(delete(delivery).where(*over))
 
 
 def kinds_of(row: AnyRow) -> list[str]:

@@ -58,7 +58,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         for table in reversed(metadata.sorted_tables):
             if table is not clock:
                 connection.execute(table.delete())
-        connection.execute(sa.update(clock).values(value=0))
+        connection.execute(sa.update(clock).values(value=0, forgotten_until=0))
     engine.dispose()
 
 

@@ -261,6 +261,10 @@ class TestSettings:
             ["retention_s", "for", "ever"],
             ["scan_schedule", "0", "0", "*", "*", "*"],
             ["scan_time_zone", "UTC"],
+            ["history_kept_s", "15552000"],
+            ["tombstones_kept_s", "31622400"],
+            ["audit_kept_s", "63244800"],
+            ["deliveries_kept_s", "2592000"],
         ]
         done = run("settings", "set", "guard_files", "20", *place)
         assert (done.returncode, done.stdout) == (0, "guard_files      20  (the default is 100)\n")
@@ -272,6 +276,10 @@ class TestSettings:
             "retention_s": None,
             "scan_schedule": "0 0 * * *",
             "scan_time_zone": "UTC",
+            "history_kept_s": 15552000,
+            "tombstones_kept_s": 31622400,
+            "audit_kept_s": 63244800,
+            "deliveries_kept_s": 2592000,
             "revision": 1,
         }
         assert run("settings", "set", "guard_files", "default", *place).stdout == "guard_files      100\n"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sidecar import schedule
 from sidecar.catalog import clock, leases
+from sidecar.catalog.schedules import NIGHTLY, TIDYING
 from sidecar.catalog.tables import schedule as table
 from sidecar.worker import Worker
 from tests.sidecar.world import Item, World, new_id
@@ -258,4 +259,4 @@ def test_the_clock_of_the_database_is_a_clock(world: World) -> None:
 def test_there_is_one_record_of_a_schedule(world: World, nights: Nights) -> None:
     for day in range(1, 5):
         nights.comes(f"2026-06-0{day} 12:00")
-    assert world.value(sa.select(sa.func.count()).select_from(table)) == 1
+    assert world.value(sa.select(sa.func.count()).select_from(table)) == len({NIGHTLY, TIDYING})

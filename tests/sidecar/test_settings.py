@@ -17,6 +17,10 @@ DEFAULTS = {
     "retention_s": None,
     "scan_schedule": "0 0 * * *",
     "scan_time_zone": "UTC",
+    "history_kept_s": 180 * 86_400,
+    "tombstones_kept_s": 366 * 86_400,
+    "audit_kept_s": 732 * 86_400,
+    "deliveries_kept_s": 30 * 86_400,
 }
 
 

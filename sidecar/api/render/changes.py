@@ -21,12 +21,12 @@ from sidecar.catalog.columns import AnyRow
 def changes(connection: Connection, page: Sequence[feed.Change], owner: str | None = None) -> list[shapes.AnyChange]:
     """A page of the feed, each item with the state that its own GET shows, to a reader limited to ``owner`` too."""
     found: list[shapes.AnyChange] = []
-    catalog = clock.incarnation(connection)
+    catalog, forgotten = clock.incarnation(connection), clock.forgotten_until(connection)
 
     def told(entity: str, row: AnyRow) -> dict[str, Any]:
         return {
             "change": row.change,
-            "cursor": cursor.to_text(cursor.FeedCursor(catalog, row.change)),
+            "cursor": cursor.to_text(cursor.FeedCursor(catalog, row.change, forgotten)),
             "kind": row.change_kind,
             "id": ids.to_text(entity, row.id),
             "at": moment(row.changed_at),

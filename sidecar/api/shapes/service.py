@@ -54,7 +54,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings. All times count verified-online time of a volume.
+    """The settings. The first times count verified-online time of a volume.
 
     In one place, as many files as ``guard_files`` or ``guard_percent`` of those that are there, whichever is more, may
     go within ``guard_window_s``; more are held. ``missing_grace_s`` is how long a proven absence waits until it shows,
@@ -62,6 +62,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     The nightly work is done by ``scan_schedule``, a cron expression of five fields on the clock of ``scan_time_zone``,
     or "off".
+
+    The times of ``…_kept_s`` are on the calendar: finished jobs, scans, gaps and what happened to volumes are kept for
+    ``history_kept_s``, what is left of removed assets and deleted libraries for ``tombstones_kept_s``, the audit log
+    for ``audit_kept_s``, messages to web hooks that are over for ``deliveries_kept_s``.
     """
 
     guard_files: int
@@ -71,6 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_s: int | None
     scan_schedule: str
     scan_time_zone: str
+    history_kept_s: int
+    tombstones_kept_s: int
+    audit_kept_s: int
+    deliveries_kept_s: int
     revision: int
 
 

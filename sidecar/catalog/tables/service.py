@@ -15,6 +15,8 @@ clock = Table(
     Column("id", c.number(), primary_key=True, autoincrement=False),
     Column("value", c.number(), nullable=False),
     Column("incarnation", c.identifier(), nullable=False),
+    # Something that the feed has shown with this number or a lower one was forgotten since.
+    Column("forgotten_until", c.number(), nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="one_row"),
     **ENGINES,
 )
@@ -32,6 +34,10 @@ setting = Table(
     Column("retention_s", c.number()),
     Column("scan_schedule", c.line(128)),
     Column("scan_time_zone", c.line(64)),
+    Column("history_kept_s", c.number()),
+    Column("tombstones_kept_s", c.number()),
+    Column("audit_kept_s", c.number()),
+    Column("deliveries_kept_s", c.number()),
     CheckConstraint("id = 1", name="one_row"),
     **ENGINES,
 )
