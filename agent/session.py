@@ -190,7 +190,7 @@ class Session:
             self._news.wait_for(lambda: self._version != version or self._stopping.is_set(), seconds)
 
     def _lost(self, problem: str, failures: int) -> None:
-        if failures == 1:
+        if problem != self.problem or failures == 1:
             _log.warning("sidecar.lost", problem=problem)
         self.problem = problem
 
@@ -274,7 +274,7 @@ class _ShipperThread(threading.Thread):
             store.close()
 
     def _note(self, problem: str | None) -> None:
-        if problem is not None and self.problem is None:
+        if problem is not None and problem != self.problem:
             _log.warning("shipping.stalled", volume=self._volume, problem=problem)
         elif problem is None and self.problem is not None:
             _log.info("shipping.resumed", volume=self._volume)

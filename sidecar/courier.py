@@ -7,7 +7,6 @@ slow or dead each for itself: every web hook has one message under way at most, 
 from __future__ import annotations
 
 import email.utils
-import logging
 import os
 import random
 import socket
@@ -28,6 +27,7 @@ from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.webhooks import Due
 from sidecar.delivery import Happening, Verdict
+from sidecar.logs import Log
 
 TIMEOUT_S = 20.0
 AT_ONCE = 8
@@ -36,7 +36,7 @@ WAITING_MAX = 20
 _FEED_PAGE = 1_000
 _US = 1_000_000
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Attempt(NamedTuple):
@@ -131,7 +131,7 @@ class Courier:
 
         disabled = transact(self._engine, work)
         if disabled:
-            _log.warning("webhook.disabled %s %s", ids.to_text("webhook", one.webhook), disabled)
+            _log.warning("webhook.disabled", webhook=ids.to_text("webhook", one.webhook), reason=disabled)
 
 
 def post(one: Due, message_id: str, at_s: int) -> Attempt:

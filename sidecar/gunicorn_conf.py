@@ -8,6 +8,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from sidecar import logs
 from sidecar.api.endpoint import services_of
 from sidecar.config import load
 from sidecar.counting import BOARD
@@ -38,8 +39,9 @@ def pre_fork(_server: Any, worker: Any) -> None:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Count there."""
+    """Count there, and log as all of the sidecar does."""
     BOARD.use(worker.holdfast_row)
+    logs.configure()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -9,7 +9,6 @@ on the worker's own monotonic clock, and the schedule is followed on that of the
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -29,6 +28,7 @@ from sidecar.catalog.engine import snapshot, transact
 from sidecar.catalog.leases import Lease
 from sidecar.courier import Courier
 from sidecar.errors import CatalogUnavailable
+from sidecar.logs import Log
 
 NAME = "worker"
 # A holder renews three times before it loses the lease; taking over a little late harms nobody.
@@ -42,7 +42,7 @@ _STUCK_S = 3600.0
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Worker:
             except CatalogUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other jobs
-                _log.exception("job.failed %s", ids.to_text("job", job))
+                _log.error("job.failed", error, job=ids.to_text("job", job))
                 self._work_off(partial(_fail, job_id=job, error=error), now_s)
 
     def _tidy(self, now_s: float) -> None:
@@ -117,8 +117,7 @@ class Worker:
                 return
             self._tidying, is_over = done
             if is_over:
-                counts = " ".join(f"{name}={count}" for name, count in self._tidying.counts.items())
-                _log.info("catalog.tidied %s", counts)
+                _log.info("catalog.tidied", **self._tidying.counts)
                 self._tidying = None
 
     def _look_for_silence(self, counts: dict[bytes, int], now_s: float) -> list[bytes]:
@@ -154,7 +153,7 @@ class Worker:
         return found
 
     def _lost(self) -> None:
-        _log.warning("lease.lost another worker took over")
+        _log.warning("lease.lost", lease=NAME)
         self._held, self._seen, self._pulses, self._stuck_at_s, self._tidying = None, None, {}, None, None
 
     def _act(self, due: list[bytes], now_s: float) -> list[bytes]:
@@ -191,7 +190,7 @@ class Worker:
         self._held = transact(self._engine, lambda connection: leases.take(connection, NAME, lease, self._holder))
         self._renewed_s = now_s
         if self._held is not None:
-            _log.info("lease.taken fence=%d", self._held.fence)
+            _log.info("lease.taken", lease=NAME, fence=self._held.fence)
         return self._held is not None
 
 
@@ -202,18 +201,18 @@ def run(engine: Engine, silent_after_s: float, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             for agent in worker.step(time.monotonic()):
-                _log.warning("agent.silent %s", ids.to_text("agent", agent))
+                _log.warning("agent.silent", agent=ids.to_text("agent", agent))
             if worker.is_acting:
                 courier.step()
         except CatalogUnavailable as error:
-            _log.warning("catalog.unavailable %s", error)
+            _log.warning("catalog.unavailable", problem=error)
         stop.wait(STEP_S)
     courier.close()
 
 
 def _take_up_stuck(connection: Connection, now: int, entropy: bytes) -> bool:
     for library in deletion.take_up_stuck(connection, ids.series(now // 1000, entropy), now):
-        _log.warning("library.deletion_resumed %s", ids.to_text("library", library))
+        _log.warning("library.deletion_resumed", library=ids.to_text("library", library))
     return False
 
 

@@ -6,9 +6,7 @@ from rows, ``problems`` are all errors there are, ``openapi`` describes everythi
 
 from __future__ import annotations
 
-import logging
-
-from flask import Flask, Response
+from flask import Flask, Response, request
 from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 
@@ -42,6 +40,7 @@ from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
 from sidecar.config import Config
 from sidecar.errors import CatalogUnavailable, Refused
+from sidecar.logs import Log
 
 RESOURCES: tuple[Resource, ...] = (
     health.resource,
@@ -67,7 +66,7 @@ RESOURCES: tuple[Resource, ...] = (
     streams.resource,
 )
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
@@ -94,7 +93,7 @@ def _refused(error: Refused) -> Response:
 
 
 def _unavailable(error: CatalogUnavailable) -> Response:
-    _log.warning("catalog.unavailable %s", error)
+    _log.warning("catalog.unavailable", problem=error)
     problem = problems.make("unavailable", "The database does not answer or is too busy. Try again in a moment.")
     return problems.respond(problem, error.retry_after_s)
 
@@ -113,6 +112,6 @@ def _http(error: HTTPException) -> Response:
 
 def _failed(error: Exception) -> Response:
     """The one place where an unforeseen failure ends: it is logged whole, and told to nobody."""
-    _log.error("request.failed", exc_info=error)
+    _log.error("request.failed", error, method=request.method, route=request.endpoint)
     detail = "This is a fault of the program. Its log has the details."
     return problems.respond(problems.make("internal", detail))

@@ -25,7 +25,9 @@ from sidecar.catalog import clock, ingest, known, memberships, volumes
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
+from sidecar.logs import Log
 
+_log = Log(__name__)
 resource = Resource("streams", "/api/v1/agent/streams")
 
 # A page is read in one go and costs the agent one transaction; past this many files neither gets cheaper.
@@ -60,8 +62,15 @@ def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
     """
     try:
         return _take(call, volume, sequence)
-    except Refused:
+    except Refused as refused:
         counting.REPORTS.add("refused")
+        _log.warning(
+            "report.refused",
+            agent=ids.to_text("agent", call.agent),
+            volume=ids.to_text("volume", volume),
+            problem=refused.code,
+            detail=refused.detail,
+        )
         raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +16,9 @@ from sidecar.catalog.audit import Deed, Outcome
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import transact
 from sidecar.errors import CatalogUnavailable, Refused
+from sidecar.logs import Log
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 def followed(
@@ -72,4 +72,4 @@ def _end(engine: Engine, entry: bytes, outcome: Outcome) -> None:
         transact(engine, lambda connection: audit.end(connection, entry, outcome))
     except CatalogUnavailable as error:
         # What was done is done, and its entry says that it was begun.
-        _log.warning("audit.left-open %s", error)
+        _log.warning("audit.left_open", problem=error)

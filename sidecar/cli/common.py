@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import pwd
 import sys
@@ -145,12 +144,6 @@ def make_state_dir(settings: Config) -> None:
         os.makedirs(settings.state_dir, mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"state_dir: {settings.state_dir}: {os.strerror(error.errno or 0)}") from error
-
-
-def log_to_stderr() -> None:
-    """Log lines as journald likes them: no time, it has its own."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def write_secret(path: str, text: str) -> None:

@@ -8,8 +8,9 @@ import threading
 import click
 
 from holdfast import console
+from sidecar import logs
 from sidecar import worker as process
-from sidecar.cli.common import catalog_options, log_to_stderr, opened
+from sidecar.cli.common import catalog_options, opened
 from sidecar.config import Config
 
 
@@ -21,7 +22,7 @@ def worker(settings: Config) -> None:
     It notices silent agents, carries out what was decided about holds, ends times of grace, works off jobs, does the
     nightly work and delivers web hooks. Several may run, on any host; one of them acts.
     """
-    log_to_stderr()
+    logs.configure()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
