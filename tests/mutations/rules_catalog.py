@@ -11,6 +11,7 @@ WORKER = "tests/sidecar/test_worker.py"
 PURE = "tests/sidecar/test_pure.py"
 RECONCILE = "tests/sidecar/test_reconcile.py"
 FEED = "tests/sidecar/test_feed.py"
+TIDYING = "tests/sidecar/test_tidying.py"
 MISSING = "tests/sidecar/test_missing.py"
 
 TAKEN_IN = [
@@ -333,17 +334,25 @@ AVAILABLE = [
         ("R35",),
         "a cursor of another catalog is read on",
         "sidecar/api/changes.py",
-        "if found.catalog != catalog:",
-        "if False:",
+        "if known.catalog != catalog or known.change > clock.read(connection):",
+        "if known.change > clock.read(connection):",
         (f"{FEED}::TestCursors::test_r35_a_cursor_of_another_catalog_has_expired",),
     ),
     Mutation(
         ("R35",),
         "a cursor from beyond the end waits for the catalog to come after it",
         "sidecar/api/changes.py",
-        "if since > clock.read(connection):",
-        "if False:",
+        "or known.change > clock.read(connection):",
+        "or False:",
         (f"{FEED}::TestCursors::test_r35_a_cursor_from_the_future_has_expired",),
+    ),
+    Mutation(
+        ("R27",),
+        "a reader that was away for too long is never told that something was removed",
+        "sidecar/api/changes.py",
+        "if known.change < forgotten and known.forgotten != forgotten:",
+        "if False:",
+        (f"{TIDYING}::TestFeed::test_r27_who_has_not_read_of_what_is_forgotten_is_told_to_read_anew[sqlite]",),
     ),
 ]
 

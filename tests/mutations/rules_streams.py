@@ -8,6 +8,7 @@ _BASELINE = "tests/agent/test_baseline.py"
 _OUTBOX = "tests/agent/test_outbox.py"
 _ONCE = "tests/sidecar/test_exactly_once.py"
 _WRITERS = "tests/sidecar/test_writers.py"
+_REPLACING = "tests/sidecar/test_backup.py::TestReplacing"
 
 MUTATIONS: list[Mutation] = [
     Mutation(
@@ -186,9 +187,33 @@ MUTATIONS: list[Mutation] = [
         ("R35",),
         "cursors outlive the catalog that they came from",
         "sidecar/api/changes.py",
-        "    if found.catalog != catalog:\n",
-        "    if not found.catalog:\n",
+        "        if known.catalog != catalog or known.change",
+        "        if not known.catalog or known.change",
         (f"{_WRITERS}::TestBaseline::test_r35_cursors_of_another_incarnation_end[sqlite]",),
+    ),
+    Mutation(
+        ("R35",),
+        "a backup that is restored passes for the catalog that was there",
+        "sidecar/cli/restored.py",
+        "        clock.renew(connection, incarnation)\n",
+        "",
+        ("tests/sidecar/test_backup.py::test_r35_a_backup_made_while_reports_come_in_has_one_moment[sqlite]",),
+    ),
+    Mutation(
+        ("R35",),
+        "a removal that was under way goes on in a catalog that was set back",
+        "sidecar/cli/restored.py",
+        "        if found:\n",
+        "        if not found:\n",
+        ("tests/sidecar/test_backup.py::test_r35_what_was_to_be_removed_when_the_catalog_was_set_back_is_not[sqlite]",),
+    ),
+    Mutation(
+        ("R35",),
+        "a backup takes the place of a catalog that is being written to",
+        "sidecar/backup/putting_back.py",
+        "        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):\n",
+        "        return\n        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):\n",
+        (f"{_REPLACING}::test_r35_a_catalog_that_somebody_works_with_is_not_replaced_nor_by_a_half[sqlite]",),
     ),
     Mutation(
         ("R35",),

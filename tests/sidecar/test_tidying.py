@@ -97,7 +97,7 @@ def test_tombstones_go_after_their_time_with_all_that_belongs_to_them(
 
 
 class TestFeed:
-    def test_who_has_not_read_of_what_is_forgotten_is_told_to_read_anew(
+    def test_r27_who_has_not_read_of_what_is_forgotten_is_told_to_read_anew(
         self, world: World, agent: Agent, library: Item
     ) -> None:
         names = fill(agent, "trip", 5)
