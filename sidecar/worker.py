@@ -190,7 +190,7 @@ class Worker:
         self._held = transact(self._engine, lambda connection: leases.take(connection, NAME, lease, self._holder))
         self._renewed_s = now_s
         if self._held is not None:
-            _log.info("lease.taken", lease=NAME, fence=self._held.fence)
+            _log.info("lease.taken", lease=NAME, fence=self._held.fence, holder=self._holder.hex())
         return self._held is not None
 
 

@@ -29,9 +29,12 @@ def opened(directory: str) -> Iterator[Shelf]:
 
     Raises :class:`ShelfBusy`, and :class:`OSError`.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if not os.path.lexists(directory):
+        os.makedirs(directory, mode=0o700)
+        _belong(directory, os.path.dirname(os.path.abspath(directory)))
     lock = os.open(os.path.join(directory, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        _belong(lock, directory)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -54,6 +57,7 @@ class Shelf:
             os.unlink(draft)  # of one that was killed; nobody else is here
         try:
             with os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
+                _belong(file.fileno(), self._directory)
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -94,3 +98,11 @@ class Shelf:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _belong(made: int | str, directory: str) -> None:
+    """Give what root has made to the owner of the directory that it is in: the timer, which is not root, comes here
+    too."""
+    owner = os.stat(directory)
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.chown(made, owner.st_uid, owner.st_gid)

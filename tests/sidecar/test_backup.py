@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gzip
 import io
+import os
 import stat
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from sidecar.cli import main
 from sidecar.cli.restored import say_so
 from sidecar.errors import CatalogDamaged, SchemaMismatch
 from tests.mariadb import MARIADB, MariaDB
+from tests.needs import needs
 from tests.sidecar.test_migrations import ASSETS, fill, to_first
 from tests.sidecar.watched import fill as fill_folder
 from tests.sidecar.watched import lose
@@ -335,6 +337,13 @@ class TestShelf:
         with pytest.raises((OSError, BadBackup)), shelf.opened(str(tmp_path)) as kept:
             kept.put(full if fault == "full" else lambda file: file.write(b"nonsense") and None, 1.0)
         assert [one.name for one in tmp_path.iterdir()] == [".lock"]
+
+    @pytest.mark.root
+    def test_what_root_makes_belongs_to_whom_the_directory_belongs_to(self, tmp_path: Path) -> None:
+        needs(os.geteuid() == 0, "needs root")
+        os.chown(tmp_path, 65534, 65534)
+        file = Path(self.put(tmp_path / "backups", 1.0))
+        assert {one.stat().st_uid for one in (file, file.parent, file.parent / ".lock")} == {65534}
 
     def test_two_at_once_do_not_get_into_each_others_way(self, tmp_path: Path) -> None:
         with (
