@@ -53,3 +53,4 @@ def test_r35_backed_up_while_photos_come_in_and_restored(parts: Stack, disk: Dis
     now = parts.assets(library=library)
     by_name = {one["file_name"]: one["id"] for one in before.values() if "trip" in one["path"]}
     assert {one["file_name"]: one["id"] for one in now.values() if "trip" in one["path"]} == by_name, "ids stay"
+    assert "hf_" not in (parts.home / "processes.log").read_text(errors="replace"), "no token is ever logged"
