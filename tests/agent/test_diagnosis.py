@@ -49,6 +49,8 @@ SIDECARS = (
     "catalog-restored",
     "migration-broken-off",
     *sidecar.doctor.codes.Code,
+    "restore-broken-off",
+    "catalog-damaged",
 )
 NOW = 1_700_000_000.0
 PLACE = "/mnt/usb"
