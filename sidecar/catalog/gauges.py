@@ -14,9 +14,10 @@ from sqlalchemy import Connection, func, select
 from holdfast import ids
 from holdfast.exposition import Family, Kind, Metric, Sample
 from holdfast.volumes import VolumeState
+from sidecar.asset import Status
 from sidecar.catalog import clock, feed, leases, schedules
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, delivery, hold, job, scan, schedule, stream, tally, volume, webhook
+from sidecar.catalog.tables import agent, delivery, figure, hold, job, scan, schedule, stream, tally, volume, webhook
 from sidecar.catalog.webhooks import ACTIVE, DISABLED, PENDING
 from sidecar.holds import HoldKind, HoldState
 from sidecar.jobs import UNFINISHED, JobState
@@ -37,6 +38,7 @@ AVAILABLE = Metric(
     "holdfast_volume_available", Kind.GAUGE, "Whether a volume is there: 1 when it is online or idle, else 0.", _VOLUME
 )
 FILES = Metric("holdfast_volume_files", Kind.GAUGE, "Assets that are present on a volume, be it there or not.", _VOLUME)
+ASSETS = Metric("holdfast_assets", Kind.GAUGE, "Assets of all libraries, by their status.", ("status",))
 WAITING = Metric(
     "holdfast_volume_pending_observations", Kind.GAUGE, "What the agent has yet to tell, as it said last.", _VOLUME
 )
@@ -77,8 +79,8 @@ BACKUP = Metric(
 BYTES = Metric("holdfast_catalog_bytes", Kind.GAUGE, "The size of the database; an estimate on a server.")
 
 METRICS = (
-    VOLUMES, SINCE, AVAILABLE, FILES, WAITING, LAST_REPORT, LAST_SCAN, FREE, HEARD, SILENT, HOLDS, HELD, JOBS, FAILED,
-    HOOKS, DELIVERIES, CHANGES, LAST_CHANGE, BEATS, FENCE, HOLDER, BACKUP, BYTES,
+    ASSETS, VOLUMES, SINCE, AVAILABLE, FILES, WAITING, LAST_REPORT, LAST_SCAN, FREE, HEARD, SILENT, HOLDS, HELD, JOBS,
+    FAILED, HOOKS, DELIVERIES, CHANGES, LAST_CHANGE, BEATS, FENCE, HOLDER, BACKUP, BYTES,
 )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def read(connection: Connection) -> list[Family]:
     """All of them, of one moment."""
     return [
         *_volumes(connection),
+        (ASSETS, _assets(connection)),
         *_agents(connection),
         *_holds(connection),
         *_jobs(connection),
@@ -125,6 +128,13 @@ def _volumes(connection: Connection) -> list[Family]:
         (LAST_SCAN, _moments((_of(row), row.scanned_at) for row in rows)),
         (FREE, [Sample(row.free_bytes, _of(row)) for row in free]),
     ]
+
+
+def _assets(connection: Connection) -> list[Sample]:
+    """From the figures that are kept: a few rows of each library."""
+    counted = select(figure.c.status, func.sum(figure.c.assets)).group_by(figure.c.status)
+    found = {status: int(count) for status, count in connection.execute(counted)}
+    return [Sample(found.get(status, 0), (status,)) for status in Status]
 
 
 def _agents(connection: Connection) -> list[Family]:

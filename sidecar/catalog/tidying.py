@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, or_, select, tuple_
 
+from holdfast.media import Kind
 from sidecar.asset import Status
-from sidecar.catalog import bulk, clock, schedules, settings
+from sidecar.catalog import bulk, clock, figures, schedules, settings
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.schedules import Due
 from sidecar.catalog.tables import (
@@ -24,6 +25,7 @@ from sidecar.catalog.tables import (
     asset_transition,
     audit,
     delivery,
+    figure,
     gap,
     import_path,
     job,
@@ -35,6 +37,7 @@ from sidecar.catalog.tables import (
     wanted_scan,
 )
 from sidecar.catalog.webhooks import PENDING
+from sidecar.figures import NOWHERE, Figure, Sort
 from sidecar.jobs import UNFINISHED
 from sidecar.policy import Policy
 
@@ -104,7 +107,7 @@ def _tombstones(connection: Connection, behind: tuple[bytes, ...], policy: Polic
     if not current:
         return Found(0, 0, None)
     mine = (asset.c.library_id == current, asset.c.status == Status.REMOVED, asset.c.id > after)
-    wanted = select(asset.c.id, asset.c.change, asset.c.removed_at).where(*mine).order_by(asset.c.id).limit(BATCH)
+    wanted = select(asset).where(*mine).order_by(asset.c.id).limit(BATCH)
     # Locked, so that none of them is brought back at the same moment.
     page = connection.execute(wanted.with_for_update()).all()
     old = [row for row in page if row.removed_at is not None and row.removed_at <= now - policy.tombstones_kept_s * _US]
@@ -112,11 +115,25 @@ def _tombstones(connection: Connection, behind: tuple[bytes, ...], policy: Polic
         for table in (asset_transition, removal, path_checksum):
             connection.execute(delete(table).where(table.c.asset_id.in_(part)))
         connection.execute(delete(asset).where(asset.c.id.in_(part)))
+    figures.add(connection, _gone(old))
     change = max((row.change for row in old), default=0)
     if len(page) == BATCH:
         return Found(len(old), change, (current, page[-1].id))
     following = _next_library(connection, current)
     return Found(len(old), change, (following, b"") if following else None)
+
+
+def _gone(rows: Sequence[AnyRow]) -> dict[Sort, Figure]:
+    """By how much figures grow when these removed assets are forgotten."""
+    sorts = [
+        Sort(row.library_id, row.volume_id or NOWHERE, row.import_path_id or NOWHERE, Kind(row.kind), Status.REMOVED)
+        for row in rows
+    ]
+    found: dict[Sort, Figure] = {}
+    for sort, row in zip(sorts, rows, strict=True):
+        before = found.get(sort, Figure(0, 0, 0))
+        found[sort] = Figure(before.assets - 1, 0, before.bytes - int(row.size))
+    return found
 
 
 def _libraries(connection: Connection, behind: tuple[bytes, ...], policy: Policy, now: int) -> Found:
@@ -131,6 +148,7 @@ def _libraries(connection: Connection, behind: tuple[bytes, ...], policy: Policy
         return Found(0, 0, None)
     jobs = list(connection.execute(select(job.c.id).where(job.c.library_id == row.id)).scalars())
     _delete_jobs(connection, jobs)
+    connection.execute(delete(figure).where(figure.c.library_id == row.id))
     paths = import_path.c.library_id == row.id
     connection.execute(delete(import_path).where(paths, import_path.c.parent_id.is_not(None)))
     connection.execute(delete(import_path).where(paths))

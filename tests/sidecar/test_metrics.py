@@ -60,6 +60,7 @@ def test_how_the_catalog_stands(world: World) -> None:
     assert one(found, "holdfast_holds_open", kind="absent") == 1
     assert one(found, "holdfast_held_files", kind="absent") == 150
     assert one(found, "holdfast_webhooks", state="active") == 1
+    assert one(found, "holdfast_assets", status="present") == 202
     assert one(found, "holdfast_changes_total") == world.value(sa.text("SELECT value FROM clock"))
     assert one(found, "holdfast_lease_beats_total", lease="worker") == 0
     assert one(found, "holdfast_database_up") == 1

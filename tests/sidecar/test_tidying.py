@@ -8,12 +8,13 @@ from collections.abc import Iterable
 
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from holdfast import ids
 from holdfast.reports import Gap, ScanFinished, ScanStarted
 from holdfast.scans import ScanMode
 from holdfast.volumes import Reason
-from sidecar.catalog import bulk, clock, schedules, tables, tidying
+from sidecar.catalog import asset_rows, bulk, rules, schedules, tables, tidying
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import transact
 from sidecar.worker import Worker
@@ -49,18 +50,17 @@ def remove(world: World, agent: Agent, library: Item, directory: str, names: Ite
     job = str(world.post(f"/libraries/{library['id']}/remove-missing", {})["id"])
     raw = ids.from_text("job", job)
     assert raw is not None
-    gone = sa.update(tables.asset).where(tables.asset.c.status == "missing")
+    missing = sa.select(tables.asset.c.id).where(tables.asset.c.status == "missing")
 
     def work(connection: sa.Connection) -> None:
-        found = connection.execute(sa.select(tables.asset.c.id).where(tables.asset.c.status == "missing")).scalars()
-        rows = [(raw, one, 1, now_us(), None) for one in found]
-        changes = clock.CLOCK.take(connection, len(rows))
-        bulk.insert(connection, tables.removal, rows)
-        for row in rows:
-            values = clock.feed("asset.removed", changes, now_us())
-            values |= {"status": "removed", "removed_at": now_us(), "path_key": None}
-            connection.execute(gone.where(tables.asset.c.id == row[1]).values(values))
-        done = {"state": "done", "finished_at": now_us()}
+        now = now_us()
+        found = list(connection.execute(missing).scalars())
+        pairs = [
+            (one, structs.replace(one, removed_at=now, claims=False)) for one in asset_rows.with_ids(connection, found)
+        ]
+        bulk.insert(connection, tables.removal, [(raw, one, 1, now, None) for one in found])
+        rules.change(connection, pairs, "removed", now, ids.series(now // 1000, os.urandom(10)), job=raw)
+        done = {"state": "done", "finished_at": now}
         connection.execute(sa.update(tables.job).where(tables.job.c.id == raw).values(done))
         connection.execute(sa.delete(tables.wanted_scan))
 

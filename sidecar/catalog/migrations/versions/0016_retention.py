@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sidecar.catalog import columns as c
 from sidecar.catalog.migrations import resumable
 
-revision = "0015"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
