@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from sidecar import catalog
 from sidecar.backup.frames import BadBackup, Reader, TableStart
@@ -37,7 +37,7 @@ def load(engine: Engine, file: BinaryIO) -> Manifest:
     with _unchecked(engine) as connection:
         try:
             _fill(connection, reader)
-        except DBAPIError as error:
+        except (DataError, IntegrityError) as error:
             raise BadBackup(f"The rows of the backup do not fit into the database: {error.orig}.") from error
         _count(connection, reader.rows)
     catalog.migrate(engine, is_loading=True)
