@@ -15,6 +15,7 @@ class Exit(IntEnum):
     DONE = 0
     NO = 1
     USAGE = 64
+    BAD_BACKUP = 65
     NO_INPUT = 66
     UNAVAILABLE = 69
     SOFTWARE = 70
@@ -33,7 +34,9 @@ _MEANING = {
     Exit.NO: "The answer is no: doctor found something that needs you, explain found the path to be in no library,"
     " or you answered no to a question.",
     Exit.USAGE: "A verb, an option or an argument cannot be understood, or means nothing here.",
-    Exit.NO_INPUT: "A path of photos cannot be used: it does not exist, cannot be read, or does not answer.",
+    Exit.BAD_BACKUP: "A backup is damaged, or is none.",
+    Exit.NO_INPUT: "A path of photos, or a backup, cannot be used: it does not exist, cannot be read, or does not"
+    " answer.",
     Exit.UNAVAILABLE: "Something that is needed does not answer or is not there: the agent, the database, a port, a"
     " package.",
     Exit.SOFTWARE: "A part failed, and went on failing; or the program itself has a fault, and shows where.",

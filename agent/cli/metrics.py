@@ -14,6 +14,7 @@ import click
 from agent.cli.common import config_option, configuration, no_agent
 from agent.gauges import families
 from agent.local_socket import ask_status
+from holdfast import console
 from holdfast.console import end
 from holdfast.exits import Exit
 from holdfast.exposition import render
@@ -21,9 +22,20 @@ from holdfast.exposition import render
 _WATCHES_MAX = "/proc/sys/fs/inotify/max_user_watches"
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        "holdfast-agent metrics",
+        ("holdfast-agent metrics --textfile /var/lib/prometheus/node-exporter/holdfast.prom", "from a timer"),
+    )
+)
 @config_option
-@click.option("--textfile", "path", metavar="FILE", help="Write them to this file, whole or not at all.")
+@click.option(
+    "--textfile",
+    "path",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write them to this file, whole or not at all.",
+)
 def metrics(config_path: str, path: str | None) -> None:
     """Print the metrics of the running agent in the text format of Prometheus.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Iterator
-from typing import NoReturn
+from datetime import datetime
 
 import click
 import msgspec
 from sqlalchemy import Engine
 
-from holdfast import ids, wording
+from holdfast import console, ids, wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from sidecar import catalog
 from sidecar.api.shapes import moment
 from sidecar.backup import making, shelf
@@ -30,32 +31,61 @@ from sidecar.promote.freeze import sealed_for
 # In the state directory, unless another one is named. Better is a disk that the catalog is not on.
 DIRECTORY = "backups"
 
-_json = click.option("--json", "as_json", is_flag=True, help="What the backup has, as JSON.")
+
+class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup: where it is, and what it has. ``made_at`` is the moment of its rows; ``version``, ``schema`` and
+    ``engine`` are those of what it was made with; ``change`` is how far the change clock was, and ``rows`` counts those
+    of every table."""
+
+    file: str
+    bytes: int
+    made_at: datetime
+    version: str
+    schema: str
+    engine: str
+    catalog: str
+    change: int
+    rows: dict[str, int]
 
 
-@click.command()
+@click.command(
+    epilog=console.examples(
+        "holdfast-sidecar backup --to /srv/backup --keep 14",
+        "holdfast-sidecar backup --verify /srv/backup/catalog-20260501T033000Z.backup",
+    )
+)
 @click.option(
-    "--to", "directory", metavar="DIR", help="Where to put it; the directory backups of the state by default."
+    "--to",
+    "directory",
+    metavar="DIR",
+    type=click.Path(),
+    help="Where to put it; the directory backups of the state by default.",
 )
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Then throw away all backups there but the newest N.")
-@click.option("--verify", "verify", metavar="FILE", help="Make none, but read this one from beginning to end.")
-@_json
+@click.option(
+    "--verify",
+    "verify",
+    metavar="FILE",
+    type=click.Path(),
+    help="Make none, but read this one from beginning to end.",
+)
+@console.json_option(BackupFile)
 @catalog_options
 def backup(settings: Config, directory: str | None, keep: int | None, verify: str | None, as_json: bool) -> None:
     """Write a backup of the catalog to a new file, catalog-TIME.backup, while everything goes on.
 
     It has every row of one moment, of whatever database, and is read through before it gets its name. Whoever can read
-    it can read the paths of all photos. `holdfast-sidecar restore` brings it back. The photos themselves are not in it.
+    it can read the paths of all photos. 'holdfast-sidecar restore' brings it back. The photos themselves are not in it.
     """
     if verify is not None:
         if directory is not None or keep is not None:
-            _end("--verify makes no backup; leave out --to and --keep.", os.EX_USAGE)
+            end("--verify makes no backup; leave out --to and --keep.", Exit.USAGE)
         _tell("Whole: ", verify, verified(verify), as_json)
         return
     place = directory or os.path.join(settings.state_dir, DIRECTORY)
     with opened(settings) as engine:
         _refuse_sealed(engine)
-        with file_errors(place, os.EX_CANTCREAT), shelf.opened(place) as kept:
+        with file_errors(place, Exit.CANNOT_CREATE), shelf.opened(place) as kept:
             path, manifest = kept.put(lambda out: making.write(engine, out), time.time())
             transact(engine, lambda connection: schedules.follow_from_now(connection, schedules.BACKUP))
             gone = kept.keep(keep) if keep is not None else []
@@ -66,7 +96,7 @@ def backup(settings: Config, directory: str | None, keep: int | None, verify: st
 
 def verified(file: str) -> Manifest:
     """What a backup has that is whole and that this version can restore; or the end."""
-    with file_errors(file, os.EX_NOINPUT), open(file, "rb") as stream:
+    with file_errors(file, Exit.NO_INPUT), open(file, "rb") as stream:
         manifest = making.read_through(stream)
         catalog.check_known(manifest.header.schema, "The backup")
         return manifest
@@ -78,11 +108,11 @@ def file_errors(path: str, code: int) -> Iterator[None]:
     try:
         yield
     except BadBackup as error:
-        _end(f"{path}: {error}", os.EX_DATAERR)
+        end(f"{path}: {error}", Exit.BAD_BACKUP)
     except ShelfBusy as error:
-        _end(str(error), os.EX_TEMPFAIL)
+        end(str(error), Exit.TRY_AGAIN)
     except OSError as error:
-        _end(f"{error.filename or path}: {error.strerror}", code)
+        end(f"{error.filename or path}: {error.strerror}", code)
 
 
 def _refuse_sealed(engine: Engine) -> None:
@@ -94,25 +124,20 @@ def _refuse_sealed(engine: Engine) -> None:
 
 def _tell(word: str, path: str, manifest: Manifest, as_json: bool) -> None:
     head = manifest.header
-    made = moment(head.made_at).isoformat(timespec="seconds")
+    told = BackupFile(
+        file=path,
+        bytes=os.stat(path).st_size,
+        made_at=moment(head.made_at),
+        version=head.version,
+        schema=head.schema,
+        engine=head.engine,
+        catalog=ids.to_text("catalog", head.catalog),
+        change=head.change,
+        rows=manifest.rows,
+    )
     if as_json:
-        shown = {
-            "file": path,
-            "bytes": os.stat(path).st_size,
-            "made_at": made,
-            "version": head.version,
-            "schema": head.schema,
-            "engine": head.engine,
-            "catalog": ids.to_text("catalog", head.catalog),
-            "change": head.change,
-            "rows": manifest.rows,
-        }
-        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        console.print_json(told)
         return
-    size = f"{os.stat(path).st_size / 1e6:,.1f} MB"
-    click.echo(f"{word}{path}, {size}, of {made}: {wording.count(manifest.total, 'row')}, schema {head.schema}.")
-
-
-def _end(sentence: str, code: int) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(code)
+    made, size = told.made_at.isoformat(timespec="seconds"), f"{told.bytes / 1e6:,.1f} MB"
+    rows = wording.count(manifest.total, "row")
+    click.echo(f"{word}{wording.shown(path)}, {size}, of {made}: {rows}, schema {head.schema}.")

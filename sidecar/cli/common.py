@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import pwd
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 

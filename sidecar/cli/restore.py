@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from holdfast import wording
+from holdfast import console, wording
+from holdfast.console import end
+from holdfast.exits import Exit
 from sidecar.api.shapes import moment
 from sidecar.backup import putting_back
 from sidecar.backup.making import Manifest
@@ -20,8 +21,10 @@ from sidecar.cli.restored import say_so
 from sidecar.config import Config
 
 
-@click.command()
-@click.argument("backup", metavar="FILE")
+@click.command(
+    epilog=console.examples("holdfast-sidecar restore --replace /srv/backup/catalog-20260501T033000Z.backup")
+)
+@click.argument("backup", metavar="FILE", type=click.Path())
 @click.option("--replace", is_flag=True, help="There is a catalog already: put the backup in its place.")
 @click.option("--even-if-used", is_flag=True, help="Other connections to the database are nothing of Holdfast.")
 @catalog_options
@@ -39,16 +42,14 @@ def restore(settings: Config, backup: str, replace: bool, even_if_used: bool) ->
         say_so(engine, file=os.path.basename(backup), made_at=moment(manifest.header.made_at).isoformat())
 
     try:
-        with file_errors(backup, os.EX_NOINPUT), open(backup, "rb") as stream:
+        with file_errors(backup, Exit.NO_INPUT), open(backup, "rb") as stream:
             manifest, before = putting_back.put_back(
                 make_url(settings.database), stream, renew, replace=replace, even_if_used=even_if_used
             )
     except NotEmpty as error:
-        click.echo(f"{error} Say --replace to put the backup in its place.", err=True)
-        sys.exit(os.EX_USAGE)
+        end(f"{error} Say --replace to put the backup in its place.", Exit.USAGE)
     except InUse as error:
-        click.echo(str(error), err=True)
-        sys.exit(os.EX_TEMPFAIL)
+        end(str(error), Exit.TRY_AGAIN)
     made = moment(manifest.header.made_at).isoformat(timespec="seconds")
     click.echo(f"Restored: the catalog of {made}, {wording.count(manifest.total, 'row')}.")
     if before:

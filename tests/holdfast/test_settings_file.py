@@ -55,6 +55,7 @@ SIDECAR = [
     ("threads", '"many"', "this must be a whole number, and is text in quotes"),
     ("threads", "1", "must be at least 2"),
     ("silent_after_s", "nan", "must be at least 1"),
+    ("metrics_open", '"yes"', "this must be true or false, and is text in quotes"),
 ]
 COMMANDS = {"agent": agent.cli.main, "sidecar": sidecar.cli.main}
 CASES = [("agent", *case) for case in AGENT] + [("sidecar", *case) for case in SIDECAR]

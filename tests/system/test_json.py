@@ -23,11 +23,14 @@ from tools.manual.pages import PAGES
 from tools.manual.reading import Verb, read
 
 VERBS = {verb.name: verb for page in PAGES for verb in read(page.program)[1] if not verb.is_group}
-# They do something, and say no more than that it is done; or, openapi, print a document of a format of its own.
+# They do something, and say no more than that it is done; or, openapi and metrics, print a format of its own.
 ACTING = {
     "holdfast up",
-    *(f"holdfast-agent {verb}" for verb in ("run", "scan", "enrol", "accept", "release")),
-    *(f"holdfast-sidecar {verb}" for verb in ("serve", "worker", "migrate", "promote", "restored", "openapi")),
+    *(f"holdfast-agent {verb}" for verb in ("run", "scan", "enrol", "accept", "release", "metrics")),
+    *(
+        f"holdfast-sidecar {verb}"
+        for verb in ("serve", "worker", "migrate", "promote", "restore", "restored", "openapi")
+    ),
     *(f"holdfast-sidecar holds {verb}" for verb in ("approve", "dismiss", "recheck")),
     *(f"holdfast-sidecar tokens {verb}" for verb in ("create", "rotate", "revoke")),
     "holdfast-sidecar settings set",
@@ -69,6 +72,7 @@ def catalog(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "explain LIBRARY /mnt/usb/trip/IMG_1.jpg",
         "doctor",
         "check-config",
+        "backup",
     ],
 )
 def test_the_sidecar_prints_what_is_documented(catalog: dict[str, str], arguments: str) -> None:
