@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.needs import needs
+from tests.packaging.units import settings
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -26,27 +27,17 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
 
 
-def settings(unit: Path) -> dict[str, list[str]]:
-    """What a unit sets, in the order it stands."""
-    found: dict[str, list[str]] = {}
-    for line in unit.read_text().splitlines():
-        if match := re.fullmatch(r"(\w+)=(.*)", line):
-            found.setdefault(match[1], []).append(match[2])
-    return found
-
-
 def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     """Where the programs are installed; here, something that can be executed stands in their place."""
-    bin_dir = tmp_path / "bin"
-    bin_dir.mkdir()
-    for name in ("holdfast-agent", "holdfast-sidecar"):
-        program = bin_dir / name
+    for name in ("agent", "sidecar"):
+        program = tmp_path / name / "bin" / f"holdfast-{name}"
+        program.parent.mkdir(parents=True)
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
     copies = []
     for unit in [*SERVICES, *UNITS.glob("*.socket"), *UNITS.glob("*.timer")]:
         copy = tmp_path / unit.name
-        copy.write_text(unit.read_text().replace("/opt/holdfast/bin", str(bin_dir)))
+        copy.write_text(unit.read_text().replace("/opt/holdfast", str(tmp_path)))
         copies.append(copy)
     verify(*copies)
     for example in UNITS.glob("*.d/*.conf.example"):
