@@ -109,6 +109,15 @@ def load(path: str) -> AgentConfig:
         raise ConfigInvalid(error.problems) from error
 
 
+def parse(path: str, text: str) -> AgentConfig:
+    """Likewise, of the text that the file has, or is to have."""
+    try:
+        values, origins = settings_file.parse(path, text)
+        return settings_file.convert(AgentConfig, values, origins, _complaints)
+    except Unusable as error:
+        raise ConfigInvalid(error.problems) from error
+
+
 def _complaints(config: AgentConfig) -> Iterator[Complaint]:
     for key in ("roots", "plain_directories", "managed_directories"):
         for place in getattr(config, key):

@@ -31,15 +31,23 @@ def enrol_once(config: AgentConfig, book: Registry) -> str:
     enrolment_token = config.enrolment_token_path
     if enrolment_token is None:
         raise EnrolmentFailed(
-            f"There is no token at {config.token_path}. Make an enrolment token at the sidecar, put it into a file, "
-            "and name that file as enrolment_token_file in agent.toml."
+            f"There is no token at {config.token_path}. Make an enrolment token at the sidecar, with 'holdfast-sidecar "
+            "tokens create --scope enrol', and give it to 'holdfast-agent enrol'."
         )
-    request = EnrolRequest(name=config.display_name, host=socket.gethostname(), version=__version__)
     try:
         secret = _read(enrolment_token)
-        answer = enrol(config.sidecar, secret, request, allow_plain_http=config.allow_plain_http)
     except OSError as error:
         raise EnrolmentFailed(f"{enrolment_token}: {error.strerror}.") from error
+    token = trade(config, book, secret)
+    _log.info("agent.enrolled", agent=book.agent, sidecar=config.sidecar)
+    return token
+
+
+def trade(config: AgentConfig, book: Registry, enrolment_token: str) -> str:
+    """Trade an enrolment token for the agent's own, and keep that."""
+    request = EnrolRequest(name=config.display_name, host=socket.gethostname(), version=__version__)
+    try:
+        answer = enrol(config.sidecar, enrolment_token, request, allow_plain_http=config.allow_plain_http)
     except Unreachable as error:
         raise EnrolmentFailed(f"The sidecar at {config.sidecar} does not answer: {error}") from error
     except Refused as error:
@@ -47,7 +55,6 @@ def enrol_once(config: AgentConfig, book: Registry) -> str:
     registry.write_private(config.token_path, answer.token.encode())
     book.agent = answer.agent
     registry.save(os.path.join(config.state_dir, "registry.json"), book)
-    _log.info("agent.enrolled", agent=answer.agent, sidecar=config.sidecar)
     return answer.token
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from typing import NoReturn
 
@@ -16,14 +17,15 @@ from holdfast.exits import Exit
 from holdfast.settings_file import ConfigProblem
 from holdfast.status import AgentStatus, VolumeReading
 
-_CONFIG = "/etc/holdfast/agent.toml"
 # Whoever presses the tab key waits no longer.
 _COMPLETION_WAIT_S = 1.0
+# What the package installs, and the unit runs the agent with.
+INSTALLED_CONFIG = "/etc/holdfast/agent.toml"
 
 config_option = click.option(
     "--config",
     "config_path",
-    default=_CONFIG,
+    default=INSTALLED_CONFIG,
     type=click.Path(),
     show_default=True,
     metavar="FILE",
@@ -34,7 +36,7 @@ config_option = click.option(
 def complete_volume(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """For shells: the labels of the volumes that a running agent has; none where there is none."""
     try:
-        config = load(context.params.get("config_path") or _CONFIG)
+        config = load(context.params.get("config_path") or INSTALLED_CONFIG)
         known = ask_status(config.socket_path, _COMPLETION_WAIT_S).volumes
     except (ConfigInvalid, ConnectionError, FileNotFoundError, PermissionError, TimeoutError):
         return []
@@ -56,6 +58,16 @@ def usable_configuration(path: str) -> AgentConfig:
     if wrong := unusable_url(config, path):
         end_because_of([wrong])
     return config
+
+
+def lock_state(config: AgentConfig) -> int:
+    """Only one agent may use a state directory, as long as this descriptor is open."""
+    descriptor = os.open(os.path.join(config.state_dir, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        end(f"Another agent uses {config.state_dir}. Stop it, or give this one a state_dir of its own.", Exit.TRY_AGAIN)
+    return descriptor
 
 
 def unusable_url(config: AgentConfig, path: str) -> ConfigProblem | None:

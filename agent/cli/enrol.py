@@ -9,6 +9,7 @@ import click
 
 from agent import mounts, places
 from agent.cli.common import config_option, configuration, no_agent
+from agent.cli.joining import join
 from agent.config import AgentConfig
 from agent.linux import kernel, marker, marking
 from agent.linux.attachment import Attachment
@@ -26,20 +27,64 @@ from holdfast.volumes import Reason
 
 @click.command(
     epilog=console.examples(
+        (
+            "holdfast-agent enrol --sidecar https://photos.example --root /srv/photos",
+            "introduce this agent to its sidecar",
+        ),
         ("holdfast-agent enrol --plain /srv/photos", "a folder on the disk of the system, with no disk of its own"),
         ("holdfast-agent enrol --marker /mnt/usb", "write a marker, for storage without an identity of its own"),
     )
 )
 @config_option
-@click.argument("path", metavar="PATH", type=click.Path())
+@click.argument("path", metavar="[PATH]", type=click.Path(), required=False)
+@click.option("--sidecar", metavar="URL", help="Without PATH: the sidecar, if it is not the one in the configuration.")
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(),
+    metavar="DIR",
+    multiple=True,
+    help="Without PATH: a folder that the agent may look at.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Without PATH: where the enrolment token is, if not on standard input.",
+)
+@click.option("--no-start", is_flag=True, help="Without PATH: leave it to others to start the agent.")
 @click.option("--plain", is_flag=True, help="PATH is a plain folder: no disk of its own belongs there.")
 @click.option("--marker", "marked", is_flag=True, help="Write a small marker file at the root of the storage.")
-def enrol(config_path: str, path: str, plain: bool, marked: bool) -> None:
-    """Let the storage at PATH be used, and say by what it will be recognised.
+def enrol(
+    config_path: str,
+    path: str | None,
+    sidecar: str | None,
+    roots: tuple[str, ...],
+    token_file: str | None,
+    no_start: bool,
+    plain: bool,
+    marked: bool,
+) -> None:
+    """Enrol this agent with its sidecar; or let the storage at PATH be used.
 
-    A disk or a share that is mounted needs no word: it is enrolled when a library asks for a folder on it. A folder
-    on the disk of the system does, with --plain. Only --marker writes anything to the storage.
+    Without PATH: takes a token that 'holdfast-sidecar tokens create --scope enrol' made, from standard input, or asks
+    for it; writes the sidecar and the roots into the configuration; and starts the agent.
+
+    With PATH: says by what the storage there will be recognised. A disk or a share that is mounted needs no word: it is
+    enrolled when a library asks for a folder on it. A folder on the disk of the system does, with --plain. Only
+    --marker writes anything to the storage.
     """
+    if path is None:
+        if plain or marked:
+            end("--plain and --marker are about storage. Name its PATH.", Exit.USAGE)
+        join(config_path, sidecar, roots, token_file, start=not no_start)
+        return
+    if sidecar is not None or roots or token_file is not None or no_start:
+        end("With PATH, storage is enrolled, which knows only --plain and --marker.", Exit.USAGE)
+    _enrol_storage(config_path, path, plain=plain, marked=marked)
+
+
+def _enrol_storage(config_path: str, path: str, *, plain: bool, marked: bool) -> None:
     config = configuration(config_path)
     try:
         status = ask_status(config.socket_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 from types import FrameType
@@ -12,7 +11,7 @@ import structlog
 
 from agent import config as configuration_file
 from agent import registry
-from agent.cli.common import config_option, usable_configuration
+from agent.cli.common import config_option, lock_state, usable_configuration
 from agent.config import AgentConfig
 from agent.enrolment import EnrolmentFailed, enrol_once
 from agent.linux import kernel
@@ -47,7 +46,7 @@ def run(config_path: str) -> None:
     configure()
     config = usable_configuration(config_path)
     os.makedirs(os.path.join(config.state_dir, "journals"), mode=0o700, exist_ok=True)
-    lock = _lock(config)
+    lock = lock_state(config)
     book, token = _prepare(config)
     clock = SystemClock()
     supervisor = Supervisor(
@@ -68,16 +67,6 @@ def run(config_path: str) -> None:
     supervisor.run(Service())
     _log.info("agent.stopped")
     os.close(lock)
-
-
-def _lock(config: AgentConfig) -> int:
-    """Only one agent may use a state directory."""
-    descriptor = os.open(os.path.join(config.state_dir, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        end(f"Another agent uses {config.state_dir}. Stop it, or give this one a state_dir of its own.", Exit.TRY_AGAIN)
-    return descriptor
 
 
 def _prepare(config: AgentConfig) -> tuple[Registry, str]:

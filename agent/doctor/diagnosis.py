@@ -99,7 +99,8 @@ def _agent(evidence: Evidence) -> Iterator[Finding]:
             severity=Severity.FAULT,
             sentence="The agent was never enrolled with a sidecar.",
             why="There is no token, and no file to enrol with (enrolment_token_file).",
-            remedy="At the sidecar: holdfast-sidecar tokens create --scope enrol; put it into enrolment_token_file.",
+            remedy="Make a token at the sidecar, with 'holdfast-sidecar tokens create --scope enrol', and give it to"
+            " 'holdfast-agent enrol' here.",
         )
 
 

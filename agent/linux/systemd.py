@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Mapping
 
 import structlog
@@ -28,6 +29,14 @@ def notify(*assignments: str, environment: Mapping[str, str] = os.environ) -> bo
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         sender.sendto("\n".join(assignments).encode(), address)
     return True
+
+
+def is_booted() -> bool:
+    """Whether systemd runs this machine (sd_booted(3))."""
+    try:
+        return stat.S_ISDIR(os.lstat("/run/systemd/system").st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
