@@ -1,6 +1,6 @@
 """Secrets that the service manager hands over (``LoadCredential=``, systemd.exec(5)), in files for this service only.
 
-Away from systemd there are none.
+Away from systemd there are none, but root may read them where they are kept.
 """
 
 from __future__ import annotations
@@ -27,3 +27,12 @@ def text_of(name: str, environment: Mapping[str, str] = os.environ) -> str | Non
         return None
     with open(path, encoding="utf-8") as file:
         return file.read().strip()
+
+
+def kept(directory: str, name: str) -> str | None:
+    """The text of a credential where it is kept, for whoever may read it there; None when there is none."""
+    try:
+        with open(os.path.join(directory, name), encoding="utf-8") as file:
+            return file.read().strip()
+    except (FileNotFoundError, PermissionError):
+        return None

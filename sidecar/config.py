@@ -10,16 +10,21 @@ from typing import Any
 import msgspec
 
 from holdfast import credentials, settings_file
-from holdfast.settings_file import Complaint, Origin, Unusable
+from holdfast.settings_file import Complaint, ConfigProblem, Origin, Unusable
 from sidecar.catalog.engine import check_url
 from sidecar.errors import ConfigError
 
 ENV_FILE = "HOLDFAST_SIDECAR_CONFIG"
+# What the package installs, and the units run the sidecar with.
+INSTALLED_FILE = "/etc/holdfast/sidecar.toml"
+INSTALLED_CREDENTIALS = "/etc/holdfast/credentials/sidecar"
 _ENV_PREFIX = "HOLDFAST_SIDECAR_"
 # The option of the command line, where it is not called as the setting is.
 _OPTIONS = {"state_dir": "--state"}
 # The URL of a database mostly has a password in it, and then belongs into no file that others read.
 DATABASE_CREDENTIAL = "sidecar_database"
+# Who says one of these means a catalog of their own, and not the one that is installed.
+_OWN = ("state_dir", "database")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,12 +52,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metrics_open: bool = False
 
 
+def file_of(file: str | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
+    """The file that counts. Without a word on that, nor on where the catalog is, it is that of the sidecar that is
+    installed here: whoever asks at the command line means the same catalog as the service."""
+    if named := file or environment.get(ENV_FILE):
+        return named
+    return INSTALLED_FILE if not _is_own(environment, options) and os.path.lexists(INSTALLED_FILE) else None
+
+
 def load(file: str | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Config:
     """The configuration. Options that are None do not count. Raises :class:`ConfigError`."""
-    file = file or environment.get(ENV_FILE)
+    file = file_of(file, environment, options)
     try:
         values, origins = settings_file.read(file) if file else ({}, {})
-        for key, value, source in _overriding(environment, options):
+        is_installed = file == INSTALLED_FILE and not _is_own(environment, options)
+        for key, value, source in _overriding(environment, options, is_installed=is_installed):
             values[key], origins[key] = value, Origin(source)
         # Not strict, since everything from the environment is text.
         config = settings_file.convert(Config, values, origins, _complaints, strict=False)
@@ -65,14 +79,33 @@ def load(file: str | None, environment: Mapping[str, str], options: Mapping[str,
     return config
 
 
+def _secret_database(environment: Mapping[str, str], *, is_installed: bool) -> str | None:
+    """The credential: handed over by the service manager, or where it is kept, for people who are root."""
+    try:
+        if credentials.DIRECTORY in environment or not is_installed:
+            return credentials.text_of(DATABASE_CREDENTIAL, environment)
+        return credentials.kept(INSTALLED_CREDENTIALS, "database")
+    except PermissionError as error:
+        # Without it the catalog would be another one: an empty one, in SQLite.
+        reason = "this may not be read. Ask as root."
+        problem = ConfigProblem(source=str(error.filename), line=None, key="", reason=reason)
+        raise ConfigError(problem.sentence, [problem]) from error
+
+
 def to_environment(config: Config) -> dict[str, str]:
     """The configuration as environment variables, for a process that is started with it."""
     return {_ENV_PREFIX + name.upper(): str(getattr(config, name)) for name in Config.__struct_fields__}
 
 
-def _overriding(environment: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+def _is_own(environment: Mapping[str, str], options: Mapping[str, Any]) -> bool:
+    return any(options.get(name) or environment.get(_ENV_PREFIX + name.upper()) for name in _OWN)
+
+
+def _overriding(
+    environment: Mapping[str, str], options: Mapping[str, Any], *, is_installed: bool
+) -> Iterator[tuple[str, Any, str]]:
     """What comes before the file, the strongest last: a setting, its value, and where that is from."""
-    if database := credentials.text_of(DATABASE_CREDENTIAL, environment):
+    if database := _secret_database(environment, is_installed=is_installed):
         yield "database", database, f"the credential {DATABASE_CREDENTIAL}"
     for name in Config.__struct_fields__:
         variable = _ENV_PREFIX + name.upper()

@@ -26,6 +26,7 @@ def check_config(file: str | None, given: dict[str, str | None], as_json: bool) 
     Every mistake is named, with its line and the reason. The exit status is 78 when there is one.
     """
     problems, settings = [], None
+    file = config.file_of(file, os.environ, given)
     try:
         settings = config.load(file, os.environ, given)
     except ConfigError as error:

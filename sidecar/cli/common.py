@@ -43,7 +43,7 @@ def catalog_choices(function: F) -> F:
         type=click.Path(),
         envvar=config.ENV_FILE,
         show_envvar=True,
-        help="The configuration, sidecar.toml; without it all settings are the defaults.",
+        help="The configuration, sidecar.toml; that of /etc/holdfast when nothing says otherwise.",
     )
     @click.option(
         "--state",
@@ -110,6 +110,7 @@ def opened(settings: Config) -> Iterator[Engine]:
     """The engine of a configuration, closed at the end. Makes the state directory when it is not there."""
     make_state_dir(settings)
     engine = connect(settings.database)
+    _leave_catalog_to_its_user(engine)
     try:
         yield engine
     finally:
@@ -143,6 +144,21 @@ def make_state_dir(settings: Config) -> None:
         os.makedirs(settings.state_dir, mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"state_dir: {settings.state_dir}: {os.strerror(error.errno or 0)}") from error
+
+
+def _leave_catalog_to_its_user(engine: Engine) -> None:
+    """Root may be the first to open the catalog. It has to belong to whoever owns the state directory, as whom the
+    service runs; what SQLite puts beside it, it gives to the same by itself."""
+    path = engine.url.database
+    if os.geteuid() != 0 or engine.dialect.name != "sqlite" or not path:
+        return
+    try:
+        owner = os.stat(os.path.dirname(path))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return  # it is there, or cannot be: connecting tells
+    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    os.close(descriptor)
 
 
 def write_secret(path: str, text: str) -> None:

@@ -35,6 +35,7 @@ def doctor(file: str | None, given: dict[str, str | None], as_json: bool) -> Non
     running or not, and changes nothing. It takes up to eight seconds when no worker runs. The exit status is 1 when
     something needs you.
     """
+    file = config.file_of(file, os.environ, given)
     try:
         settings = config.load(file, os.environ, given)
     except ConfigError as error:

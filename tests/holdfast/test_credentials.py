@@ -18,3 +18,9 @@ def test_a_credential_is_read_from_the_directory_that_systemd_made(tmp_path: Pat
 
 def test_away_from_systemd_there_are_none() -> None:
     assert credentials.text_of("token", {}) is None
+
+
+def test_where_they_are_kept_they_are_there_for_those_who_may_read_them(tmp_path: Path) -> None:
+    (tmp_path / "database").write_text("mysql+pymysql://u:p@db/h\n")
+    assert credentials.kept(str(tmp_path), "database") == "mysql+pymysql://u:p@db/h"
+    assert credentials.kept(str(tmp_path), "other") is None
