@@ -10,9 +10,9 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
-export PHOTOS VENV
+export PHOTOS VENV REVISION UPGRADE
 
-.PHONY: help up test check mutations simulate demo bench soak matrix reference manual clean
+.PHONY: help up test check mutations simulate demo bench soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,16 @@ reference: ## Write docs/api.md, the reference of the REST API, anew
 manual: ## Write man pages, docs/commands.md and completions anew, from the commands themselves
 	@.ci/venv all
 	@"$$VENV/bin/python" -m tools.manual
+
+locks: ## Lock what the parts are released with, in requirements/; UPGRADE=1 takes newer versions
+	@requirements/lock
+
+dist: ## Build wheel and source archive into dist/
+	@.ci/venv all
+	@"$$VENV/bin/python" -m build --outdir dist . > /dev/null && ls dist/*.whl dist/*.tar.gz
+
+deb: ## Build the Debian packages holdfast-agent and holdfast-sidecar into dist/; REVISION=2 builds a version again
+	@debian/build
 
 clean: ## Remove the virtual environment and all caches
 	@rm -rf -- "$$VENV" build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
