@@ -12,12 +12,13 @@ DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
 def path_of(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The file of a credential, or None when this service was given none of that name."""
+    """The file of a credential, or None when this service was given none of that name. One that is there and cannot be
+    read is an error of whoever reads it: without its secret, a service would do something else than it was told."""
     directory = environment.get(DIRECTORY, "")
     if not directory or "/" in name:
         return None
     path = os.path.join(directory, name)
-    return path if os.access(path, os.R_OK) else None
+    return path if os.path.lexists(path) else None
 
 
 def text_of(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -30,9 +31,9 @@ def text_of(name: str, environment: Mapping[str, str] = os.environ) -> str | Non
 
 
 def kept(directory: str, name: str) -> str | None:
-    """The text of a credential where it is kept, for whoever may read it there; None when there is none."""
+    """The text of a credential where it is kept, for root; None when there is none."""
     try:
         with open(os.path.join(directory, name), encoding="utf-8") as file:
             return file.read().strip()
-    except (FileNotFoundError, PermissionError):
+    except FileNotFoundError:
         return None

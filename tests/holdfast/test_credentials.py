@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from holdfast import credentials
 
 
@@ -24,3 +26,9 @@ def test_where_they_are_kept_they_are_there_for_those_who_may_read_them(tmp_path
     (tmp_path / "database").write_text("mysql+pymysql://u:p@db/h\n")
     assert credentials.kept(str(tmp_path), "database") == "mysql+pymysql://u:p@db/h"
     assert credentials.kept(str(tmp_path), "other") is None
+
+
+def test_one_that_is_there_and_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "token").symlink_to("token")
+    with pytest.raises(OSError, match="symbolic links"):
+        credentials.text_of("token", {"CREDENTIALS_DIRECTORY": str(tmp_path)})

@@ -79,8 +79,19 @@ class Machine:
         within = ["setpriv", f"--reuid={said['User'][0]}", f"--regid={said['Group'][0]}", "--clear-groups"]
         for kind in ("inh", "ambient"):
             within.append(f"--{kind}-caps={','.join(['-all', *(f'+{one}' for one in capabilities)])}")
+        within += ["env", f"CREDENTIALS_DIRECTORY={self._hand_over(unit, said)}"]
         command = self.root.command(*within, *said["ExecStart"][0].split())
         self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+
+    def _hand_over(self, unit: str, said: dict[str, list[str]]) -> str:
+        """Copy its credentials to where only its user reads them."""
+        name, kept = said["LoadCredential"][0].split(":")
+        place = f"/run/credentials/{unit}"
+        self.root.script(
+            f"install -d -m 500 -o {said['User'][0]} {place}\n"
+            f"for file in $(ls {kept}); do install -m 400 -o {said['User'][0]} {kept}/$file {place}/{name}_$file; done"
+        )
+        return place
 
     def until(self, script: str, wanted: Callable[[str], bool] = bool) -> str:
         """What a script prints, once it succeeds and that is what is wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from sidecar import config
 from sidecar.cli import main
+from sidecar.errors import ConfigError
 
 URL = "mysql+pymysql://holdfast:secret@db/holdfast"
 
@@ -56,6 +58,23 @@ def test_where_nothing_is_installed_there_are_the_defaults(installed: Path) -> N
     (installed / "sidecar.toml").unlink()
     (installed / "database").write_text(f"{URL}\n")
     assert config.load(None, {}, {}).database == "sqlite:////var/lib/holdfast/sidecar/catalog.sqlite3"
+
+
+@pytest.mark.root
+def test_a_secret_that_may_not_be_read_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may read everything, so somebody else asks; in a place of their own, since pytest's is closed to them.
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as place:
+        os.chmod(place, 0o755)
+        monkeypatch.setattr(config, "INSTALLED_FILE", f"{place}/sidecar.toml")
+        monkeypatch.setattr(config, "INSTALLED_CREDENTIALS", place)
+        Path(place, "sidecar.toml").touch()
+        Path(place, "database").touch(mode=0o600)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(ConfigError, match=r"this may not be read\. Ask as root\."):
+                config.load(None, {}, {})
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.root
