@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import __version__
+from tests.packaging.guide import chapter
 
 TOP = Path(__file__).parents[2]
 ROOMS = ("holdfast", "agent", "sidecar")
@@ -57,8 +59,22 @@ def test_the_wheel_has_every_module_and_what_modules_read(wheel: zipfile.ZipFile
     assert {"sidecar/catalog/migrations/script.py.mako", *(f"{room}/py.typed" for room in ROOMS)} <= names
 
 
+def brought_by(wheel: zipfile.ZipFile) -> set[str]:
+    """What the wheel puts into share/holdfast."""
+    return {re.sub(r".*\.data/data/share/holdfast/", "", name) for name in wheel.namelist() if ".data/" in name}
+
+
+def test_what_the_guide_says_to_copy_is_there(wheel: zipfile.ZipFile) -> None:
+    (lines,) = chapter("Without packages")
+    named = [name for line in re.findall(r"sudo cp (.*) /\S+$", lines, re.MULTILINE) for name in line.split()]
+    assert len(named) >= 5
+    for part in ("sidecar", "agent"):
+        of_part = [name.replace("sidecar", part) for name in named if part == "sidecar" or "worker" not in name]
+        assert [name for name in of_part if not fnmatch.filter(brought_by(wheel), name)] == []
+
+
 def test_the_wheel_brings_units_and_configuration_for_those_who_install_it(wheel: zipfile.ZipFile) -> None:
-    brought = {re.sub(r".*\.data/data/share/holdfast/", "", name) for name in wheel.namelist() if ".data/" in name}
+    brought = brought_by(wheel)
     systemd = {str(path.relative_to(TOP / "systemd")) for path in (TOP / "systemd").rglob("*") if path.is_file()}
     units = {f"systemd/{name}" for name in systemd if ".service" in name or ".socket" in name}
     rest = {name for name in systemd if f"systemd/{name}" not in units}

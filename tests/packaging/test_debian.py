@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +17,18 @@ from holdfast import __version__
 from tests.linux.disks import Disks
 from tests.needs import needs
 from tests.packaging.clean_root import CleanRoot, clean_root
-from tests.packaging.units import settings
+from tests.packaging.guide import chapter
 
 TOP = Path(__file__).parents[2]
-PATIENCE_S = 120.0
+AGENT = "holdfast-agent.service"
+UNITS = (AGENT, "holdfast-sidecar.service", "holdfast-sidecar.socket", "holdfast-worker.service")
+SECOND = f"{__version__}-2"
 # What stands at the beginning of a block that a later one relies on.
 GREETING = "TOKEN=$(sudo cat /var/lib/holdfast/sidecar/admin.token)\n"
 # Where the system keeps its users, whom the packages leave there.
 ACCOUNTS = {f"/etc/{name}{suffix}" for name in ("passwd", "group", "shadow", "gshadow") for suffix in ("", "-")}
 # What is kept until a package is purged: configuration, which services are enabled, state.
 KEPT = ("/etc/", "/var/lib/holdfast")
-
-
-def chapter(name: str) -> list[str]:
-    """The commands of a chapter of docs/install.md, block by block."""
-    text = (TOP / "docs" / "install.md").read_text()
-    body = re.split(r"^## ", text, flags=re.MULTILINE)
-    (found,) = [part for part in body if part.startswith(f"{name}\n")]
-    blocks = re.findall(r"(?:^ {4}.*\n)+", found, re.MULTILINE)
-    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 def build(directory: Path) -> None:
@@ -63,71 +53,12 @@ def build_again(before: Path, after: Path) -> None:
         shutil.rmtree(content)
 
 
-class Machine:
-    """The clean root with services that run as their units say, though nothing starts units there."""
-
-    def __init__(self, root: CleanRoot) -> None:
-        self.root = root
-        self._running: list[subprocess.Popen[bytes]] = []
-
-    def start(self, unit: str) -> None:
-        """Start a unit's program as its user, with its capabilities."""
-        said = settings(self.root.path / "lib/systemd/system" / unit)
-        capabilities = [
-            one.lower().removeprefix("cap_") for one in " ".join(said.get("AmbientCapabilities", [])).split()
-        ]
-        within = ["setpriv", f"--reuid={said['User'][0]}", f"--regid={said['Group'][0]}", "--clear-groups"]
-        for kind in ("inh", "ambient"):
-            within.append(f"--{kind}-caps={','.join(['-all', *(f'+{one}' for one in capabilities)])}")
-        within += ["env", f"CREDENTIALS_DIRECTORY={self._hand_over(unit, said)}"]
-        command = self.root.command(*within, *said["ExecStart"][0].split())
-        self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-
-    def _hand_over(self, unit: str, said: dict[str, list[str]]) -> str:
-        """Copy its credentials to where only its user reads them."""
-        name, kept = said["LoadCredential"][0].split(":")
-        place = f"/run/credentials/{unit}"
-        self.root.script(
-            f"install -d -m 500 -o {said['User'][0]} {place}\n"
-            f"for file in $(ls {kept}); do install -m 400 -o {said['User'][0]} {kept}/$file {place}/{name}_$file; done"
-        )
-        return place
-
-    def until(self, script: str, wanted: Callable[[str], bool] = bool) -> str:
-        """What a script prints, once it succeeds and that is what is wanted."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            with contextlib.suppress(AssertionError):
-                if wanted(printed := self.root.script(script)):
-                    return printed
-            assert time.monotonic() < deadline, script
-            assert all(one.poll() is None for one in self._running), "a service has ended"
-            time.sleep(0.1)  # nothing tells what goes on in there, but asking
-
-    def start_sidecar(self) -> None:
-        self.start("holdfast-sidecar.service")
-        self.until("curl --silent --fail http://127.0.0.1:8765/readyz")
-        self.start("holdfast-worker.service")
-
-    def stop(self) -> None:
-        """Stop them as systemd would."""
-        for one in self._running:
-            # The program itself: what was started here only waits for it.
-            for child in Path(f"/proc/{one.pid}/task/{one.pid}/children").read_text().split():
-                os.kill(int(child), signal.SIGTERM)
-        for one in self._running:
-            one.wait(60)
-        self._running.clear()
-
-
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def root(tmp_path: Path) -> Iterator[CleanRoot]:
     place = tmp_path / "root"
     place.mkdir()
-    with clean_root(place) as root:
-        running = Machine(root)
-        yield running
-        running.stop()
+    with clean_root(place) as made:
+        yield made
 
 
 def offer(root: CleanRoot, packages: Path | None) -> None:
@@ -144,11 +75,20 @@ def photos(printed: str) -> dict[str, str]:
     return {item["path"]: item["id"] for item in answer["items"]}
 
 
+def started(root: CleanRoot) -> dict[str, str]:
+    """When each unit was started last, and by whom it is kept: nothing of it changes while it runs on."""
+    return {unit: root.script(f"systemctl show --property=InvocationID,MainPID {unit}") for unit in UNITS}
+
+
+def states(root: CleanRoot, verb: str) -> dict[str, str]:
+    """What systemd says of each unit: ``is-active``, ``is-enabled``."""
+    return {unit: root.script(f"systemctl {verb} {unit} || true").strip() for unit in UNITS}
+
+
 # The first time on a machine, a Debian has to be fetched.
 @pytest.mark.timeout(900)
 @pytest.mark.root
-def test_the_packages_live_as_the_document_says(machine: Machine, disks: Disks, tmp_path: Path) -> None:
-    root = machine.root
+def test_the_packages_live_as_the_document_says(root: CleanRoot, disks: Disks, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     build(first)
     build_again(first, second)
@@ -158,41 +98,45 @@ def test_the_packages_live_as_the_document_says(machine: Machine, disks: Disks, 
     untouched = root.files()
     install, introduce, make_library, see = chapter("The ordinary case")
 
-    # Installed. The shipped configuration is good as it is, and nothing runs that writes into what was installed.
+    # Installed: the sidecar is there, the agent waits, and the shipped configuration is good as it is.
     offer(root, first)
     root.script(install)
     installed = root.files()
     check_what_is_installed(root)
+    assert states(root, "is-active") == {**dict.fromkeys(UNITS, "active"), AGENT: "inactive"}
+    assert states(root, "is-enabled") == {**dict.fromkeys(UNITS, "enabled"), AGENT: "disabled"}
     for check in chapter("What is where"):
         root.script(check)
 
-    # Introduced in one line, and photos are seen.
-    machine.start_sidecar()
+    # Introduced in one line, and photos are seen. Nothing that runs writes anything but state.
     introduced = root.script(introduce)
     assert "Enrolled with http://127.0.0.1:8765 as 'clean'" in introduced
-    assert "systemctl enable --now holdfast-agent" in introduced
-    machine.start("holdfast-agent.service")
+    assert "It is running, and starts with the system." in introduced
+    assert states(root, "is-active") == dict.fromkeys(UNITS, "active")
+    assert states(root, "is-enabled") == dict.fromkeys(UNITS, "enabled")
     root.script(make_library)
-    seen = photos(machine.until(GREETING + see, lambda said: "IMG_1.jpg" in said))
+    seen = photos(root.until(GREETING + see, lambda said: "IMG_1.jpg" in said))
     assert seen.keys() == {"/srv/photos/IMG_1.jpg"}
-    made = root.files().keys() - installed.keys()
-    assert {path for path in made if not path.startswith("/var/lib/holdfast/")} == set()
+    made = {path for path in root.files().keys() - installed.keys() if not path.startswith("/var/lib/holdfast/")}
+    assert made == {"/etc/systemd/system/multi-user.target.wants/holdfast-agent.service"}
 
-    # Upgraded while it runs: what a person wrote and what was found stays.
+    # Upgraded while it runs: what a person wrote and what was found stays, and the socket is never closed.
+    root.script("sed -i 's/^#settle_s = .*/settle_s = 0.5/' /etc/holdfast/agent.toml")
     configuration = root.script("cat /etc/holdfast/agent.toml")
     assert 'roots = ["/srv/photos"]' in configuration
+    assert "settle_s = 0.5" in configuration
+    before = started(root)
     offer(root, second)
     for upgrade in chapter("Upgrading"):
         root.script(upgrade)
-    machine.stop()
-    assert root.script("dpkg-query --show --showformat '${Version} ' 'holdfast-*'").split() == ["0.1.0-2"] * 2
+    assert root.script("dpkg-query --show --showformat '${Version} ' 'holdfast-*'").split() == [SECOND] * 2
     assert root.script("cat /etc/holdfast/agent.toml") == configuration
-    machine.start_sidecar()
-    machine.start("holdfast-agent.service")
+    assert states(root, "is-active") == dict.fromkeys(UNITS, "active")
+    assert {unit for unit, said in started(root).items() if said == before[unit]} == {"holdfast-sidecar.socket"}
     (root.path / "srv/photos/IMG_2.jpg").write_bytes(b"\xff\xd8 two")
-    again = photos(machine.until(GREETING + see, lambda said: "IMG_2.jpg" in said))
+    again = photos(root.until(GREETING + see, lambda said: "IMG_2.jpg" in said))
     assert again.items() > seen.items()
-    machine.stop()
+    assert root.script("journalctl --quiet --priority=warning --unit='holdfast-*'") == ""
 
     # Removed, the state is kept; purged, nothing is left but two users who cannot log in.
     remove, purge = chapter("Removing")
@@ -200,11 +144,13 @@ def test_the_packages_live_as_the_document_says(machine: Machine, disks: Disks, 
     root.script(remove)
     kept = {path for path in root.files().keys() - untouched.keys() if not path.startswith(KEPT)}
     assert kept == set()
+    assert states(root, "is-active") == dict.fromkeys(UNITS, "inactive")
     assert root.script("cat /etc/holdfast/agent.toml; ls /var/lib/holdfast/*").startswith(configuration)
     root.script(purge)
     left = {path for path, about in root.files().items() if untouched.get(path) != about}
     assert left <= {*ACCOUNTS, "/srv/photos", "/root"}
     assert root.script("getent passwd holdfast-agent holdfast-sidecar").count("/usr/sbin/nologin") == 2
+    assert root.script("systemctl is-system-running") == "running\n"
 
 
 def check_what_is_installed(root: CleanRoot) -> None:
@@ -222,5 +168,3 @@ def check_what_is_installed(root: CleanRoot) -> None:
         "root:root:700",
         "root:root:700",
     ]
-    enabled = root.script("find /etc/systemd/system -name 'holdfast-*' -printf '%f\n'").split()
-    assert sorted(enabled) == ["holdfast-sidecar.service", "holdfast-sidecar.socket", "holdfast-worker.service"]

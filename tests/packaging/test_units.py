@@ -78,6 +78,11 @@ def test_a_backup_is_made_every_night_and_writes_nothing_but_the_state() -> None
     assert "Restart" not in service
 
 
+def test_the_agent_may_open_what_it_looks_at() -> None:
+    # With this one systemd answers ENOSYS to openat2, and the agent looks at nothing (seen on a booted systemd).
+    assert "RestrictSUIDSGID" not in settings(UNITS / "holdfast-agent.service")
+
+
 def test_r28_the_agent_may_read_everything_and_write_its_own_state_only() -> None:
     agent = settings(UNITS / "holdfast-agent.service")
     assert agent["CapabilityBoundingSet"] == agent["AmbientCapabilities"] == ["CAP_DAC_READ_SEARCH"]
