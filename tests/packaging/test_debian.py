@@ -117,6 +117,7 @@ def test_the_packages_live_as_the_document_says(root: CleanRoot, disks: Disks, t
     root.script(make_library)
     seen = photos(root.until(GREETING + see, lambda said: "IMG_1.jpg" in said))
     assert seen.keys() == {"/srv/photos/IMG_1.jpg"}
+    assert "fault" not in root.script("holdfast-agent doctor || true")
     made = {path for path in root.files().keys() - installed.keys() if not path.startswith("/var/lib/holdfast/")}
     assert made == {"/etc/systemd/system/multi-user.target.wants/holdfast-agent.service"}
 
