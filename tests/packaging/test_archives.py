@@ -69,14 +69,16 @@ def test_what_the_guide_says_to_copy_is_there(wheel: zipfile.ZipFile) -> None:
     named = [name for line in re.findall(r"sudo cp (.*) /\S+$", lines, re.MULTILINE) for name in line.split()]
     assert len(named) >= 5
     for part in ("sidecar", "agent"):
-        of_part = [name.replace("sidecar", part) for name in named if part == "sidecar" or "worker" not in name]
+        of_part = [
+            name.replace("sidecar", part) for name in named if part == "sidecar" or not re.search("worker|backup", name)
+        ]
         assert [name for name in of_part if not fnmatch.filter(brought_by(wheel), name)] == []
 
 
 def test_the_wheel_brings_units_and_configuration_for_those_who_install_it(wheel: zipfile.ZipFile) -> None:
     brought = brought_by(wheel)
     systemd = {str(path.relative_to(TOP / "systemd")) for path in (TOP / "systemd").rglob("*") if path.is_file()}
-    units = {f"systemd/{name}" for name in systemd if ".service" in name or ".socket" in name}
+    units = {f"systemd/{name}" for name in systemd if re.search(r"\.(service|socket|timer)", name)}
     rest = {name for name in systemd if f"systemd/{name}" not in units}
     assert brought == {"agent.toml", "sidecar.toml", *units, *rest}
 
