@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV REVISION UPGRADE
 
-.PHONY: help up test check mutations simulate demo bench soak matrix reference manual locks dist deb clean
+.PHONY: help up test test-packages check mutations simulate demo bench soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,13 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/packages
 	@.ci/venv all
 	@$(MAKE) check
-	@"$$VENV/bin/pytest" -n 3 --dist worksteal $(ARGS)
+	@"$$VENV/bin/pytest" -n 3 --dist worksteal -m "not installation" $(ARGS)
 	@"$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet --jobs 3
+
+test-packages: ## Build the Debian packages; install, upgrade, remove and purge them in a Debian of its own (root)
+	@.ci/packages
+	@.ci/venv all
+	@"$$VENV/bin/pytest" -n 0 -m installation $(ARGS)
 
 check: ## Style, types and import rules only
 	@"$$VENV/bin/ruff" format --check --quiet .

@@ -87,6 +87,7 @@ def states(root: CleanRoot, verb: str) -> dict[str, str]:
 
 # The first time on a machine, a Debian has to be fetched.
 @pytest.mark.timeout(900)
+@pytest.mark.installation
 @pytest.mark.root
 def test_the_packages_live_as_the_document_says(root: CleanRoot, disks: Disks, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
