@@ -12,6 +12,7 @@ import msgspec
 
 from agent.filesystems import is_fetched
 from agent.settings import EngineSettings, WatchChoice
+from agent.trust import BadTrust, Trust, pin
 from holdfast import credentials, paths, settings_file
 from holdfast.settings_file import Complaint, Unusable
 
@@ -25,6 +26,8 @@ class ConfigInvalid(Unusable):
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``state_dir``: registry, token and journals; never on a watched disk.
     ``sidecar``: its URL; plain http is for loopback only, unless ``allow_plain_http``.
+    ``ca_file``: certificates in PEM of the only authorities that may vouch for the sidecar; those of the system, when
+    left out. ``pin_sha256``: digests of the only public keys that the sidecar may have besides. See docs/tls.md.
     ``name``: what people call this agent; the host's name by default.
     ``roots``: the only host paths it will ever expose, whatever a sidecar asks for.
     ``plain_directories``: host paths that are on the disk of the system and not on one of their own. Without this word
@@ -52,6 +55,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     state_dir: str = "/var/lib/holdfast/agent"
     sidecar: str = "http://127.0.0.1:8765"
+    ca_file: str = ""
+    pin_sha256: list[str] = []
     name: str = ""
     roots: list[str] = []
     plain_directories: list[str] = []
@@ -78,6 +83,11 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             read_contents=reads,
             watch=self.watch,
         )
+
+    @property
+    def trust(self) -> Trust:
+        """Whom the agent takes for its sidecar."""
+        return Trust(self.ca_file, tuple(map(pin, self.pin_sha256)))
 
     @property
     def display_name(self) -> str:
@@ -130,3 +140,10 @@ def _complaints(config: AgentConfig) -> Iterator[Complaint]:
             yield key, "must be more than 0 seconds, and end some time"
     if not config.sidecar.startswith(("http://", "https://")):
         yield "sidecar", f"{config.sidecar!r} is not an http or https URL"
+    if config.sidecar.startswith("http://") and (config.ca_file or config.pin_sha256):
+        key = "ca_file" if config.ca_file else "pin_sha256"
+        yield key, "plain http proves nothing about who answers; set sidecar to an https URL"
+    try:
+        config.trust.context()
+    except BadTrust as error:
+        yield error.key, str(error)

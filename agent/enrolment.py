@@ -47,7 +47,9 @@ def trade(config: AgentConfig, book: Registry, enrolment_token: str) -> str:
     """Trade an enrolment token for the agent's own, and keep that."""
     request = EnrolRequest(name=config.display_name, host=socket.gethostname(), version=__version__)
     try:
-        answer = enrol(config.sidecar, enrolment_token, request, allow_plain_http=config.allow_plain_http)
+        answer = enrol(
+            config.sidecar, enrolment_token, request, allow_plain_http=config.allow_plain_http, trust=config.trust
+        )
     except Unreachable as error:
         raise EnrolmentFailed(f"The sidecar at {config.sidecar} does not answer: {error}") from error
     except Refused as error:

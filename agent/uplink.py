@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 
 from agent.ports import Refused, Unreachable
+from agent.trust import SYSTEM, Trust
 from holdfast import __version__
 from holdfast.assignments import (
     FENCE_HEADER,
@@ -50,7 +51,7 @@ class HttpUplink:
 
     ``transport`` replaces the network: ``httpx2.WSGITransport`` with the real sidecar, or a mock. Raises
     :class:`BadUrl` for a URL that is none, and for plain http to another host unless ``allow_plain_http``: the
-    token would travel readable.
+    token would travel readable. ``trust`` says whose certificates are good.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class HttpUplink:
         transport: httpx2.BaseTransport | None = None,
         timeout_s: float = TIMEOUT_S,
         allow_plain_http: bool = False,
+        trust: Trust = SYSTEM,
     ) -> None:
         self._timeout_s = timeout_s
         self._client = httpx2.Client(
@@ -68,6 +70,7 @@ class HttpUplink:
             headers={"Authorization": f"Bearer {token}", "User-Agent": f"holdfast-agent/{__version__}"},
             timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             transport=transport,
+            verify=trust.context(),
             # A redirect would carry the token to somewhere that nobody configured.
             follow_redirects=False,
         )
@@ -117,12 +120,13 @@ def enrol(
     *,
     transport: httpx2.BaseTransport | None = None,
     allow_plain_http: bool = False,
+    trust: Trust = SYSTEM,
 ) -> EnrolResponse:
     """Introduce a new agent to the sidecar, with the one-time token that a person was given there.
 
     Raises :class:`BadUrl`, :class:`~agent.ports.Unreachable` or :class:`~agent.ports.Refused`.
     """
-    uplink = HttpUplink(url, enrolment_token, transport=transport, allow_plain_http=allow_plain_http)
+    uplink = HttpUplink(url, enrolment_token, transport=transport, allow_plain_http=allow_plain_http, trust=trust)
     try:
         response = uplink._ask("POST", "/enrol", content=msgspec.json.encode(request), headers=_JSON)
     finally:

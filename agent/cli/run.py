@@ -55,7 +55,7 @@ def run(config_path: str) -> None:
         MountTable(),
         clock,
         lambda on_assignment: Session(
-            HttpUplink(config.sidecar, token, allow_plain_http=config.allow_plain_http),
+            HttpUplink(config.sidecar, token, allow_plain_http=config.allow_plain_http, trust=config.trust),
             clock,
             on_assignment,
         ),

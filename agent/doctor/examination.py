@@ -37,7 +37,7 @@ def examine(config: AgentConfig, config_path: str) -> Evidence:
         now=time.time(),
         agent=agent,
         sidecar=sidecar.ask(
-            config.sidecar, host.read_token(config.token_path), allow_plain_http=config.allow_plain_http
+            config.sidecar, host.read_token(config.token_path), config.trust, allow_plain_http=config.allow_plain_http
         ),
         host=host.read_host(pid, user),
         state=host.read_state(config.state_dir),
@@ -63,7 +63,7 @@ def _without_state(settings: Settings, config: AgentConfig) -> Evidence:
         settings=settings,
         now=time.time(),
         agent=AgentEvidence(silence="its state directory does not answer"),
-        sidecar=sidecar.ask(config.sidecar, None, allow_plain_http=config.allow_plain_http),
+        sidecar=sidecar.ask(config.sidecar, None, config.trust, allow_plain_http=config.allow_plain_http),
         host=host.read_host(None, None),
         state=StateEvidence(path=config.state_dir, problem="It does not answer: it lies on storage that hangs."),
         journals=[],

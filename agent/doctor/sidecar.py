@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from agent.doctor.evidence import SidecarAnswer, SidecarEvidence
 from agent.ports import Refused, Unreachable
+from agent.trust import SYSTEM, Trust
 from agent.uplink import BadUrl, HttpUplink, check_url
 
 # Who asks a doctor is waiting.
@@ -35,7 +36,14 @@ class _Description(msgspec.Struct):
     info: _Info
 
 
-def ask(url: str, token: str | None, *, allow_plain_http: bool, timeout_s: float = TIMEOUT_S) -> SidecarEvidence:
+def ask(
+    url: str,
+    token: str | None,
+    trust: Trust = SYSTEM,
+    *,
+    allow_plain_http: bool,
+    timeout_s: float = TIMEOUT_S,
+) -> SidecarEvidence:
     """Ask. Without a token (None) only whether it answers can be said."""
     try:
         base = check_url(url, allow_plain_http)
@@ -46,16 +54,16 @@ def ask(url: str, token: str | None, *, allow_plain_http: bool, timeout_s: float
         )
     started = time.time()
     try:
-        health = httpx2.get(f"{base}/healthz", timeout=timeout_s, follow_redirects=False)
+        health = httpx2.get(f"{base}/healthz", timeout=timeout_s, follow_redirects=False, verify=trust.context())
     except httpx2.HTTPError as error:
         return SidecarEvidence(answer=_cause(error), detail=f"{str(error) or type(error).__name__}.")
     ahead_s = _ahead_s(health.headers.get("Date", ""), (started + time.time()) / 2)
     if wrong := _wrong(base, health):
         return SidecarEvidence(answer=wrong[0], detail=wrong[1], ahead_s=ahead_s)
-    well = SidecarEvidence(answer=SidecarAnswer.WELL, ahead_s=ahead_s, version=_version(base, timeout_s))
+    well = SidecarEvidence(answer=SidecarAnswer.WELL, ahead_s=ahead_s, version=_version(base, trust, timeout_s))
     if token is None:
         return well
-    uplink = HttpUplink(url, token, timeout_s=timeout_s, allow_plain_http=allow_plain_http)
+    uplink = HttpUplink(url, token, timeout_s=timeout_s, allow_plain_http=allow_plain_http, trust=trust)
     try:
         answer, detail = _with_token(uplink)
     finally:
@@ -97,10 +105,11 @@ def _wrong(base: str, health: httpx2.Response) -> tuple[SidecarAnswer, str] | No
     return None
 
 
-def _version(base: str, timeout_s: float) -> str | None:
+def _version(base: str, trust: Trust, timeout_s: float) -> str | None:
     """What version it says it is; None when it does not say."""
     try:
-        answer = httpx2.get(f"{base}/openapi.json", timeout=timeout_s, follow_redirects=False)
+        context = trust.context()
+        answer = httpx2.get(f"{base}/openapi.json", timeout=timeout_s, follow_redirects=False, verify=context)
         return msgspec.json.decode(answer.content, type=_Description).info.version
     except (httpx2.HTTPError, msgspec.DecodeError):
         return None
