@@ -11,6 +11,7 @@ import msgspec
 
 from holdfast import credentials, settings_file
 from holdfast.settings_file import Complaint, ConfigProblem, Origin, Unusable
+from sidecar import forwarding
 from sidecar.catalog.engine import check_url
 from sidecar.errors import ConfigError
 
@@ -36,6 +37,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``listen``: HOST:PORT or unix:PATH; a socket that the service manager opened comes before it.
     ``workers``: processes that answer requests.
     ``threads``: of each of them; every waiting reader of the feed and every agent holds one.
+    ``trusted_proxies``: addresses and networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are
+    believed; ``unix`` for whoever speaks through the unix socket. In the environment, with commas between them.
     ``silent_after_s``: how long after the last heartbeat an agent counts as silent.
     ``metrics_open``: whether ``/metrics`` is answered without a token, to everybody who reaches it.
     """
@@ -46,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     listen: str = "127.0.0.1:8765"
     workers: int = 2
     threads: int = 32
+    # Nobody's: whoever is believed says where requests come from, in logs and where wrong tokens are counted.
+    trusted_proxies: tuple[str, ...] = ()
     # Three heartbeats of 10 s.
     silent_after_s: float = 30.0
     # It names volumes and agents. And a proxy makes a request of anybody look like one of this host.
@@ -94,7 +99,9 @@ def _secret_database(environment: Mapping[str, str], *, is_installed: bool) -> s
 
 def to_environment(config: Config) -> dict[str, str]:
     """The configuration as environment variables, for a process that is started with it."""
-    return {_ENV_PREFIX + name.upper(): str(getattr(config, name)) for name in Config.__struct_fields__}
+    values = {name: getattr(config, name) for name in Config.__struct_fields__}
+    values["trusted_proxies"] = ",".join(config.trusted_proxies)
+    return {_ENV_PREFIX + name.upper(): str(value) for name, value in values.items()}
 
 
 def _is_own(environment: Mapping[str, str], options: Mapping[str, Any]) -> bool:
@@ -110,10 +117,15 @@ def _overriding(
     for name in Config.__struct_fields__:
         variable = _ENV_PREFIX + name.upper()
         if variable in environment:
-            yield name, environment[variable], variable
+            text = environment[variable]
+            yield name, _items(text) if name == "trusted_proxies" else text, variable
     for name, value in options.items():
         if value is not None:
             yield name, value, _OPTIONS.get(name, f"--{name}")
+
+
+def _items(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _complaints(config: Config) -> Iterator[Complaint]:
@@ -124,6 +136,10 @@ def _complaints(config: Config) -> Iterator[Complaint]:
             yield "database", str(error).removeprefix("database: ")
     if not _is_address(config.listen):
         yield "listen", f"{config.listen!r} is neither HOST:PORT nor unix:PATH"
+    try:
+        forwarding.parse(config.trusted_proxies)
+    except ValueError as error:
+        yield "trusted_proxies", str(error)
     for name, lowest in (("workers", 1), ("threads", 2), ("silent_after_s", 1)):
         if not lowest <= getattr(config, name) < math.inf:
             yield name, f"must be at least {lowest}"

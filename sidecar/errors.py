@@ -57,7 +57,8 @@ class Refused(SidecarError):
     """A request that is refused. ``code`` names the kind of problem, see ``sidecar.api.problems``.
 
     ``expected`` is the sequence number that a stream wants next, for ``sequence-mismatch`` only; ``digest`` that of a
-    hold as it is now, in hexadecimal, for ``hold-changed`` only; ``existing`` the id of what is in the way.
+    hold as it is now, in hexadecimal, for ``hold-changed`` only; ``existing`` the id of what is in the way;
+    ``retry_after_s`` is how long to wait before the next try.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Refused(SidecarError):
         expected: int | None = None,
         digest: str | None = None,
         existing: str | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -77,3 +79,4 @@ class Refused(SidecarError):
         self.expected = expected
         self.digest = digest
         self.existing = existing
+        self.retry_after_s = retry_after_s

@@ -26,6 +26,13 @@ graceful_timeout = 10
 keepalive = 75
 # A report has up to 4 MiB; the headers of no request here are long.
 limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+# By default gunicorn lets everybody on this machine say what the path is, and whether it came by https. Who is to be
+# believed is a setting of ours (trusted_proxies), and the application sees to it (sidecar.api.forwarded).
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 errorlog = "-"
 loglevel = "warning"

@@ -36,10 +36,12 @@ from sidecar.api import (
     webhooks,
 )
 from sidecar.api.endpoint import Resource, Services, install
+from sidecar.api.forwarded import Forwarded
 from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
 from sidecar.config import Config
 from sidecar.errors import CatalogUnavailable, Refused
+from sidecar.forwarding import Proxies, parse
 from sidecar.logs import Log
 
 RESOURCES: tuple[Resource, ...] = (
@@ -73,11 +75,16 @@ _CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: 
 def create_app(source: Engine | Config) -> Flask:
     """The application, on an engine or on the database that a configuration names. Nothing is migrated here."""
     engine = connect(source.database) if isinstance(source, Config) else source
+    proxies = parse(source.trusted_proxies) if isinstance(source, Config) else Proxies()
     app = Flask("sidecar", static_folder=None)
+    # No request is answered with a redirect that the framework made up.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     routes = [route for resource in RESOURCES for route in resource.routes]
     is_open = isinstance(source, Config) and source.metrics_open
     install(app, Services(engine, Doorbell(engine), routes, frozenset([metrics.PATH] if is_open else [])))
     metrics.count_answers(app)
+    app.wsgi_app = Forwarded(app.wsgi_app, proxies)  # type: ignore[method-assign]
     for resource in RESOURCES:
         app.register_blueprint(resource)
     app.register_error_handler(Refused, _refused)
@@ -89,7 +96,7 @@ def create_app(source: Engine | Config) -> Flask:
 
 def _refused(error: Refused) -> Response:
     problem = problems.make(error.code, error.detail, error.errors, error.expected, error.digest, error.existing)
-    return problems.respond(problem, retry_after_s=5 if problem.status == 503 else None)
+    return problems.respond(problem, error.retry_after_s or (5 if problem.status == 503 else None))
 
 
 def _unavailable(error: CatalogUnavailable) -> Response:

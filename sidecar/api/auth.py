@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +16,10 @@ from sidecar.catalog import tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot
 from sidecar.errors import Refused
+from sidecar.forwarding import neighbourhood
+from sidecar.throttling import Throttle
+
+_log = logging.getLogger(__name__)
 
 
 class Scope(StrEnum):
@@ -46,15 +53,20 @@ class Caller:
         return f"{self.name} ({ids.to_text('token', self.token)})"
 
 
-def authenticate(request: Request, engine: Engine) -> Caller:
-    """The caller of a request. Raises :class:`Refused` when there is no good token."""
+def authenticate(request: Request, engine: Engine, throttle: Throttle) -> Caller:
+    """The caller of a request. Raises :class:`Refused` when there is no good token.
+
+    A good one passes whatever else came from the same place: many may share an address, behind a router or a proxy.
+    """
     text = _token(request)
     if text is None:
         raise Refused("unauthorized", "Send a token: 'Authorization: Bearer hf_…', or in the header x-api-key.")
-    with snapshot(engine) as connection:
-        row = tokens.find(connection, text, now_us())
+    row = None
+    if tokens.is_spelled(text):
+        with snapshot(engine) as connection:
+            row = tokens.find(connection, text, now_us())
     if row is None:
-        raise Refused("unauthorized", "This token is not known here, or was revoked.")
+        raise _wrong(request.remote_addr or "", throttle)
     return Caller(row.id, row.name, Scope(row.scope), row.agent_id, row.owner)
 
 
@@ -71,6 +83,19 @@ def check(caller: Caller, needed: Scope, limited: bool) -> None:
         raise Refused("forbidden", f"This needs a token of scope {needed}; yours has scope {caller.scope}.")
     if caller.owner is not None and not limited:
         raise Refused("forbidden", "This shows more than one owner's things; your token is limited to one owner's.")
+
+
+def _wrong(address: str, throttle: Throttle) -> Refused:
+    """What a wrong token from this address is answered with: too many are told to wait."""
+    who, now = neighbourhood(address), time.monotonic()
+    if throttle.is_first(who, now):
+        _log.warning("token.refused address=%s", address or "unix")
+    wait_s = throttle.wrong(who, now)
+    if wait_s is None:
+        return Refused("unauthorized", "This token is not known here, or was revoked.")
+    after_s = math.ceil(wait_s)
+    text = f"This token is not known here, or was revoked; nor were others from your address. Wait {after_s} s."
+    return Refused("too-many-tries", text, retry_after_s=after_s)
 
 
 def _token(request: Request) -> str | None:

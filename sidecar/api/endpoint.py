@@ -24,6 +24,7 @@ from sidecar.api import auth, trail
 from sidecar.api.auth import PEOPLE, Caller, Scope
 from sidecar.catalog.waiting import Doorbell
 from sidecar.errors import Refused
+from sidecar.throttling import Throttle
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +72,7 @@ class Services:
     doorbell: Doorbell
     routes: list[Route]
     open_paths: frozenset[str] = frozenset()
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def _view(route: Route) -> Callable[..., Response]:
     def view(**arguments: Any) -> Response:
         services = services_of(current_app)
         is_open = route.scope is None or route.path in services.open_paths
-        caller = None if is_open else auth.authenticate(request, services.engine)
+        caller = None if is_open else auth.authenticate(request, services.engine, services.throttle)
 
         def read() -> dict[str, Any]:
             if caller is not None and route.scope is not None:

@@ -61,7 +61,7 @@ def problems_of(route: Route) -> list[str]:
     """The codes of all problems that an endpoint can answer with."""
     codes = {"bad-query", "internal", "unavailable", *route.problems}
     if route.scope is not None:
-        codes |= {"unauthorized", "forbidden"}
+        codes |= {"unauthorized", "forbidden", "too-many-tries"}
     if _VARIABLE.search(route.path):
         codes.add("not-found")
     if route.body is not None:

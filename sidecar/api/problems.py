@@ -48,6 +48,7 @@ TYPES: dict[str, ProblemType] = {
     "invalid-body": ProblemType(422, "The body does not fit"),
     "invalid-report": ProblemType(422, "The report cannot be true"),
     "idempotency-conflict": ProblemType(422, "The idempotency key was used for something else"),
+    "too-many-tries": ProblemType(429, "Too many wrong tokens"),
     "bad-request": ProblemType(400, "The request is not understood"),
     "internal": ProblemType(500, "Something went wrong here"),
     "not-ready": ProblemType(503, "It is being prepared"),

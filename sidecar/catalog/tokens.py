@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,17 @@ from sidecar.catalog.tables import agent, token
 
 SECRET_BYTES = 32
 _PREFIX = "hf_"
+_SPELLED = re.compile(r"hf_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def spell(secret: bytes) -> str:
     """The token as people and programs hold it. The prefix lets secret scanners find one that leaked."""
     return _PREFIX + base64.urlsafe_b64encode(secret).decode().rstrip("=")
+
+
+def is_spelled(text: str) -> bool:
+    """Whether a text could be a token at all; what could not need not be looked for."""
+    return _SPELLED.fullmatch(text) is not None
 
 
 def digest(text: str) -> bytes:
