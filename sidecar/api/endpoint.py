@@ -200,7 +200,15 @@ def read_body(route_max: int) -> bytes:
     try:
         return request.get_data(cache=False)
     except RequestEntityTooLarge as error:
+        _swallow(route_max)
         raise Refused("too-large", f"The body may have up to {route_max} bytes.") from error
+
+
+def _swallow(bytes_max: int) -> None:
+    """Read some of a body that nobody wants: whoever is still sending it would see a reset, and not our refusal."""
+    body = request.environ["wsgi.input"]
+    while bytes_max > 0 and (piece := body.read(min(bytes_max, 1 << 16))):
+        bytes_max -= len(piece)
 
 
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes, code: str = "invalid-body") -> Any:
