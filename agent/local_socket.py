@@ -20,7 +20,7 @@ _REQUEST_BYTES_MAX = 4096
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request of the local user: ``scan`` one volume, or all of them; ``release`` one, so that it can be unmounted;
     ``accept`` one as it is now; ``enrol`` a path, as a ``plain`` directory or with the ``marker`` that was written
-    there."""
+    there; ``rotate-token``, the agent's own."""
 
     verb: str
     volume: str | None = None

@@ -7,7 +7,7 @@ conformance tests. Expected outcomes are return values: storage that cannot be r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -338,6 +338,10 @@ class Uplink(Protocol):
 
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         """The assignment, when it is newer than ``revision``; waits up to ``wait_s`` for one. None: no news."""
+
+    def renew(self, keep: Callable[[str], None]) -> None:
+        """Get another token, have it kept, and use it from then on. Raises what ``keep`` raises: where no token can
+        be kept, none is asked for."""
 
     def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         """Deliver one report, gzip-compressed JSON, under the grant of this fence."""

@@ -20,13 +20,14 @@ _log = structlog.get_logger("agent.requests")
 
 
 class ToDo(NamedTuple):
-    """Volumes to scan, to verify anew, to let go of, and whether refused import paths are to be looked at again; or
-    why nothing is done."""
+    """Volumes to scan, to verify anew, to let go of, whether refused import paths are to be looked at again, and
+    whether the token is to be renewed; or why nothing is done."""
 
     scan: Sequence[str] = ()
     verify: Sequence[str] = ()
     release: Sequence[str] = ()
     rebind: bool = False
+    renew_token: bool = False
     refusal: str = ""
 
 
@@ -37,6 +38,8 @@ def obey(book: Registry, request: Request, table: Sequence[Mount]) -> ToDo:
     match request.verb:
         case "scan":
             return ToDo(scan=[*book.volumes] if request.volume is None else [request.volume])
+        case "rotate-token":
+            return ToDo(renew_token=True)
         case "release" if request.volume is not None:
             attached = book.volumes[request.volume].epoch is not None
             return ToDo(release=[request.volume] if attached else [])

@@ -33,12 +33,22 @@ _JOURNAL_RETRY_S = 5.0
 
 class Session:
     """Runs until :meth:`close`. ``on_assignment`` is called in a thread of the session; so are ``on_turn``, when the
-    standing of a journal has changed, and ``on_overtaken``, when the sidecar has heard of volumes what seems later."""
+    standing of a journal has changed, and ``on_overtaken``, when the sidecar has heard of volumes what seems later.
+    ``keep_token`` writes a new token down."""
 
-    def __init__(self, uplink: Uplink, clock: Clock, on_assignment: Callable[[Assignment], None]) -> None:
+    def __init__(
+        self,
+        uplink: Uplink,
+        clock: Clock,
+        on_assignment: Callable[[Assignment], None],
+        keep_token: Callable[[str], None] = lambda token: None,
+    ) -> None:
         self._uplink = uplink
         self._clock = clock
         self._on_assignment = on_assignment
+        self._keep_token = keep_token
+        self._renewal_wanted = False
+        self.renewals = 0
         self._assignment: Assignment | None = None
         self._stopping = threading.Event()
         self._connected = threading.Event()  # ends the waits of the others: the sidecar is back
@@ -68,6 +78,13 @@ class Session:
         """This is how things are now: tell it at once."""
         with self._news:
             self._heartbeat = heartbeat
+            self._version += 1
+            self._news.notify_all()
+
+    def renew_token(self) -> None:
+        """Get another token from the sidecar, as soon as it answers."""
+        with self._news:
+            self._renewal_wanted = True
             self._version += 1
             self._news.notify_all()
 
@@ -148,6 +165,8 @@ class Session:
             self._take_leases(heartbeat, answer)
             if answer.overtaken:
                 self.on_overtaken(answer.overtaken)
+            if answer.renew_token or self._renewal_wanted:
+                self._renew()
 
     def _with_figures(self, heartbeat: Heartbeat) -> Heartbeat:
         """How much waits changes all the time, and is told when something else is, or it is time."""
@@ -161,6 +180,17 @@ class Session:
             shipper = self._shippers.get(one.volume)
             if shipper is not None:
                 shipper.grant(lease)
+
+    def _renew(self) -> None:
+        """Get another token. Without it the old one opens for a while yet, and the next heartbeat tries again."""
+        try:
+            self._uplink.renew(self._keep_token)
+        except (Unreachable, Refused, OSError) as error:
+            _log.warning("token.not-renewed", problem=str(error))
+            return
+        self._renewal_wanted = False
+        self.renewals += 1
+        _log.info("token.renewed")
 
     def _ask(self) -> None:
         failures = 0

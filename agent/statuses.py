@@ -57,6 +57,7 @@ def agent_status(registry: Registry, session: Session, stewards: Mapping[str, St
         heartbeats_total=session.heartbeats,
         heartbeat_failures_total=session.heartbeat_failures,
         last_heartbeat_at=session.heartbeat_at,
+        token_renewals=session.renewals,
     )
 
 

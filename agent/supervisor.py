@@ -218,6 +218,8 @@ class Supervisor:
         if todo.rebind or todo.verify:
             self._look_again = True
             self._save()
+        if todo.renew_token:
+            self._session.renew_token()
         if todo.refusal:
             _log.warning("request.refused", verb=request.verb, volume=request.volume, problem=todo.refusal)
         return Reply(todo.refusal)

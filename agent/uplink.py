@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import ipaddress
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -26,6 +26,7 @@ from holdfast.assignments import (
     EnrolResponse,
     Heartbeat,
     HeartbeatResponse,
+    RenewedToken,
 )
 from holdfast.problems import Problem
 from holdfast.reports import Receipt
@@ -65,9 +66,10 @@ class HttpUplink:
         trust: Trust = SYSTEM,
     ) -> None:
         self._timeout_s = timeout_s
+        self._token = token
         self._client = httpx2.Client(
             base_url=check_url(url, allow_plain_http) + API,
-            headers={"Authorization": f"Bearer {token}", "User-Agent": f"holdfast-agent/{__version__}"},
+            headers={"User-Agent": f"holdfast-agent/{__version__}"},
             timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             transport=transport,
             verify=trust.context(),
@@ -88,6 +90,13 @@ class HttpUplink:
         response = self._ask("GET", "/assignment", headers=headers, timeout=self._timeout_s + wait_s)
         return None if response.status_code == httpx2.codes.NOT_MODIFIED else _decode(response, Assignment)
 
+    def renew(self, keep: Callable[[str], None]) -> None:
+        """Get another token, have it kept, and use it from then on. A disk that is full is met before, not after."""
+        keep(self._token)
+        renewed = _decode(self._ask("POST", "/token"), RenewedToken)
+        keep(renewed.token)
+        self._token = renewed.token
+
     def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         """Deliver one report, gzip-compressed JSON, under the grant of this fence."""
         headers = {**_JSON, "Content-Encoding": "gzip", FENCE_HEADER: str(fence)}
@@ -105,8 +114,9 @@ class HttpUplink:
         self._client.close()
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        headers = {**request.pop("headers", {}), "Authorization": f"Bearer {self._token}"}
         try:
-            response = self._client.request(method, path, **request)
+            response = self._client.request(method, path, headers=headers, **request)
         except httpx2.HTTPError as error:
             raise Unreachable(_explain(error)) from error
         _check_status(response)

@@ -114,6 +114,8 @@ class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     ``overtaken`` are the volumes whose status was ignored, since the catalog has heard a later one, each with the
     version of that. An agent whose registry or clock was set back goes on from there.
+
+    ``renew_token``: the agent's token ends soon, and it should get another one while this one opens.
     """
 
     catalog: str
@@ -122,6 +124,13 @@ class HeartbeatResponse(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float
     grants: dict[str, int] = {}
     overtaken: dict[str, int] = {}
+    renew_token: bool = False
+
+
+class RenewedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's new token. The one before opens for a while as well, so that an answer that is lost costs nothing."""
+
+    token: str
 
 
 class AssignedPath(msgspec.Struct, frozen=True, kw_only=True):

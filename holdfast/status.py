@@ -43,7 +43,8 @@ class VolumeReading(msgspec.Struct, frozen=True, kw_only=True):
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The whole agent. ``sidecar`` says how the session stands: "connected", or why it is not. Heartbeats that were
-    answered and that were not are counted since the agent was started."""
+    answered and that were not are counted since the agent was started; so is in ``token_renewals`` how often it got
+    another token."""
 
     version: str
     agent: str
@@ -55,3 +56,4 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats_total: int = 0
     heartbeat_failures_total: int = 0
     last_heartbeat_at: float | None = None
+    token_renewals: int = 0

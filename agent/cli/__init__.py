@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli import accept, check_config, doctor, enrol, explain, metrics, release, run, scan, status
+from agent.cli import accept, check_config, doctor, enrol, explain, metrics, release, rotate_token, run, scan, status
 from holdfast import console
 
 
@@ -33,5 +33,6 @@ main.add_command(scan.scan)
 main.add_command(enrol.enrol)
 main.add_command(accept.accept)
 main.add_command(release.release)
+main.add_command(rotate_token.rotate_token)
 main.add_command(explain.explain)
 main.add_command(check_config.check_config)

@@ -58,6 +58,7 @@ def run(config_path: str) -> None:
             HttpUplink(config.sidecar, token, allow_plain_http=config.allow_plain_http, trust=config.trust),
             clock,
             on_assignment,
+            lambda renewed: registry.write_private(config.token_path, renewed.encode()),
         ),
         kernel.boot_id(),
         KernelDevices(),

@@ -61,6 +61,11 @@ class FakeUplink:
         self._called("uplink.assignment")
         return self._pass(lambda: self._beyond.assignment(revision, 0))
 
+    def renew(self, keep: Callable[[str], None]) -> None:
+        """Get another token."""
+        self._called("uplink.renew")
+        self._pass(lambda: self._beyond.renew(keep))
+
     def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
         """Deliver one report."""
         self._called("uplink.send")
@@ -123,6 +128,8 @@ class FakeSidecar:
         self.server_time = server_time
         self.heartbeats: list[Heartbeat] = []
         self.streams: dict[str, Stream] = {}
+        self.tokens = 0
+        self.renew_token = False  # what heartbeats are answered with
         self.fences: dict[str, int] = {}  # 1 where nothing is said
         self.believed: dict[str, list[BelievedPage]] = {}  # nothing where nothing is said
 
@@ -135,11 +142,17 @@ class FakeSidecar:
             server_time=self.server_time,
             heartbeat_s=30.0,
             grants={one.volume: self.fences.get(one.volume, 1) for one in heartbeat.volumes},
+            renew_token=self.renew_token,
         )
 
     def assignment(self, revision: int | None, wait_s: float) -> Assignment | None:
         """The assignment, unless it is the one already known."""
         return None if revision == self.current.revision else self.current
+
+    def renew(self, keep: Callable[[str], None]) -> None:
+        """Give out one token after the other."""
+        self.tokens += 1
+        keep(f"token {self.tokens}")
 
     def known(self, volume: str, fence: int, cursor: str | None) -> BelievedPage:
         """The page of this number; the first without one."""

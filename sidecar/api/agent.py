@@ -19,6 +19,7 @@ from holdfast.assignments import (
     EnrolResponse,
     Heartbeat,
     HeartbeatResponse,
+    RenewedToken,
 )
 from holdfast.problems import PlacedError
 from holdfast.volumes import STATE_OF, VolumeStatus
@@ -35,6 +36,8 @@ from sidecar.uptime import HEARTBEAT_S
 resource = Resource("agent", "/api/v1/agent")
 
 WAIT_MAX_S = 60.0
+# An agent writes its new token down before it uses it; what may come between is a restart, or a night without power.
+RENEWAL_OVERLAP_S = 86_400
 MESSAGE_CHARS_MAX = 16_384  # a path or two, and what is wrong with them
 
 
@@ -84,12 +87,27 @@ def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatResponse:
             heartbeat_s=HEARTBEAT_S,
             grants={ids.to_text("volume", raw): fence for raw, fence in answered.grants.items()},
             overtaken={ids.to_text("volume", raw): version for raw, version in answered.overtaken.items()},
+            renew_token=call.caller.is_outdated,
         )
 
     response = transact(call.engine, work)
     counting.HEARTBEATS.add()
     call.doorbell.ring()
     return response
+
+
+@resource.serves("POST", "/token", scope=Scope.AGENT, audited=True, returns=RenewedToken)
+def renew_token(call: Call) -> Answer:
+    """Give the calling agent another token. The one that it called with opens for a day more, if it was not ending."""
+    secret, caller, now = secrets.token_bytes(tokens.SECRET_BYTES), call.caller, now_us()
+
+    def work(connection: Connection) -> str | None:
+        return tokens.renew(connection, caller.token, caller.digest, secret, now, RENEWAL_OVERLAP_S * 1_000_000)
+
+    text = transact(call.engine, work)
+    if text is None:
+        raise Refused("unauthorized", "This token was rotated meanwhile.")
+    return Answer(RenewedToken(token=text), headers={"Cache-Control": "no-store"})
 
 
 @resource.serves("GET", "/assignment", scope=Scope.AGENT, returns=Assignment, headers=("If-None-Match", "Prefer"))

@@ -39,13 +39,16 @@ PEOPLE = (Scope.READER, Scope.OPERATOR, Scope.ADMIN)
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The token that a request came with. ``agent`` is the agent it belongs to, if its scope is ``AGENT``; ``owner``
-    is whose things alone it may see, if it is limited."""
+    is whose things alone it may see, if it is limited. ``digest`` is that of the secret that was shown, and
+    ``is_outdated`` says that it is one that ends soon, since the token was rotated."""
 
     token: bytes
     name: str
     scope: Scope
     agent: bytes | None
     owner: str | None
+    digest: bytes
+    is_outdated: bool
 
     @property
     def signature(self) -> str:
@@ -67,7 +70,8 @@ def authenticate(request: Request, engine: Engine, throttle: Throttle) -> Caller
             row = tokens.find(connection, text, now_us())
     if row is None:
         raise _wrong(request.remote_addr or "", throttle)
-    return Caller(row.id, row.name, Scope(row.scope), row.agent_id, row.owner)
+    shown = tokens.digest(text)
+    return Caller(row.id, row.name, Scope(row.scope), row.agent_id, row.owner, shown, shown != row.digest)
 
 
 def allows(held: Scope, needed: Scope) -> bool:

@@ -40,7 +40,8 @@ class Route:
     """An endpoint's description.
 
     ``limited``: readers that are limited to an owner may call it, and are shown what is that owner's alone. ``reads``:
-    it changes nothing, whatever its method. ``raw``: it reads the body by itself, within ``body_bytes_max``.
+    it changes nothing, whatever its method. ``audited``: it goes into the audit log although no person calls it.
+    ``raw``: it reads the body by itself, within ``body_bytes_max``.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Route:
     scope: Scope | None
     limited: bool
     reads: bool
+    audited: bool
     query: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None
     raw: bool
@@ -61,7 +63,8 @@ class Route:
     @property
     def is_audited(self) -> bool:
         """Whether what is done here goes into the audit log: all that people change, and who lets an agent in."""
-        return self.scope in (*PEOPLE, Scope.ENROL) and self.method != "GET" and not self.reads
+        by_people = self.scope in (*PEOPLE, Scope.ENROL) and self.method != "GET" and not self.reads
+        return by_people or self.audited
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class Resource(Blueprint):
         scope: Scope | None,
         limited: bool = False,
         reads: bool = False,
+        audited: bool = False,
         query: type[msgspec.Struct] | None = None,
         body: type[msgspec.Struct] | None = None,
         raw: bool = False,
@@ -161,6 +165,7 @@ class Resource(Blueprint):
                 scope,
                 limited,
                 reads,
+                audited,
                 query,
                 body,
                 raw,

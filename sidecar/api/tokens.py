@@ -24,6 +24,10 @@ from sidecar.errors import Refused
 resource = Resource("tokens")
 
 OVERLAP_MAX_S = 7 * 86_400
+OVERLAP_S = 3600
+# An agent gets its new token within seconds of its next heartbeat, but it may be switched off for some days.
+_AGENT_OVERLAP_S = OVERLAP_MAX_S
+AGENT_OVERLAP_MIN_S = 60
 
 
 class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,9 +40,10 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For how many seconds the secret before stays good as well: as long as it takes to hand the new one over."""
+    """For how many seconds the secret before stays good as well: as long as it takes to hand the new one over. An hour
+    when left out, a week for the token of an agent."""
 
-    overlap_s: Annotated[int, Meta(ge=0, le=OVERLAP_MAX_S)] = 3600
+    overlap_s: Annotated[int, Meta(ge=0, le=OVERLAP_MAX_S)] | None = None
 
 
 @resource.serves(
@@ -93,21 +98,39 @@ def create_token(call: Call, body: TokenBody) -> Answer:
     problems=("not-rotatable",),
 )
 def rotate_token(call: Call, token: bytes, body: Rotation) -> Answer:
-    """Give a token another secret; for a while the one before stays good, so that nobody is locked out meanwhile."""
+    """Give a token another secret; for a while the one before stays good, so that nobody is locked out meanwhile.
+
+    The new secret of an agent is told to nobody: the agent hears that its own ends, and gets another one by itself.
+    """
     secret, now = secrets.token_bytes(tokens.SECRET_BYTES), now_us()
 
     def work(connection: Connection) -> shapes.NewToken:
         row = tokens.lock(connection, token)
         if row is None:
             raise Refused("not-found", "There is no such token, or it is revoked.")
-        if row.scope not in PEOPLE:
-            raise Refused("not-rotatable", "Only tokens of people can be rotated. Enrol the agent again instead.")
-        text = tokens.rotate(connection, token, secret, now, body.overlap_s * 1_000_000)
+        overlap_s = overlap(row.scope, body.overlap_s)
+        text = tokens.rotate(connection, token, secret, now, overlap_s * 1_000_000)
         return shapes.NewToken(
-            id=ids.to_text("token", token), name=row.name, scope=row.scope, owner=row.owner, token=text
+            id=ids.to_text("token", token),
+            name=row.name,
+            scope=row.scope,
+            owner=row.owner,
+            token=text if row.scope in PEOPLE else None,
         )
 
     return Answer(transact(call.engine, work), headers={"Cache-Control": "no-store"})
+
+
+def overlap(scope: str, wished_s: int | None) -> int:
+    """How long the secret before stays good. Raises :class:`Refused` for what cannot be rotated like this."""
+    if scope in PEOPLE:
+        return OVERLAP_S if wished_s is None else wished_s
+    if scope != Scope.AGENT:
+        raise Refused("not-rotatable", "An enrolment token is used once. Revoke it, and make another one.")
+    if wished_s is not None and wished_s < AGENT_OVERLAP_MIN_S:
+        text = f"An agent needs {AGENT_OVERLAP_MIN_S} s to get its new token. To lock it out, revoke it; then enrol it."
+        raise Refused("not-rotatable", text)
+    return _AGENT_OVERLAP_S if wished_s is None else wished_s
 
 
 @resource.serves("GET", "/tokens/<token>", scope=Scope.ADMIN, returns=shapes.Token)

@@ -70,6 +70,34 @@ def rotate(connection: Connection, token_id: bytes, secret: bytes, now: int, ove
     return text
 
 
+def renew(
+    connection: Connection, token_id: bytes, shown: bytes, secret: bytes, now: int, overlap_us: int
+) -> str | None:
+    """Give the token of whoever showed the secret of this digest another one. Returns its text, None when that secret
+    opens no more.
+
+    What was shown goes on to open, and nothing else does: an answer that was lost is asked for again, and its secret is
+    nobody's. A secret that ends already is given no more time by it.
+    """
+    row = connection.execute(
+        select(token.c.digest, token.c.previous_digest, token.c.previous_until)
+        .where(token.c.id == token_id, token.c.revoked_at.is_(None))
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.digest == shown:
+        until = now + overlap_us
+    elif row.previous_digest == shown and row.previous_until > now:
+        until = row.previous_until
+    else:
+        return None
+    text = spell(secret)
+    values = {"digest": digest(text), "previous_digest": shown, "previous_until": until}
+    connection.execute(update(token).where(token.c.id == token_id).values(values))
+    return text
+
+
 def lock(connection: Connection, token_id: bytes) -> AnyRow | None:
     """Lock a good token until the transaction ends. None when there is none."""
     good = (token.c.id == token_id, token.c.revoked_at.is_(None))
@@ -120,7 +148,7 @@ def _shown() -> Any:
 
 def _find(connection: Connection, condition: ColumnElement[bool]) -> AnyRow | None:
     chosen = (
-        select(token.c.id, token.c.name, token.c.scope, token.c.agent_id, token.c.owner, token.c.used_at)
+        select(token.c.id, token.c.name, token.c.scope, token.c.agent_id, token.c.owner, token.c.digest)
         .outerjoin(agent, agent.c.id == token.c.agent_id)
         .where(condition, token.c.revoked_at.is_(None), agent.c.revoked_at.is_(None))
     )

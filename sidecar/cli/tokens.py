@@ -14,6 +14,7 @@ from holdfast.exits import Exit
 from holdfast.wording import shown
 from sidecar.api import render, shapes
 from sidecar.api.auth import PEOPLE
+from sidecar.api.tokens import overlap
 from sidecar.catalog import tokens as catalog_tokens
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot, transact
@@ -75,34 +76,46 @@ def create(settings: Config, scope: str, name: str, owner: str | None, path: str
     "--overlap",
     "overlap_s",
     type=click.IntRange(0),
-    default=3600,
-    show_default=True,
     metavar="SECONDS",
-    help="How long the secret before stays good.",
+    help="How long the secret before stays good; by default an hour, and a week for an agent.",
 )
 @click.option(
     "--file", "path", metavar="PATH", type=click.Path(), help="Write it to this new file, for its owner only."
 )
 @catalog_options
-def rotate(settings: Config, token: str, overlap_s: int, path: str | None) -> None:
-    """Give a token another secret, and print it. TOKEN is its id."""
+def rotate(settings: Config, token: str, overlap_s: int | None, path: str | None) -> None:
+    """Give a token another secret, and print it. TOKEN is its id.
+
+    The new secret of an agent is shown to nobody: the agent gets it by itself, with its next heartbeat.
+    """
     raw, secret = ids.from_text("token", token), secrets.token_bytes(catalog_tokens.SECRET_BYTES)
 
     def work(connection: Connection) -> str | None:
         row = catalog_tokens.lock(connection, raw or b"")
-        if row is None or row.scope not in PEOPLE:
+        if row is None:
             return None
-        return catalog_tokens.rotate(connection, row.id, secret, now_us(), overlap_s * 1_000_000)
+        return catalog_tokens.rotate(connection, row.id, secret, now_us(), stays_s * 1_000_000)
 
     with opened(settings) as engine:
         with snapshot(engine) as connection:
             found = catalog_tokens.get(connection, raw or b"")
-        if found is None or found.revoked_at is not None or found.scope not in PEOPLE:
-            refuse(f"There is no good token {token} of a person.")
+        if found is None or found.revoked_at is not None:
+            refuse(f"There is no good token {token}.")
+        try:
+            stays_s = overlap(found.scope, overlap_s)
+        except Refused as refused:
+            refuse(refused.detail)
+        if found.scope not in PEOPLE and path is not None:
+            refuse("The new token of an agent is for the agent alone. Leave out --file.")
         _write_down(path, secret)
-        with audited(engine, "rotate_token", token, overlap_s=overlap_s):
+        with audited(engine, "rotate_token", token, overlap_s=stays_s):
             text = transact(engine, work)
-    click.echo(token if path is not None else text)
+    if found.scope not in PEOPLE:
+        click.echo(
+            f"{shown(found.name)} gets its new token with its next heartbeat; the old one opens for {stays_s} s more."
+        )
+    else:
+        click.echo(token if path is not None else text)
 
 
 @tokens.command("list")

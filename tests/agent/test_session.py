@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+import pytest
 
 from agent.linux.clock import SystemClock
 from agent.outbox import Outbox
@@ -46,5 +49,57 @@ def test_r31_a_journal_that_cannot_be_written_for_a_while_is_delivered_later(tmp
         store.close()
         session._shippers[VOLUME].hurry()
         sidecar.until(lambda: sidecar.told() != [])
+    finally:
+        session.close(WAIT_S)
+
+
+class Tokens:
+    """Where tokens are kept. Nothing can be kept while the disk is ``full``."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.full = False
+
+    def keep(self, token: str) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.kept.append(token)
+
+
+@pytest.mark.parametrize("by", ["the sidecar", "a person"])
+def test_a_token_is_renewed_when_somebody_wants_it_and_only_then(by: str) -> None:
+    sidecar, tokens = ListeningSidecar("/mnt/photos"), Tokens()
+    session = Session(sidecar, SystemClock(), lambda assignment: None, tokens.keep)
+    session.start()
+    try:
+        session.publish(Heartbeat(volumes=[STATUS], version="0"))
+        sidecar.until(lambda: len(sidecar.heartbeats) >= 2)
+        assert tokens.kept == []
+        if by == "the sidecar":
+            sidecar.renew_token = True
+        else:
+            session.renew_token()
+        sidecar.until(lambda: bool(tokens.kept))
+        sidecar.renew_token = False
+        count = len(sidecar.heartbeats)
+        sidecar.until(lambda: len(sidecar.heartbeats) >= count + 2)
+        assert session.renewals == len(tokens.kept)
+        assert by == "the sidecar" or tokens.kept == ["token 1"]
+    finally:
+        session.close(WAIT_S)
+
+
+def test_a_token_that_cannot_be_kept_is_asked_for_again_later() -> None:
+    sidecar, tokens = ListeningSidecar("/mnt/photos"), Tokens()
+    tokens.full = True
+    session = Session(sidecar, SystemClock(), lambda assignment: None, tokens.keep)
+    session.start()
+    try:
+        session.publish(Heartbeat(volumes=[STATUS], version="0"))
+        session.renew_token()
+        sidecar.until(lambda: sidecar.tokens >= 2)
+        assert (session.renewals, session.problem) == (0, None), "nothing else suffers from it"
+        tokens.full = False
+        sidecar.until(lambda: bool(tokens.kept))
     finally:
         session.close(WAIT_S)

@@ -15,7 +15,7 @@ import pytest
 
 from agent.ports import Refused, Unreachable
 from agent.uplink import BadUrl, HttpUplink, check_url, enrol
-from holdfast.assignments import Assignment, EnrolRequest, EnrolResponse, Heartbeat, HeartbeatResponse
+from holdfast.assignments import Assignment, EnrolRequest, EnrolResponse, Heartbeat, HeartbeatResponse, RenewedToken
 from holdfast.problems import CONTENT_TYPE, DOCS, Problem
 from holdfast.reports import Receipt
 
@@ -95,6 +95,31 @@ def test_a_report_is_sent_as_it_lies_in_the_outbox(connect: Connect) -> None:
     assert request.headers["Content-Encoding"] == "gzip"
     assert request.headers["Holdfast-Fence"] == "3"
     assert request.content == body
+
+
+def test_a_new_token_is_kept_before_it_is_used(connect: Connect) -> None:
+    requests: list[httpx2.Request] = []
+    kept: list[tuple[str, int]] = []
+    both = {"/api/v1/agent/token": RenewedToken(token="next"), "/api/v1/agent/assignment": ASSIGNMENT}
+    uplink = connect(lambda request: answering(200, both[request.url.path])(request), requests)
+    uplink.renew(lambda token: kept.append((token, len(requests))))
+    # The old one first, to see whether anything can be kept; then the new one, once it is there.
+    assert kept == [("secret", 0), ("next", 1)]
+    uplink.assignment(None, 0)
+    assert [one.headers["Authorization"] for one in requests] == ["Bearer secret", "Bearer next"]
+
+
+def test_where_no_token_can_be_kept_none_is_asked_for(connect: Connect) -> None:
+    def keep(token: str) -> None:
+        raise OSError("the disk is full")
+
+    requests: list[httpx2.Request] = []
+    uplink = connect(answering(200, ASSIGNMENT), requests)
+    with pytest.raises(OSError, match="full"):
+        uplink.renew(keep)
+    assert requests == []
+    uplink.assignment(None, 0)
+    assert requests[0].headers["Authorization"] == "Bearer secret"
 
 
 def test_enrolling_uses_the_one_time_token() -> None:

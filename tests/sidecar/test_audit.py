@@ -6,10 +6,8 @@ import json
 import re
 from pathlib import Path
 
-import httpx2
 import msgspec
 import pytest
-import sqlalchemy as sa
 from click.testing import CliRunner
 
 import sidecar.cli
@@ -36,7 +34,8 @@ def entries(world: World, **query: object) -> list[Item]:
 def test_every_write_of_people_is_audited_and_nothing_else() -> None:
     for route in ROUTES:
         of_people = route.scope in PEOPLE and route.method != "GET"
-        assert route.is_audited == ((of_people and not route.reads) or route.scope is Scope.ENROL), route.path
+        lets_in = route.scope is Scope.ENROL or route.path == "/api/v1/agent/token"
+        assert route.is_audited == ((of_people and not route.reads) or lets_in), route.path
     # Those that only read, and would drown everything else.
     reading = {route.path.removeprefix("/api/v1") for route in ROUTES if route.reads}
     assert reading == {
@@ -229,12 +228,3 @@ def test_a_rotated_token_and_the_one_before_it(world: World) -> None:
     world.admin.delete(f"/tokens/{made['id']}")
     assert not opens(second["token"])
     assert world.admin.post(f"/tokens/{made['id']}/rotate", json={}).status_code == 404
-
-
-def test_the_token_of_an_agent_is_not_rotated_by_people(world: World) -> None:
-    Agent(world)
-    for one in world.get("/tokens")["items"]:
-        if one["scope"] in ("agent", "enrol"):
-            answer: httpx2.Response = world.admin.post(f"/tokens/{one['id']}/rotate", json={})
-            assert answer.json()["type"].endswith("/not-rotatable")
-    assert world.value(sa.text("SELECT count(*) FROM audit WHERE problem = 'not-rotatable'")) == 2

@@ -24,13 +24,13 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that was just made. ``token`` is shown this once."""
+    """A token that was just made. ``token`` is shown this once; null for an agent's, which gets it by itself."""
 
     id: str
     name: str
     scope: str
     owner: str | None
-    token: str
+    token: str | None
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
