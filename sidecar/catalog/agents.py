@@ -17,7 +17,18 @@ from holdfast.assignments import (
     KnownVolume,
 )
 from holdfast.volumes import Identity
-from sidecar.catalog import bindings, inquiries, libraries, revisions, rules, seeking, tokens, volumes, wanted_scans
+from sidecar.catalog import (
+    bindings,
+    inquiries,
+    libraries,
+    recognising,
+    revisions,
+    rules,
+    seeking,
+    tokens,
+    volumes,
+    wanted_scans,
+)
 from sidecar.catalog.clock import CLOCK, feed, incarnation
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, import_path, library
@@ -74,8 +85,9 @@ def heartbeat(connection: Connection, agent_id: bytes, beat: Heartbeat, now: int
     """
     row = connection.execute(select(agent).where(agent.c.id == agent_id).with_for_update()).one()
     was_silent = row.silent_since is not None
-    aliases = volumes.aliases(connection, agent_id, beat.volumes)
-    statuses = [one for one in beat.volumes if ids.from_text("volume", one.volume) not in aliases]
+    aliases, foreign = recognising.meet(connection, agent_id, beat.volumes)
+    left_out = aliases.keys() | foreign
+    statuses = [one for one in beat.volumes if ids.from_text("volume", one.volume) not in left_out]
     moves, steady, overtaken = volumes.compare(connection, agent_id, statuses, accept_any_version=was_silent, now=now)
     volumes.credit(connection, steady, 0 if was_silent else credited_us(row.last_seen, now))
     bound = bindings.compare(connection, agent_id, beat.bindings, {one.volume for one in moves}, aliases)
@@ -185,7 +197,7 @@ def assignment(connection: Connection, agent_id: bytes) -> Assignment:
         .order_by(import_path.c.id)
     ).all()
     parts = bindings.parts(rows)
-    known = volumes.known_to(connection, agent_id)
+    known = recognising.known_to(connection, agent_id)
     return Assignment(
         revision=revision(connection, agent_id),
         catalog=ids.to_text("catalog", incarnation(connection)),

@@ -14,12 +14,12 @@ from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from holdfast import paths
 from holdfast.ids import from_text
-from holdfast.volumes import Identity, Reason, VolumeState, VolumeStatus, is_portable, is_same_storage, sentence
+from holdfast.volumes import Reason, VolumeState, VolumeStatus, sentence
 from sidecar import writers
 from sidecar.catalog import libraries
 from sidecar.catalog.clock import feed
 from sidecar.catalog.columns import AnyRow
-from sidecar.catalog.tables import agent, figure, scan, volume, volume_agent, volume_transition
+from sidecar.catalog.tables import figure, scan, volume, volume_agent, volume_transition
 from sidecar.errors import Refused
 
 # A change of any of these is news for whoever reads the feed.
@@ -211,49 +211,6 @@ def is_of(connection: Connection, volume_id: bytes, agent_id: bytes) -> bool:
     return connection.execute(select(volume_agent.c.volume_id).where(*mine)).first() is not None
 
 
-def known_to(connection: Connection, agent_id: bytes) -> list[AnyRow]:
-    """The volumes that an agent may recognise: those it has seen, those whose agents were all revoked, and of the
-    others those that can be carried from host to host.
-
-    The storage that a host runs from is not carried, and its identity proves nothing: every host that was set up
-    from the same image has it.
-    """
-    seen = select(volume_agent.c.volume_id, volume_agent.c.agent_id, volume_agent.c.last_mounted_at, agent.c.revoked_at)
-    agents_of: dict[bytes, set[bytes]] = {}
-    fixed: set[bytes] = set()
-    for row in connection.execute(seen.join(agent, agent.c.id == volume_agent.c.agent_id)):
-        found = agents_of.setdefault(row.volume_id, set())
-        if row.revoked_at is None:
-            found.add(row.agent_id)
-        if row.last_mounted_at == b"/":
-            fixed.add(row.volume_id)
-    rows = connection.execute(select(volume).order_by(volume.c.id)).all()
-    return [
-        row
-        for row in rows
-        if not (living := agents_of.get(row.id, set()))
-        or agent_id in living
-        or (row.id not in fixed and is_portable(_identity(row.identity)))
-    ]
-
-
-def aliases(connection: Connection, agent_id: bytes, statuses: Iterable[VolumeStatus]) -> dict[bytes, bytes]:
-    """The volumes that an agent has enrolled anew although they were known, by the id it gave them: it had not heard
-    of them when it did. The known id is to be used."""
-    reported = {raw: one for one in statuses if (raw := from_text("volume", one.volume))}
-    chosen = select(volume.c.id).where(volume.c.id.in_(sorted(reported)))
-    unknown = reported.keys() - set(connection.execute(chosen).scalars()) if reported else set()
-    if not unknown:
-        return {}
-    known = [(row.id, _identity(row.identity)) for row in known_to(connection, agent_id)]
-    return {
-        raw: next(iter(same))
-        for raw in unknown
-        if reported[raw].last_mounted_at != "/"
-        and (same := [one for one, identity in known if is_same_storage(identity, reported[raw].identity)])
-    }
-
-
 def online(connection: Connection, volume_ids: Collection[bytes]) -> frozenset[bytes]:
     """Those of these volumes that are online."""
     if not volume_ids:
@@ -381,10 +338,6 @@ def _said(status: VolumeStatus) -> Said:
         "free_bytes": None if capacity is None else capacity.free_bytes,
         "pending": status.pending,
     }
-
-
-def _identity(text: str) -> Identity:
-    return msgspec.json.decode(text, type=Identity)
 
 
 def _path(wire: str | None) -> bytes | None:

@@ -122,10 +122,18 @@ MUTATIONS: list[Mutation] = [
     Mutation(
         ("R10",),
         "hosts that were set up from one image share a volume",
-        "sidecar/catalog/volumes.py",
+        "sidecar/catalog/recognising.py",
         "        or (row.id not in fixed and is_portable(_identity(row.identity)))\n",
         "        or is_portable(_identity(row.identity))\n",
         (f"{_WRITERS}::TestRecognition",),
+    ),
+    Mutation(
+        ("R33",),
+        "whoever knows the id of a volume may speak of it",
+        "sidecar/catalog/recognising.py",
+        "return Met({raw: one for raw in unknown if (one := _alias(reported[raw], known))}, frozenset(foreign))\n",
+        "return Met({raw: one for raw in unknown if (one := _alias(reported[raw], known))}, frozenset())\n",
+        ("tests/sidecar/test_stolen_token.py",),
     ),
     Mutation(
         ("R34",),
