@@ -7,6 +7,7 @@ come.
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from agent.ports import Mount, Mounts, Probe, Trouble
 from agent.probing import Prober
 from agent.registry import Registry
 from agent.volume import Volume
-from holdfast import paths
+from agent.vouching import Vouching, place_of
 from holdfast.assignments import PARTS_MAX, Answered, Binding, BindingState
 
 _log = structlog.get_logger("agent.binder")
@@ -87,6 +88,7 @@ class Binder:
         self._surveyed: Sequence[Mount] | None = None
         self._below: dict[str, frozenset[str]] = {}
         self._is_stale = True
+        self._vouching = Vouching(registry, prober)
 
     def see(self, table: Sequence[Mount], *, changed: bool) -> None:
         """This is the mount table now. When it has changed, everything may show something else."""
@@ -112,6 +114,7 @@ class Binder:
     def hurry(self) -> None:
         """Ask every union for its branches again, and look at their folders."""
         self._ask_at.clear()
+        self._vouching.hurry()
         self.inspect_at = 0.0
         self._looks = {key: one for key, one in self._looks.items() if one.refusal is None}
         self._is_stale = True
@@ -120,6 +123,7 @@ class Binder:
         """Have a look at the import paths that lead nowhere yet, when it is time; at what the sidecar asks, at once."""
         questions = [] if self._registry.assignment is None else self._registry.assignment.questions
         self._inquiries.ask(questions, roots, self._config().managed_directories, now)
+        self._vouching.ask(self._table, roots, now)
         if now < self.inspect_at:
             return
         self.inspect_at = now + _INSPECT_S
@@ -152,8 +156,12 @@ class Binder:
         return self._inquiries.answers()
 
     def due(self) -> float | None:
-        """When :meth:`step` has something to ask."""
-        return min(self._ask_at.values(), default=None)
+        """When :meth:`step` or :meth:`inspect_unbound` has something to ask."""
+        times = [*self._ask_at.values(), self._vouching.due()]
+        if bindings.unbound(self._registry):
+            times.append(self.inspect_at)
+        soonest = min(times, default=math.inf)
+        return None if soonest == math.inf else soonest
 
     def step(self, now: float, wall: float) -> set[str]:
         """Bind what can be bound, and add what is shown newly; returns the import paths whose bindings changed."""
@@ -182,6 +190,9 @@ class Binder:
     def _bind(self, import_path: str, now: float, wall: float) -> bool:
         found = self._inspected[import_path]
         before = self._registry.bindings.get(import_path)
+        if before is not None and before.state is BindingState.BOUND:
+            del self._inspected[import_path]
+            return self._vouching.take(self._table, before, found, now)
         mount = bindings.mount_of(self._table, found)
         try:
             probe = None if mount is None else self._probe(mount, now)
@@ -205,20 +216,17 @@ class Binder:
 
     def _grow(self, binding: Binding, now: float, wall: float) -> bool:
         """Add what a bound import path shows newly."""
-        volume = self._registry.volumes.get(binding.volume or "")
-        mount = self._attached(volume)
-        if volume is None or mount is None or binding.directory is None:
+        top = place_of(self._registry, self._table, binding)
+        if top is None or not self._registry.exposure.vouches_for(binding):
             return False
-        path = paths.from_os(mount.mount_point)
-        if binding.directory:
-            path = f"{path.rstrip('/')}/{binding.directory}"
         try:
-            shown = self._shown(Place(mount, path, ""), now, binding=binding)
+            shown = self._shown(top, now, binding=binding)
         except (_Missing, _Refusal):
             return False
+        known = len(self._registry.exposure.places)
         grown = self._add(binding, shown, wall)
-        self._note_unions(grown, [mount, *(place.mount for place in shown)])
-        return grown != binding
+        self._note_unions(grown, [top.mount, *(place.mount for place in shown)])
+        return grown != binding or len(self._registry.exposure.places) != known
 
     def _add(self, binding: Binding, shown: Sequence[Place], wall: float) -> Binding:
         """The binding with the parts that are new in it."""
@@ -230,6 +238,7 @@ class Binder:
                 _log.warning("import_path.too_many_parts", import_path=binding.import_path, left_out=place.path)
                 return binding
             volume = bindings.enrol(self._registry, place.mount, probe, self._new_volume, wall)
+            self._registry.exposure.add(volume.id, place.directory)
             union = None
             if place.via is not None and isinstance(via, Probe):
                 union = bindings.enrol(self._registry, place.via, via, self._new_volume, wall).id

@@ -36,6 +36,7 @@ def adopt_assignment(registry: Registry, assignment: Assignment, now: float) -> 
                 state=BindingState.BOUND,
                 volume=path.volume,
                 directory=path.directory,
+                message=None if before is None or before.state is not BindingState.BOUND else before.message,
                 parts=[*path.parts, *found],
             )
     needed = _volumes_of(registry)
@@ -65,6 +66,12 @@ def overtake(registry: Registry, versions: Mapping[str, int]) -> None:
         volume = registry.volumes.get(volume_id)
         if volume is not None and volume.version <= version:
             registry.volumes[volume_id] = structs.replace(volume, version=version + 1)
+
+
+def unvouched(registry: Registry) -> list[Binding]:
+    """The import paths that the sidecar calls bound, and of which it is not known that they lie below a root."""
+    known = registry.exposure
+    return [one for one in registry.bindings.values() if one.state is BindingState.BOUND and not known.vouches_for(one)]
 
 
 def unbound(registry: Registry) -> list[AssignedPath]:
@@ -103,6 +110,7 @@ def bind(
     else:
         volume = enrol(registry, mount, probe, new_volume, now)
         directory = paths.from_os(mounts.inside(mount, paths.to_os(found.canonical)))
+        registry.exposure.add(volume.id, directory)
         binding = Binding(
             import_path=found.import_path, state=BindingState.BOUND, volume=volume.id, directory=directory
         )
@@ -111,20 +119,21 @@ def bind(
 
 
 def scopes(registry: Registry, volume: str) -> list[Scope]:
-    """The import paths on one volume."""
+    """The import paths on one volume, as far as they may be shown."""
     if registry.assignment is None:
         return []
     found = []
+    known = registry.exposure
     for path in registry.assignment.import_paths:
         binding = registry.bindings.get(path.id)
         # A union that is only looked through has nothing of its own.
         if binding is None or binding.is_view(volume):
             continue
         patterns = tuple(path.exclusion_patterns)
-        if binding.volume == volume and binding.directory is not None:
+        if binding.volume == volume and binding.directory is not None and known.has(volume, binding.directory):
             found.append(Scope(binding.directory, path.server_path, patterns, path.id, path.volume == volume))
         for part in binding.parts:
-            if part.volume == volume:
+            if part.volume == volume and known.has(volume, part.directory):
                 shown_at = f"{path.server_path.rstrip('/')}/{part.below}" if part.below else path.server_path
                 found.append(Scope(part.directory, shown_at, patterns, path.id, part in path.parts))
     return sorted(found)

@@ -10,11 +10,13 @@ import tempfile
 
 import msgspec
 
+from agent.exposure import Exposure, of_before
 from agent.volume import Volume
 from holdfast.assignments import Assignment, Binding
 from holdfast.scans import WantedScan
 
-FORMAT = 1
+# 2: what may be shown is written down.
+FORMAT = 2
 
 
 class RegistryUnusable(Exception):
@@ -25,7 +27,8 @@ class Registry(msgspec.Struct, kw_only=True):
     """``agent`` is the id that the sidecar gave.
 
     ``assignment`` is the last one received: with it the agent works on while the sidecar is away.
-    ``plain_directories`` are those of which a person said that they are on no disk of their own.
+    ``plain_directories`` are those of which a person said that they are on no disk of their own. ``exposure`` is what
+    the agent may show.
     """
 
     format: int = FORMAT
@@ -35,6 +38,7 @@ class Registry(msgspec.Struct, kw_only=True):
     unions: dict[str, list[str]] = {}
     assignment: Assignment | None = None
     plain_directories: list[str] = []
+    exposure: Exposure = msgspec.field(default_factory=Exposure)
 
 
 def load(path: str) -> Registry:
@@ -50,6 +54,9 @@ def load(path: str) -> Registry:
         ) from error
     if registry.format > FORMAT:
         raise RegistryUnusable(f"{path} was written by a newer Holdfast. Install that version again.")
+    if registry.format < FORMAT:
+        registry.format = FORMAT
+        registry.exposure = of_before(list(registry.bindings.values()))
     return registry
 
 

@@ -97,6 +97,7 @@ class Supervisor:
 
     def begin(self) -> None:
         """Take up what the last run has left."""
+        self._registry.exposure.keep_to(self._config.roots)
         if self._registry.assignment is not None:
             bindings.adopt_assignment(self._registry, self._registry.assignment, self._clock.now().wall)
         bindings.raise_versions(self._registry, self._clock.now().wall)
@@ -158,8 +159,6 @@ class Supervisor:
         times = [until, self._prober.due(), self._binder.due(), *(steward.due() for steward in self._stewards.values())]
         if self._stewards:
             times.append(self._lookout.beat_at)
-        if bindings.unbound(self._registry):
-            times.append(self._binder.inspect_at)
         soonest = min((time for time in times if time is not None), default=None)
         return None if soonest is None else max(0, int((soonest - now) * 1000) + 1)
 
@@ -276,6 +275,9 @@ class Supervisor:
         except ConfigInvalid as error:
             _log.error("configuration.refused", problem=str(error))
             return
+        if self._registry.exposure.keep_to(self._config.roots):
+            for volume_id, steward in self._stewards.items():
+                steward.assign(bindings.scopes(self._registry, volume_id))
         self._binder.hurry()
         _log.info("configuration.reloaded", roots=self._config.roots)
 

@@ -26,6 +26,12 @@ FILES_MAX = 256
 _REMEMBERED_MAX = 100_000
 # The group of pathspec's expressions that takes the slash behind a folder which a rule speaks of.
 _BELOW = "ps_d"
+# pathspec's expressions for a star, and for ``**`` between slashes. Whoever can write a photo can write these rules:
+# what would take for ever to match is no rule.
+_STAR = "[^/]*"
+_DEEP = (".+/)?", "(?:/.+)?")
+_ONE = "[^/]"
+_SLOW_MAX = 3
 
 
 class Rule(NamedTuple):
@@ -130,7 +136,28 @@ def _parsed(line: str) -> _Line | None:
     except GitIgnorePatternError:
         return None
     regex = getattr(pattern, "regex", None)
-    return None if pattern is None or pattern.include is None or regex is None else _Line(line, pattern.include, regex)
+    if pattern is None or pattern.include is None or regex is None:
+        return None
+    found = swift(regex.pattern)
+    return None if found is None else _Line(line, pattern.include, re.compile(found))
+
+
+def swift(regex: str) -> str | None:
+    """An expression of pathspec's that matches the same, without trying every way to share out a name among its stars.
+    None when that cannot be avoided.
+
+    A star and what follows it up to the next one may stay where they fit first: whatever stands behind, the next star
+    can take. Else ``*a*a*a*a*b`` would take years to find that a long name of a's does not end in b. A class of
+    characters may match a slash, which the next star cannot take, and what holds a slash ends a name.
+    """
+    made, *rest = regex.split(_STAR)
+    slow = sum(regex.count(one) for one in _DEEP)
+    for index, piece in enumerate(rest):
+        signs = set(piece.replace(_ONE, ""))
+        is_free = index == len(rest) - 1 or bool(signs & set("/()|["))
+        slow += index < len(rest) - 1 and "[" in signs and "/" not in signs
+        made += f"{_STAR}{piece}" if is_free else f"(?>[^/]*?{piece})"
+    return None if slow > _SLOW_MAX else made
 
 
 def _way(root: str, directory: str) -> list[str]:

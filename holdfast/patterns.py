@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from wcmatch import glob
+from wcmatch._wcparse import PatternLimitException
 
 DEFAULTS = (
     "**/@eaDir/**",  # Synology's thumbnails
@@ -96,6 +97,10 @@ def problem(pattern: str) -> str | None:
         return "A pattern must not contain '..'."
     if "!(" in pattern or _BARE_GROUP.search(pattern):
         return "Groups in parentheses are not part of the dialect; use braces: {a,b}."
+    try:
+        _regex([pattern])
+    except (PatternLimitException, re.error):
+        return "A pattern must not stand for so many others: its braces multiply."
     return None
 
 
@@ -121,5 +126,6 @@ def _regex(patterns: Sequence[str]) -> Callable[[str], re.Match[str] | None] | N
     """One regular expression for many patterns, as wcmatch translates them."""
     if not patterns:
         return None
-    including, _ = glob.translate(list(patterns), flags=_FLAGS)
+    # One by one: wcmatch counts the alternatives of all that it is given at once.
+    including = [regex for one in patterns for regex in glob.translate(one, flags=_FLAGS)[0]]
     return re.compile("|".join(f"(?:{regex})" for regex in including)).match

@@ -106,7 +106,8 @@ def _import_paths(evidence: Evidence) -> Iterator[Finding]:
     named = {path.id: path.path for path in agent.import_paths}
     outside = {path.id for path in _outside(evidence)}
     for binding in agent.bindings:
-        if binding.state is not BindingState.REFUSED:
+        # One that is bound has a message when the agent may not show what the sidecar says that it is bound to.
+        if binding.state is not BindingState.REFUSED and binding.message is None:
             continue
         path = wording.shown(named.get(binding.import_path, binding.import_path))
         if binding.import_path in outside:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 from holdfast import paths
-from holdfast.ignoring import Ignores
+from holdfast.ignoring import Ignores, swift
 from tests.needs import needs
 
 FILES = [
@@ -94,3 +98,32 @@ def test_names_that_are_not_utf8_and_names_with_a_newline() -> None:
     found = Ignores({"": "caf?/\n*.tif\n"})
     assert found.prunes("", "caf\0e9")
     assert ignored(found, "new\nline.tif")
+
+
+WILD = st.lists(st.sampled_from(["*", "a", "b", "?", "/", "**", "[ab]", "[!b]", "."]), min_size=1, max_size=8).map(
+    "".join
+)
+PATHS = st.lists(st.text("ab.", min_size=1, max_size=6), min_size=1, max_size=3).map("/".join)
+
+
+@given(line=WILD, path=PATHS)
+def test_what_is_matched_swiftly_is_what_pathspec_matches(line: str, path: str) -> None:
+    pattern = next(iter(GitIgnoreSpec.from_lines([line]).patterns), None)
+    if pattern is not None and pattern.regex is not None:
+        found = swift(pattern.regex.pattern)
+        assert found is not None or line.count("**") + line.count("[") > 2, "people write nothing like that"
+        slow, fast = pattern.regex, re.compile(found or pattern.regex.pattern)
+        for whole in (path, f"{path}/"):
+            assert [one.span() for one in fast.finditer(whole)] == [one.span() for one in slow.finditer(whole)]
+
+
+@pytest.mark.parametrize(
+    "rule", ["*a*a*a*a*a*a*a*a*b", "*a" * 40 + "b", "**/a/**/a/**/a/**/a/**/a/**/b", "?*" * 60 + "b", "*[a]" * 9 + "b"]
+)
+def test_no_rule_takes_for_ever(rule: str) -> None:
+    """Whoever can write a photo can write such a file beside it, and holds up nobody by it."""
+    deep = "/".join(["a"] * 500)
+    ignores = Ignores({"": f"{rule}\nkeep.tif\n"})
+    for directory, name in (("", "a" * 255), (deep, "a.jpg")):
+        assert ignores.explain("", directory, name) is None
+    assert ignores.explain("", "", "keep.tif") is not None

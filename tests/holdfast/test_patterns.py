@@ -128,3 +128,22 @@ def test_the_length_of_a_list_is_bounded() -> None:
     patterns = [f"**/{number}/**" for number in range(PATTERNS_MAX + 1)]
     assert problems(patterns[:-1]) == []
     assert [index for index, _ in problems(patterns)] == [PATTERNS_MAX]
+
+
+@pytest.mark.parametrize("pattern", ["{a,b}" * 20, "**/{1..1000000}.jpg", "{{a,b},{c,d}}" * 9])
+def test_braces_that_multiply_are_refused_before_they_do(pattern: str) -> None:
+    assert "braces" in (problem(pattern) or "")
+
+
+def test_many_patterns_with_braces_are_as_good_as_each_of_them() -> None:
+    many = [f"**/{{{','.join(f'{kind}{number}' for kind in range(20))}}}/**" for number in range(100)]
+    assert problems(many) == []
+    assert Exclusions(many).excludes("/data/1999/a.jpg")
+    assert not Exclusions(many).excludes("/data/200/a.jpg")
+
+
+@pytest.mark.parametrize("pattern", ["**/*a*a*a*a*a*a*a*b", "/data/**/*a*a*a*a*a*a*b/**", "**/+(*a|a)*(a|aa)b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    path = f"/data/{'a' * 255}/{'a' * 255}"
+    assert not Exclusions([pattern]).excludes(path)
+    assert not Exclusions([pattern]).prunes(path)
