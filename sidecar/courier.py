@@ -107,7 +107,7 @@ class Courier:
         for hook in ended:
             one, future = self._under_way.pop(hook)
             if not future.cancelled():
-                self._note(one, future.result())
+                self._note(one, _came_of(future))
         return len(ended)
 
     def _note(self, one: Due, attempt: Attempt) -> None:
@@ -153,16 +153,33 @@ def post(one: Due, message_id: str, at_s: int) -> Attempt:
         extensions = {"sni_hostname": url.host}
         with httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client:
             direct = url.copy_with(host=address)
-            answer = client.post(direct, content=one.body, headers=headers, extensions=extensions)
-    except socket.gaierror:
+            sent = client.stream("POST", direct, content=one.body, headers=headers, extensions=extensions)
+            # The status says everything. What else a receiver sends may have no end.
+            with sent as answer:
+                return _attempt(answer, at_s)
+    except httpx2.InvalidURL as error:
+        return Attempt(None, f"The URL cannot be sent to: {error}.")
+    except (socket.gaierror, UnicodeError):
         return Attempt(None, "The name of the receiver's host is not known.")
     except httpx2.TimeoutException:
         return Attempt(None, f"The receiver did not answer within {TIMEOUT_S:.0f} s.")
     except httpx2.HTTPError as error:
         return Attempt(None, f"The receiver cannot be reached: {error}.")
+
+
+def _attempt(answer: httpx2.Response, at_s: int) -> Attempt:
     if answer.is_redirect:
         return Attempt(answer.status_code, "The receiver answers with a redirect, which is not followed. Give its URL.")
     return Attempt(answer.status_code, wished_s=_retry_after_s(answer.headers.get("retry-after"), at_s))
+
+
+def _came_of(future: Future[Attempt]) -> Attempt:
+    """What came of sending. A fault of ours is one receiver's bad luck, and holds up no other."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    _log.error("webhook.failed", exc_info=error)
+    return Attempt(None, "Sending failed by a fault of the program. Its log has the details.")
 
 
 def _resolve(url: httpx2.URL) -> str:
@@ -175,9 +192,9 @@ def _retry_after_s(text: str | None, now_s: float) -> float | None:
     """The seconds of a ``Retry-After``: a number, or a date."""
     if text is None:
         return None
-    if text.isdigit():
+    if text.isascii() and text.isdecimal():
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now_s)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

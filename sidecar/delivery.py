@@ -37,6 +37,12 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets begin, and no secret
 # A secret that was replaced signs, beside the new one, for as long as a receiver may need to learn the new one.
 ROTATION_S = 86_400
 URL_CHARS_MAX = 2_048
+# Where machines in clouds ask for credentials, beside the link-local 169.254.169.254: Amazon's in IPv6, Alibaba's, and
+# Azure's. Nobody's receiver has these addresses.
+_OF_CLOUDS = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Happening(NamedTuple):
@@ -137,17 +143,26 @@ def problem_of_url(url: str) -> str | None:
     return problem_of_address(str(address))
 
 
+def _meant(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address only carries to another network."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
 def problem_of_address(text: str) -> str | None:
     """Why nothing is sent to this address, or None.
 
     Receivers stand at home, so private and loopback addresses are good. Link-local ones are where clouds keep their
     credentials, and the rest is nobody's.
     """
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = _meant(ipaddress.ip_address(text))
     if address.is_link_local:
         return "Link-local addresses are refused: nothing that should be told lives there."
+    if address in _OF_CLOUDS:
+        return f"{text} is refused: clouds keep their credentials there."
     if address.is_loopback:
         return None
     if address.is_multicast or address.is_unspecified or address.is_reserved:

@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from agent import bindings, parts, unions
+from agent.exposure import of_before
 from agent.parts import Place
 from agent.ports import Mount, Probe
 from agent.registry import Registry
@@ -163,6 +164,7 @@ class TestScopes:
         return Registry(
             volumes=dict(VOLUMES),
             bindings={"path_1": binding},
+            exposure=of_before([binding]),
             assignment=Assignment(revision=1, catalog="cat_1", volumes=[], import_paths=[path]),
         )
 

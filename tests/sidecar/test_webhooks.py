@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import threading
 import time
@@ -20,6 +21,7 @@ from sidecar.catalog import webhooks
 from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import delivery as delivery_table
 from sidecar.catalog.tables import webhook as webhook_table
+from sidecar.catalog.webhooks import Due
 from sidecar.courier import WAITING_MAX, Attempt, Courier
 from sidecar.delivery import Happening, Verdict
 from tests.sidecar.world import Agent, Item, Problem, World, listed
@@ -30,9 +32,11 @@ PATIENCE_S = 30.0
 
 @dataclass
 class Receiver:
-    """A receiver on loopback. It answers with ``status``, and keeps what it was sent."""
+    """A receiver on loopback. It answers with ``status``, and keeps what it was sent. ``endless``: its answer has no
+    end."""
 
     status: int = 204
+    endless: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
@@ -50,6 +54,9 @@ def receiver() -> Iterator[Receiver]:
             for name, value in state.headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            with contextlib.suppress(OSError):
+                while state.endless:
+                    self.wfile.write(b"x" * 65536)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -193,6 +200,44 @@ class TestTrouble:
         apart = datetime.fromisoformat(one["next_attempt_at"]) - datetime.fromisoformat(one["last_attempt_at"])
         assert apart.total_seconds() >= 3600
 
+    @pytest.mark.parametrize("wish", ["\u00b2", "-1", "9" * 400, "soon", "Thu, 01 Jan 9999999 00:00:00 GMT", "1e9"])
+    def test_a_wish_that_makes_no_sense_is_none(
+        self, world: World, receiver: Receiver, courier: Courier, wish: str
+    ) -> None:
+        receiver.status, receiver.headers = 503, {"retry-after": wish}
+        made = hook(world, receiver)
+        world.post(f"/webhooks/{made['id']}/test", {})
+        run(courier, 1)
+        (one,) = deliveries(world, made)
+        apart = datetime.fromisoformat(one["next_attempt_at"]) - datetime.fromisoformat(one["last_attempt_at"])
+        assert 5 <= apart.total_seconds() <= 86_400
+
+    def test_an_answer_without_end_ends_with_its_status(
+        self, world: World, receiver: Receiver, courier: Courier
+    ) -> None:
+        receiver.endless = True
+        made = hook(world, receiver)
+        world.post(f"/webhooks/{made['id']}/test", {})
+        run(courier, 1)
+        assert deliveries(world, made)[0]["state"] == "delivered"
+        receiver.endless = False
+
+    def test_a_fault_of_ours_holds_up_no_other(self, world: World, receiver: Receiver) -> None:
+        def send(one: Due, message_id: str, at_s: int) -> Attempt:
+            if one.url != receiver.url:
+                raise RuntimeError("a fault")
+            return Attempt(200)
+
+        courier = Courier(world.engine, send)
+        broken = world.post("/webhooks", {"url": "http://127.0.0.1:1/"})
+        good = hook(world, receiver)
+        for made in (broken, good):
+            world.post(f"/webhooks/{made['id']}/test", {})
+        run(courier, 2)
+        courier.close()
+        assert deliveries(world, good)[0]["state"] == "delivered"
+        assert "fault of the program" in deliveries(world, broken)[0]["last_error"]
+
     def test_gone_is_gone(self, world: World, receiver: Receiver, courier: Courier) -> None:
         receiver.status = 410
         made = hook(world, receiver)
@@ -327,6 +372,14 @@ class TestInput:
             "http://169.254.169.254/latest",
             "http://[fe80::1]/",
             "http://[::ffff:169.254.169.254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[2002:a9fe:a9fe::1]/",
+            "http://[fd00:ec2::254]/latest",
+            "http://100.100.100.200/latest",
+            "http://168.63.129.16/",
+            "file:///etc/passwd",
+            "gopher://photos/",
+            "//photos/",
             "http://0.0.0.0/",
             "http://224.0.0.1/",
             "http://photos/#part",
@@ -359,6 +412,22 @@ class TestInput:
         world.post(f"/webhooks/{made['id']}/test", {})
         run(courier, 1)
         assert "Link-local" in deliveries(world, made)[0]["last_error"]
+
+    @pytest.mark.parametrize("host", ["2852039166", "0xA9FEA9FE", "0251.0376.0251.0376", "169.254.43518"])
+    def test_an_address_in_disguise_is_seen_through(self, world: World, courier: Courier, host: str) -> None:
+        made = world.post("/webhooks", {"url": f"http://{host}/latest"})
+        world.post(f"/webhooks/{made['id']}/test", {})
+        run(courier, 1)
+        (told,) = deliveries(world, made)
+        assert told["last_status"] is None
+        refusals = ("Link-local", "is not known", "Invalid IPv4")
+        assert any(one in told["last_error"] for one in refusals)
+
+    def test_a_name_that_no_resolver_takes_is_a_failure_like_any(self, world: World, courier: Courier) -> None:
+        made = world.post("/webhooks", {"url": f"http://{'a' * 70}.home/"})
+        world.post(f"/webhooks/{made['id']}/test", {})
+        run(courier, 1)
+        assert "is not known" in deliveries(world, made)[0]["last_error"]
 
     def test_if_match_is_heeded(self, world: World, receiver: Receiver) -> None:
         made = hook(world, receiver)
