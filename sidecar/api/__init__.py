@@ -87,11 +87,18 @@ def create_app(source: Engine | Config) -> Flask:
     app.wsgi_app = Forwarded(app.wsgi_app, proxies)  # type: ignore[method-assign]
     for resource in RESOURCES:
         app.register_blueprint(resource)
+    app.after_request(_bare)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(CatalogUnavailable, _unavailable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _failed)
     return app
+
+
+def _bare(response: Response) -> Response:
+    """No browser may take names for a page: what is sent is what its type says."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
 
 
 def _refused(error: Refused) -> Response:

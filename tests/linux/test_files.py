@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.mounts import resolve
-from agent.ports import Listing, Place, Trouble
+from agent.ports import Chunk, Listing, Place, Trouble
 from holdfast.gate import Check
 from tests.linux.disks import Disk, Disks, run
 from tests.linux.sysfs import Sysfs
@@ -490,3 +492,59 @@ def _shut_down(place: Path) -> None:
         fcntl.ioctl(descriptor, 0x8004587D, struct.pack("=I", 2))  # EXT4_IOC_SHUTDOWN, without flushing the log
     finally:
         os.close(descriptor)
+
+
+def test_a_link_put_in_the_place_of_a_folder_or_file_leads_nowhere(
+    disks: Disks, tmp_path: Path, attach: Attach
+) -> None:
+    """Whoever may write to the disk swaps a folder and a file for links to secrets, again and again, while both are
+    read: never a name or a byte of what lies behind them is seen."""
+    _, place = photos(disks, tmp_path / "disk")
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "a.jpg").write_bytes(b"secret" * 100)
+    (secret / "key.jpg").write_bytes(b"secret")
+    (place / "trip").mkdir()
+    (place / "trip" / "a.jpg").write_bytes(b"photo " * 100)
+    (place / "bait").symlink_to(secret)
+    (place / "trip" / "bait.jpg").symlink_to(secret / "a.jpg")
+    files = attach(place)
+    seen: set[bytes] = set()
+    stop = threading.Event()
+
+    def swap() -> None:
+        pairs = ((place / "trip", place / "bait"), (place / "trip" / "a.jpg", place / "trip" / "bait.jpg"))
+        while not stop.is_set():
+            for one, other in pairs:
+                for _ in range(2):  # there and back
+                    exchange(one, other)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        listed = read = 0
+        until = time.monotonic() + 30
+        for number in itertools.count():
+            if number >= 2000 and ((listed and read) or time.monotonic() > until):
+                break
+            listing = files.list("trip")
+            if isinstance(listing, Listing):
+                listed += 1
+                seen.update(one.name.encode() for one in listing.files if one.name == "key.jpg")
+            chunk = files.read("trip", "a.jpg", 0, 100)
+            if isinstance(chunk, Chunk):
+                read += 1
+                seen.add(chunk.data[:6])
+    finally:
+        stop.set()
+        swapper.join()
+    assert listed, "the folder itself was listed as well"
+    assert read, "and the file was read"
+    assert seen == {b"photo "}
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two names change places at one moment (renameat2(2), RENAME_EXCHANGE)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2):
+        raise OSError(ctypes.get_errno(), "renameat2")
