@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV REVISION UPGRADE
 
-.PHONY: help up test test-packages check mutations simulate demo bench soak matrix reference manual locks dist deb clean
+.PHONY: help up test test-packages check audit mutations simulate demo bench soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ check: ## Style, types and import rules only
 	@"$$VENV/bin/mypy" --no-error-summary
 	@"$$VENV/bin/mypy" --no-error-summary demo bench examples tools
 	@"$$VENV/bin/lint-imports" > /dev/null || "$$VENV/bin/lint-imports"
+
+audit: ## Look for known weaknesses of the dependencies; needs the network
+	@.ci/venv all
+	@.ci/audit
 
 mutations: ## Break every safety rule, one at a time, and see which test notices (root); ARGS="--rule R1"
 	@.ci/venv all

@@ -62,3 +62,25 @@ def test_every_problem_of_the_api_has_its_row_with_what_to_do() -> None:
         assert int(status) == TYPES[code].status, code
         assert meaning.endswith(".") and remedy.endswith("."), code
         assert f'<a id="{code}"></a>' in (DOCS / "troubleshooting.md").read_text(), code
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (DOCS / "threat-model.md").read_text()
+    named = re.findall(r"`([a-z_]+/test_[a-z_]+\.py)::([A-Za-z_0-9:*]+)`", text)
+    assert len(named) > 40
+    for file, test in named:
+        source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        # One of a class is named with it; all of a file, or of a class, by a star.
+        for one in test.split("::"):
+            known = one == "*" or re.search(rf"^ *(?:def|class) {one}\b", source, re.MULTILINE)
+            assert known, f"{file} has no {one}"
+
+
+def test_every_attack_in_the_threat_model_has_something_against_it_and_a_test() -> None:
+    tables = re.findall(r"^\| attack \|.*?\n\n", (DOCS / "threat-model.md").read_text(), re.MULTILINE | re.DOTALL)
+    attacks = [line for table in tables for line in table.strip().splitlines()[2:]]
+    assert len(attacks) > 30
+    for line in attacks:
+        _, against, tried = (cell.strip() for cell in line.strip("|").split(" | "))
+        assert against, line
+        assert ".py::" in tried, line
