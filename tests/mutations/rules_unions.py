@@ -53,8 +53,8 @@ MUTATIONS: list[Mutation] = [
         ("R13",),
         "what is mounted below an import path is not watched",
         "agent/bindings.py",
-        "if part.volume == volume:",
-        "if part.volume == volume and part.via is not None:",
+        "if part.volume == volume and known.has(volume, part.directory):",
+        "if part.volume == volume and known.has(volume, part.directory) and part.via is not None:",
         (f"{_UNIONS}::TestScopes",),
     ),
     Mutation(
