@@ -39,7 +39,7 @@ class Listening(BaseHTTPRequestHandler):
         self._answer(msgspec.json.encode(ANSWER))
 
     def do_GET(self) -> None:
-        self._answer(b"{}")
+        self._answer(b'{"status": "ok"}')
 
     def _answer(self, content: bytes) -> None:
         self.send_response(200)
