@@ -186,7 +186,7 @@ class Session:
         try:
             self._uplink.renew(self._keep_token)
         except (Unreachable, Refused, OSError) as error:
-            _log.warning("token.not-renewed", problem=str(error))
+            _log.warning("token.not_renewed", problem=str(error))
             return
         self._renewal_wanted = False
         self.renewals += 1

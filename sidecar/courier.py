@@ -178,7 +178,7 @@ def _came_of(future: Future[Attempt]) -> Attempt:
     error = future.exception()
     if error is None:
         return future.result()
-    _log.error("webhook.failed", exc_info=error)
+    _log.error("webhook.failed", error)
     return Attempt(None, "Sending failed by a fault of the program. Its log has the details.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import snapshot
 from sidecar.errors import Refused
 from sidecar.forwarding import neighbourhood
+from sidecar.logs import Log
 from sidecar.throttling import Throttle
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Scope(StrEnum):
@@ -93,7 +93,7 @@ def _wrong(address: str, throttle: Throttle) -> Refused:
     """What a wrong token from this address is answered with: too many are told to wait."""
     who, now = neighbourhood(address), time.monotonic()
     if throttle.is_first(who, now):
-        _log.warning("token.refused address=%s", address or "unix")
+        _log.warning("token.refused", address=address or "unix")
     wait_s = throttle.wrong(who, now)
     if wait_s is None:
         return Refused("unauthorized", "This token is not known here, or was revoked.")

@@ -7,7 +7,6 @@ carried.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -18,8 +17,9 @@ from holdfast import ids
 from holdfast.volumes import Identity, VolumeStatus, is_portable, is_same_storage
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import agent, volume, volume_agent
+from sidecar.logs import Log
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 # Said again with every heartbeat, and worth one line each; so many at most are remembered.
 _TOLD_MAX = 1_000
@@ -105,8 +105,7 @@ def _spelled(source: str | None) -> str:
 def _tell(agent_id: bytes, volume_id: bytes) -> None:
     if (agent_id, volume_id) not in _told and len(_told) < _TOLD_MAX:
         _told.add((agent_id, volume_id))
-        names = ids.to_text("agent", agent_id), ids.to_text("volume", volume_id)
-        _log.warning("volume.foreign agent=%s volume=%s: it is not the storage that it was", *names)
+        _log.warning("volume.foreign", agent=ids.to_text("agent", agent_id), volume=ids.to_text("volume", volume_id))
 
 
 def _identity(text: str) -> Identity:

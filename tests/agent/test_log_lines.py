@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from agent import logs
+from holdfast.log_lines import Repeats
 
 
 @pytest.mark.parametrize("under_systemd", [True, False])
@@ -17,6 +18,7 @@ def test_a_name_makes_no_line_and_no_terminal_obeys_it(
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     if under_systemd:
         monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    monkeypatch.setattr("agent.logs._repeats", Repeats())
     before = structlog.get_config()
     try:
         logs.configure()

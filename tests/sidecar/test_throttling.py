@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.log_lines import Repeats
 from sidecar.api.endpoint import services_of
 from sidecar.catalog import tokens
 from sidecar.throttling import BURST, REFILL_S, Throttle
@@ -126,8 +127,9 @@ def test_a_good_token_costs_nothing_more(world: World) -> None:
 
 
 def test_the_log_has_one_line_for_a_burst_and_nothing_that_was_sent(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sidecar.logs.REPEATS", Repeats())
     with caplog.at_level(logging.WARNING, "sidecar.api.auth"):
         for _ in range(BURST * 3):
             ask(world, "hf_secret-of-somebody")
