@@ -34,6 +34,8 @@ AGENT = [
     ("token_file", "1.5", "this must be text in quotes, and is a number"),
     ("enrolment_token_file", "3", TEXT),
     ("allow_plain_http", '"yes"', "this must be true or false, and is text in quotes"),
+    ("ca_file", "3", TEXT),
+    ("pin_sha256", '"x"', "this must be a list, and is text in quotes"),
     ("settle_s", "0", SECONDS),
     ("confirm_delay_s", "-1", SECONDS),
     ("rescan_s", '"daily"', "this must be a number, and is text in quotes"),
@@ -54,6 +56,7 @@ SIDECAR = [
     ("workers", "0", "must be at least 1"),
     ("threads", '"many"', "this must be a whole number, and is text in quotes"),
     ("threads", "1", "must be at least 2"),
+    ("trusted_proxies", '["nobody"]', "'nobody' is"),
     ("silent_after_s", "nan", "must be at least 1"),
     ("metrics_open", '"yes"', "this must be true or false, and is text in quotes"),
 ]

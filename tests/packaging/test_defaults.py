@@ -26,7 +26,7 @@ def shown(part: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("part", TYPES)
 def test_the_file_shows_every_setting_with_its_default(part: str) -> None:
-    defaults = msgspec.to_builtins(TYPES[part]())
+    defaults = msgspec.json.decode(msgspec.json.encode(TYPES[part]()))  # TOML has lists, no tuples
     assert shown(part) == defaults
 
 
