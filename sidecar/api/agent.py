@@ -58,7 +58,7 @@ def enrol_agent(call: Call, body: EnrolRequest) -> Answer:
 
     def work(connection: Connection) -> EnrolResponse:
         new_ids = ids.series(now // 1000, entropy)
-        agent = agents.enrol(connection, body, call.caller.token, next(new_ids), now)
+        agent = agents.enrol(connection, body, call.token, next(new_ids), now)
         name = f"agent {body.name}"[:128]
         text = tokens.create(
             connection, new_id=next(new_ids), secret=secret, name=name, scope="agent", now=now, agent_id=agent

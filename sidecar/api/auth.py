@@ -38,22 +38,22 @@ PEOPLE = (Scope.READER, Scope.OPERATOR, Scope.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token that a request came with. ``agent`` is the agent it belongs to, if its scope is ``AGENT``; ``owner``
-    is whose things alone it may see, if it is limited. ``digest`` is that of the secret that was shown, and
-    ``is_outdated`` says that it is one that ends soon, since the token was rotated."""
+    """The token that a request came with; None for a person at the web pages. ``agent`` is the agent it belongs to, if
+    its scope is ``AGENT``; ``owner`` is whose things alone it may see, if it is limited. ``digest`` is that of the
+    secret that was shown, and ``is_outdated`` says that it is one that ends soon, since the token was rotated."""
 
-    token: bytes
+    token: bytes | None
     name: str
     scope: Scope
     agent: bytes | None
     owner: str | None
-    digest: bytes
-    is_outdated: bool
+    digest: bytes = b""
+    is_outdated: bool = False
 
     @property
     def signature(self) -> str:
         """Who it was, as it is written down."""
-        return f"{self.name} ({ids.to_text('token', self.token)})"
+        return self.name if self.token is None else f"{self.name} ({ids.to_text('token', self.token)})"
 
 
 def authenticate(request: Request, engine: Engine, throttle: Throttle) -> Caller:

@@ -9,7 +9,7 @@ endpoints doing anything for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from holdfast import ids
 from holdfast.problems import PlacedError
 from sidecar.api import auth, trail
 from sidecar.api.auth import PEOPLE, Caller, Scope
+from sidecar.catalog.audit import Outcome
 from sidecar.catalog.waiting import Doorbell
 from sidecar.errors import Refused
 from sidecar.throttling import Throttle
@@ -88,12 +89,13 @@ class Answer:
 
 
 class Call:
-    """One request, as endpoints see it."""
+    """One request, as endpoints see it. ``headers`` are those of the current request, unless others are given."""
 
-    def __init__(self, services: Services, caller: Caller | None) -> None:
+    def __init__(self, services: Services, caller: Caller | None, headers: Mapping[str, str] | None = None) -> None:
         self.engine = services.engine
         self.doorbell = services.doorbell
         self._caller = caller
+        self._headers = headers
 
     @property
     def caller(self) -> Caller:
@@ -117,6 +119,13 @@ class Call:
         return self.owner if owner is None else owner
 
     @property
+    def token(self) -> bytes:
+        """The token that the request came with."""
+        if self.caller.token is None:
+            raise ValueError("bug: an endpoint that is not for people at the web pages asks for a token")
+        return self.caller.token
+
+    @property
     def agent(self) -> bytes:
         """The agent that is calling."""
         if self.caller.agent is None:
@@ -125,7 +134,7 @@ class Call:
 
     def header(self, name: str) -> str | None:
         """A header of the request."""
-        return request.headers.get(name)
+        return request.headers.get(name) if self._headers is None else self._headers.get(name)
 
 
 class Resource(Blueprint):
@@ -241,6 +250,21 @@ def placed(error: msgspec.ValidationError) -> PlacedError:
     return PlacedError(pointer, message)
 
 
+def path_value(name: str, value: Any) -> Any:
+    """A value in a path: the bytes of an id where it names a thing. Raises :class:`Refused` for what is no id."""
+    if name not in ids.PREFIXES:
+        return value
+    raw = ids.from_text(name, value)
+    if raw is None:
+        raise Refused("not-found", f"{value!r} is not the id of a {name.replace('_', ' ')}.")
+    return raw
+
+
+def outcome(response: Response) -> Outcome:
+    """What the audit log is told of an answer."""
+    return Outcome(response.status_code, made=response.headers.get("Location"))
+
+
 def _view(route: Route) -> Callable[..., Response]:
     decoder = msgspec.json.Decoder(route.body) if route.body else None
 
@@ -259,29 +283,21 @@ def _view(route: Route) -> Callable[..., Response]:
 
         if caller is None or not route.is_audited:
             return act(read())
-        return trail.followed(services.engine, caller, route.function.__name__, read, act)
+        visit = trail.Visit(caller, route.function.__name__, request.path)
+        return trail.followed(services.engine, visit, read, act, outcome)
 
     return view
 
 
 def _values(route: Route, decoder: msgspec.json.Decoder[Any] | None, arguments: dict[str, Any]) -> dict[str, Any]:
     """What an endpoint is called with. Raises :class:`Refused` when the request does not fit."""
-    values = {name: _path_value(name, value) for name, value in arguments.items()}
+    values = {name: path_value(name, value) for name, value in arguments.items()}
     query = _query(route.query)
     if query is not None:
         values["query"] = query
     if decoder is not None:
         values["body"] = decode(decoder, read_body(route.body_bytes_max))
     return values
-
-
-def _path_value(name: str, value: Any) -> Any:
-    if name not in ids.PREFIXES:
-        return value
-    raw = ids.from_text(name, value)
-    if raw is None:
-        raise Refused("not-found", f"{value!r} is not the id of a {name.replace('_', ' ')}.")
-    return raw
 
 
 def _query(kind: type[msgspec.Struct] | None) -> msgspec.Struct | None:

@@ -124,7 +124,7 @@ def dismiss_hold(call: Call, hold: bytes, body: Decision) -> shapes.HoldDetails:
 
 
 def _decide(call: Call, hold: bytes, body: Decision, state: HoldState) -> shapes.HoldDetails:
-    by = f"{call.caller.name} ({ids.to_text('token', call.caller.token)})"
+    by = call.caller.signature
 
     def work(connection: Connection) -> int:
         row = _row(connection, hold)

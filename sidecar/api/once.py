@@ -20,7 +20,7 @@ def make(call: Call, what: bytes, body: msgspec.Struct, now: int, work: Callable
     """The answer of ``work``, in a transaction; or the one that was given under the key of this request before.
     ``what`` tells keys of different calls apart. Raises :class:`Refused` for a key that came with another body."""
     text = call.header(HEADER)
-    key = None if text is None else idempotency.digest(call.caller.token, what, text.encode())
+    key = None if text is None else idempotency.digest(call.caller.token or b"", what, text.encode())
     content = idempotency.digest(msgspec.json.encode(body))
 
     def once(connection: Connection) -> Answer:

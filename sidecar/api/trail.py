@@ -1,12 +1,12 @@
-"""The trail that people leave: around every endpoint that lets them change something, an entry of the audit log."""
+"""The trail that people leave: around everything that lets them change something, an entry of the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
-from flask import Response, request
 from sqlalchemy import Engine
 
 from sidecar.api.auth import Caller
@@ -18,26 +18,37 @@ from sidecar.catalog.engine import transact
 from sidecar.errors import CatalogUnavailable, Refused
 from sidecar.logs import Log
 
+T = TypeVar("T")
+
 _log = Log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who does what to what: ``action`` is the endpoint, ``target`` its path with what it names."""
+
+    caller: Caller
+    action: str
+    target: str
 
 
 def followed(
     engine: Engine,
-    caller: Caller,
-    action: str,
+    visit: Visit,
     read: Callable[[], dict[str, Any]],
-    act: Callable[[dict[str, Any]], Response],
-) -> Response:
-    """Read the current request and act on it, and write both into the audit log: that it is tried, before, and what
-    came of it, after. Where the log cannot be written, nothing is done."""
+    act: Callable[[dict[str, Any]], T],
+    outcome: Callable[[T], Outcome],
+) -> T:
+    """Read what is asked for and act on it, and write both into the audit log: that it is tried, before, and what came
+    of it, after. Where the log cannot be written, nothing is done."""
     try:
         values = read()
     except Refused as refused:
-        _begin(engine, _deed(caller, action, None), _refused(refused.code))
+        _begin(engine, _deed(visit, None), _refused(refused.code))
         raise
-    entry = _begin(engine, _deed(caller, action, values.get("body")))
+    entry = _begin(engine, _deed(visit, values.get("body")))
     try:
-        response = act(values)
+        answer = act(values)
     except Refused as refused:
         _end(engine, entry, _refused(refused.code))
         raise
@@ -47,13 +58,14 @@ def followed(
     except Exception:
         _end(engine, entry, _refused("internal"))
         raise
-    _end(engine, entry, Outcome(response.status_code, made=response.headers.get("Location")))
-    return response
+    _end(engine, entry, outcome(answer))
+    return answer
 
 
-def _deed(caller: Caller, action: str, body: msgspec.Struct | None) -> Deed:
+def _deed(visit: Visit, body: msgspec.Struct | None) -> Deed:
     text = "" if body is None else msgspec.json.encode(body).decode()
-    return Deed(caller.token, caller.name, caller.scope, action, request.path, text)
+    caller = visit.caller
+    return Deed(caller.token, caller.name, caller.scope, visit.action, visit.target, text)
 
 
 def _refused(code: str) -> Outcome:
