@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,6 +28,7 @@ _OPTIONS = {"state_dir": "--state"}
 DATABASE_CREDENTIAL = "sidecar_database"
 # Who says one of these means a catalog of their own, and not the one that is installed.
 _OWN = ("state_dir", "database")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +44,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     believed; ``unix`` for whoever speaks through the unix socket. In the environment, with commas between them.
     ``silent_after_s``: how long after the last heartbeat an agent counts as silent.
     ``metrics_open``: whether ``/metrics`` is answered without a token, to everybody who reaches it.
+    ``public_url``: where people reach the web pages, such as ``https://photos.example``; links begin with it.
+    ``proxy_user_header``: a header, such as ``Remote-User``, in which a trusted proxy names a person whom it has logged
+    in; nobody whom it names is asked for a password.
+    ``proxy_user_role``: what such a person may do, where there is no account of that name to say so.
     """
 
     state_dir: str = "/var/lib/holdfast/sidecar"
@@ -55,6 +62,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     silent_after_s: float = 30.0
     # It names volumes and agents. And a proxy makes a request of anybody look like one of this host.
     metrics_open: bool = False
+    public_url: str = ""
+    proxy_user_header: str = ""
+    # Whoever the proxy lets in may look. More than that is said in so many words.
+    proxy_user_role: Literal["reader", "operator", "admin"] = "reader"
 
 
 def file_of(file: str | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
@@ -117,15 +128,15 @@ def _overriding(
     for name in Config.__struct_fields__:
         variable = _ENV_PREFIX + name.upper()
         if variable in environment:
-            text = environment[variable]
-            yield name, _items(text) if name == "trusted_proxies" else text, variable
+            yield name, _read(name, environment[variable]), variable
     for name, value in options.items():
         if value is not None:
             yield name, value, _OPTIONS.get(name, f"--{name}")
 
 
-def _items(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+def _read(name: str, text: str) -> Any:
+    """What a variable of the environment says."""
+    return [one.strip() for one in text.split(",") if one.strip()] if name == "trusted_proxies" else text
 
 
 def _complaints(config: Config) -> Iterator[Complaint]:
@@ -140,6 +151,13 @@ def _complaints(config: Config) -> Iterator[Complaint]:
         forwarding.parse(config.trusted_proxies)
     except ValueError as error:
         yield "trusted_proxies", str(error)
+    url = urllib.parse.urlsplit(config.public_url)
+    if config.public_url and (url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/")):
+        yield "public_url", f"{config.public_url!r} is not the http or https address of a host"
+    if config.proxy_user_header and not _HEADER.fullmatch(config.proxy_user_header):
+        yield "proxy_user_header", f"{config.proxy_user_header!r} is not the name of a header"
+    if config.proxy_user_header and not config.trusted_proxies:
+        yield "proxy_user_header", "name the proxies that may send it in trusted_proxies; else anybody could be anybody"
     for name, lowest in (("workers", 1), ("threads", 2), ("silent_after_s", 1)):
         if not lowest <= getattr(config, name) < math.inf:
             yield name, f"must be at least {lowest}"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from sidecar.catalog import asset_rows, assets, bulk
 from sidecar.catalog.clock import feed
@@ -189,6 +189,12 @@ def shown() -> Select[Any]:
 def get(connection: Connection, hold_id: bytes) -> AnyRow | None:
     """One hold."""
     return connection.execute(shown().where(hold.c.id == hold_id)).one_or_none()
+
+
+def count_open(connection: Connection) -> int:
+    """How many holds wait for a person."""
+    chosen = select(func.count()).select_from(hold).where(hold.c.state == HoldState.OPEN)
+    return int(connection.execute(chosen).scalar_one())
 
 
 def page(

@@ -19,6 +19,7 @@ from sidecar.cli.restored import restored
 from sidecar.cli.serve import serve
 from sidecar.cli.settings import settings_group
 from sidecar.cli.tokens import tokens
+from sidecar.cli.users import users
 from sidecar.cli.worker import worker
 
 
@@ -52,6 +53,7 @@ for _verb in (
     explain,
     settings_group,
     tokens,
+    users,
     audit,
     openapi,
     check_config,

@@ -8,6 +8,7 @@ would make every insert lock its parents, in an order that nobody chose (docs/ad
 
 from __future__ import annotations
 
+from sidecar.catalog.tables.access import account, attempt, setup_link, web_session
 from sidecar.catalog.tables.assets import (
     LIBRARY_KINDS,
     asset,
@@ -52,9 +53,11 @@ from sidecar.catalog.tables.storage import (
 __all__ = [
     "LIBRARY_KINDS",
     "SCOPES",
+    "account",
     "agent",
     "asset",
     "asset_transition",
+    "attempt",
     "audit",
     "clock",
     "delivery",
@@ -78,6 +81,7 @@ __all__ = [
     "scan",
     "schedule",
     "setting",
+    "setup_link",
     "stream",
     "tally",
     "token",
@@ -85,6 +89,7 @@ __all__ = [
     "volume_agent",
     "volume_transition",
     "wanted_scan",
+    "web_session",
     "webhook",
     "xmp",
 ]

@@ -1,0 +1,37 @@
+"""Tries to get in, counted in the database: all processes and hosts share one count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, delete, select, update
+
+from sidecar import throttle
+from sidecar.catalog import bulk
+from sidecar.catalog.clock import of_database
+from sidecar.catalog.tables import attempt
+from sidecar.catalog.tokens import digest
+from sidecar.throttle import Rate
+
+
+def take(connection: Connection, keys: Mapping[str, Rate], now: int) -> int:
+    """Take one try of each of these keys, before anything is looked at. Returns 0, or for how many microseconds to wait
+    when one of them has none left; then none is taken of any."""
+    by_digest = {digest(key): rate for key, rate in keys.items()}
+    for key in sorted(by_digest):
+        bulk.insert_unless_there(connection, attempt, {"key_digest": key, "full_at": now})
+    chosen = select(attempt).where(attempt.c.key_digest.in_(sorted(by_digest))).order_by(attempt.c.key_digest)
+    known = {row.key_digest: row.full_at for row in connection.execute(chosen.with_for_update())}
+    waits = [throttle.wait_us(known.get(key), rate, now) for key, rate in by_digest.items()]
+    if any(waits):
+        return max(waits)
+    for key, rate in by_digest.items():
+        after = throttle.after_try(known.get(key), rate, now)
+        connection.execute(update(attempt).where(attempt.c.key_digest == key).values(full_at=after))
+    return 0
+
+
+def give_back(connection: Connection, keys: Sequence[str]) -> None:
+    """The try was a good one: all tries of these keys come back. Those that came back by themselves are forgotten."""
+    connection.execute(delete(attempt).where(attempt.c.key_digest.in_(sorted(map(digest, keys)))))
+    connection.execute(delete(attempt).where(attempt.c.full_at < of_database(connection)))
