@@ -5,6 +5,6 @@ from __future__ import annotations
 import os
 
 from sidecar import config
-from sidecar.api import create_app
+from sidecar.app import create_app
 
 app = create_app(config.load(None, os.environ, {}))

@@ -1,0 +1,101 @@
+"""How templates put numbers, times and states into words and icons. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from holdfast import wording
+from holdfast.volumes import VolumeState
+
+
+class Look(NamedTuple):
+    """How a state is shown: its word, its icon, and its tone, never by the tone alone."""
+
+    word: str
+    icon: str
+    tone: str
+
+
+VOLUMES: dict[str, Look] = {
+    VolumeState.ONLINE: Look("Online", "check", "good"),
+    VolumeState.IDLE: Look("Idle", "moon", "quiet"),
+    VolumeState.OFFLINE: Look("Offline", "unplugged", "away"),
+    VolumeState.SUSPECT: Look("Suspect", "warning", "alarm"),
+    VolumeState.CONFLICT: Look("Conflict", "conflict", "alarm"),
+    VolumeState.UNKNOWN: Look("Unknown", "question", "quiet"),
+}
+HOLDS: dict[str, Look] = {
+    "open": Look("Open", "hold", "away"),
+    "approved": Look("Approved", "check", "good"),
+    "dismissed": Look("Dismissed", "undo", "quiet"),
+    "resolved": Look("Resolved", "check", "good"),
+}
+JOBS: dict[str, Look] = {
+    "pending": Look("Waiting", "clock", "quiet"),
+    "running": Look("Running", "job", "busy"),
+    "done": Look("Done", "check", "good"),
+    "failed": Look("Failed", "warning", "alarm"),
+    "cancelled": Look("Cancelled", "cross", "quiet"),
+}
+BINDINGS: dict[str, Look] = {
+    "bound": Look("Found", "check", "good"),
+    "pending": Look("Not looked at yet", "clock", "quiet"),
+    "refused": Look("Refused", "warning", "alarm"),
+}
+
+_STEPS = ((60, "second", 1), (3600, "minute", 60), (86_400, "hour", 3600), (30 * 86_400, "day", 86_400))
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """How long ago something was, as people say it: ``3 minutes ago``. What is longer ago than a month has a date."""
+    seconds = (now - then).total_seconds()
+    if seconds < 0 or seconds >= 30 * 86_400:
+        return then.strftime("%-d %B %Y")
+    if seconds < 10:
+        return "just now"
+    for below, noun, unit in _STEPS:
+        if seconds < below:
+            return f"{wording.count(math.floor(seconds / unit), noun)} ago"
+    raise AssertionError("bug: a time within a month has no unit")
+
+
+def when(then: datetime | None, now: datetime) -> Markup:
+    """A time as an element that says how long ago it was and has the exact time for programs, and on hovering."""
+    if then is None:
+        return Markup("never")
+    at = then.astimezone(UTC)
+    element = Markup('<time datetime="{}" title="{}" data-ago>{}</time>')
+    return element.format(at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), ago(at, now))
+
+
+def clock(then: datetime) -> Markup:
+    """A time of day as an element; in UTC, until the page's script shows the visitor's own."""
+    at = then.astimezone(UTC)
+    element = Markup('<time datetime="{}" title="{}" data-clock>{}</time>')
+    told = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return element.format(at.isoformat(timespec="seconds"), told, at.strftime("%H:%M UTC"))
+
+
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """``1 library``, ``2 libraries``."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "size": wording.size,
+    "plural": plural,
+    "times": times,
+    "clock": clock,
+    "duration": wording.duration,
+}
+LOOKS = {"volume": VOLUMES, "hold": HOLDS, "job": JOBS, "binding": BINDINGS}
