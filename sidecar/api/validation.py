@@ -1,4 +1,5 @@
-"""``/libraries/{id}/validate``: whether import paths and patterns would do, without saving anything.
+"""``/libraries/{id}/validate``, and the same for a library that is yet to be made: whether import paths and patterns
+would do, without saving anything.
 
 What a path is only its agent can say. It is asked at once, through the assignment that it waits for, and answers with
 its next heartbeat.
@@ -62,6 +63,19 @@ class _Look(msgspec.Struct, frozen=True):
 def validate_rules(call: Call, library: bytes, body: RulesBody) -> shapes.CheckedRules:
     """Check import paths and patterns without saving them. Import paths are looked at by their agents now;
     ``is_valid`` is null where an agent does not answer."""
+    return _checked_rules(call, library, body)
+
+
+@resource.serves(
+    "POST", "/libraries/validate", scope=Scope.OPERATOR, reads=True, body=RulesBody, returns=shapes.CheckedRules
+)
+def validate_new_rules(call: Call, body: RulesBody) -> shapes.CheckedRules:
+    """The same for a library that is yet to be made."""
+    return _checked_rules(call, None, body)
+
+
+def _checked_rules(call: Call, library: bytes | None, body: RulesBody) -> shapes.CheckedRules:
+    """Check rules of a library, or of one that there is not yet."""
     entropy, now = os.urandom(10), now_us()
     looks = transact(
         call.engine, lambda connection: _ask(connection, library, body, ids.series(now // 1000, entropy), now)
@@ -82,14 +96,18 @@ def validate_rules(call: Call, library: bytes, body: RulesBody) -> shapes.Checke
     with snapshot(call.engine) as connection:
         return shapes.CheckedRules(
             import_paths=[_checked(one, answers) for one in looks],
-            exclusion_patterns=_patterns(_library(connection, library), body.exclusion_patterns),
+            exclusion_patterns=_patterns(connection, library, body.exclusion_patterns),
         )
 
 
-def _ask(connection: Connection, library: bytes, body: RulesBody, new_ids: Iterator[bytes], now: int) -> list[_Look]:
+def _ask(
+    connection: Connection, library: bytes | None, body: RulesBody, new_ids: Iterator[bytes], now: int
+) -> list[_Look]:
     """Check what can be checked here, and ask the agents about the rest."""
-    _library(connection, library)
-    has = [one for one in libraries.import_paths(connection, [library])[library] if one.parent_id is None]
+    has: list[AnyRow] = []
+    if library is not None:
+        _library(connection, library)
+        has = [one for one in libraries.import_paths(connection, [library])[library] if one.parent_id is None]
     stored = [ImportPathChange(id=ids.to_text("import_path", one.id)) for one in has]
     given = stored if body.import_paths is None else body.import_paths
     if len(given) > IMPORT_PATHS_MAX:
@@ -128,8 +146,13 @@ def _checked(look: _Look, answers: Mapping[bytes, AnyRow]) -> shapes.CheckedPath
     )
 
 
-def _patterns(row: AnyRow, given: Sequence[str] | None) -> list[shapes.CheckedPattern]:
-    wanted = msgspec.json.decode(row.exclusion_patterns, type=list[str]) if given is None else given
+def _patterns(
+    connection: Connection, library: bytes | None, given: Sequence[str] | None
+) -> list[shapes.CheckedPattern]:
+    stored = None if library is None else _library(connection, library).exclusion_patterns
+    wanted = given
+    if wanted is None:
+        wanted = patterns.DEFAULTS if stored is None else msgspec.json.decode(stored, type=list[str])
     wrong = dict(reversed(patterns.problems(wanted)))
     return [
         shapes.CheckedPattern(pattern=one, is_valid=at not in wrong, message=wrong.get(at))

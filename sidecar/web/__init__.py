@@ -57,13 +57,26 @@ from jinja2.runtime import Context
 from sidecar.api.endpoint import services_of
 from sidecar.catalog.clock import now_us
 from sidecar.config import Config
-from sidecar.web import door, failures, live, navigation, overview, pages, protection, words
+from sidecar.web import (
+    door,
+    failures,
+    holds,
+    library_editing,
+    live,
+    navigation,
+    overview,
+    pages,
+    protection,
+    words,
+)
 from sidecar.web.pages import House, Pages
 
 PAGES: tuple[Pages, ...] = (
     door.pages,
     live.pages,
     overview.pages,
+    library_editing.pages,  # and those of ``libraries``, which are the same
+    holds.pages,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from holdfast import wording
+from holdfast import paths, wording
 from holdfast.volumes import VolumeState
 
 
@@ -48,6 +48,14 @@ BINDINGS: dict[str, Look] = {
     "refused": Look("Refused", "warning", "alarm"),
 }
 
+_JOB_KINDS = {
+    "apply-rules": "Judging by changed rules",
+    "delete-library": "Deletion",
+    "scan": "Scan",
+    "nightly": "Nightly work",
+    "remove-missing": "Removal of what is missing",
+    "restore": "Bringing back",
+}
 _STEPS = ((60, "second", 1), (3600, "minute", 60), (86_400, "hour", 3600), (30 * 86_400, "day", 86_400))
 
 
@@ -86,6 +94,16 @@ def plural(number: int, noun: str, many: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
+def job_kind(kind: str) -> str:
+    """What a job does, in words."""
+    return _JOB_KINDS.get(kind, kind.replace("-", " ").capitalize())
+
+
+def path(wire: str) -> str:
+    """A path from the API as people see it."""
+    return paths.to_display(paths.to_bytes(wire))
+
+
 def times(number: int) -> str:
     """``once``, ``twice``, ``3 times``."""
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
@@ -95,6 +113,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": wording.size,
     "plural": plural,
     "times": times,
+    "path": path,
+    "job_kind": job_kind,
     "clock": clock,
     "duration": wording.duration,
 }

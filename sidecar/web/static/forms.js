@@ -1,0 +1,62 @@
+// Checks a form while somebody fills it in: what its button "Check first" does, by itself, for the part that was changed.
+// Nothing is saved. What came of it replaces the elements that carry `data-verdict`.
+
+const AFTER_MS = 700;
+const form = document.querySelector("form:has([data-check])");
+const waiting = new Map();
+let asked = null;
+
+async function check(part) {
+  asked?.abort();
+  asked = new AbortController();
+  const filled = new FormData(form);
+  filled.set("do", part);
+  const places = [...document.querySelectorAll(`[data-check="${part}"] [data-verdict]`)];
+  for (const one of places) one.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new URLSearchParams(filled),
+      headers: { "X-Holdfast-Look": "1" },
+      credentials: "same-origin",
+      signal: asked.signal,
+    });
+    if (answer.status !== 200 && answer.status !== 422) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const old of places) {
+      const fresh = page.getElementById(old.id);
+      if (!fresh) continue;
+      old.replaceChildren(...fresh.childNodes);
+      tellErrors(old, page);
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") for (const one of places) one.replaceChildren();
+  } finally {
+    for (const one of places) one.removeAttribute("aria-busy");
+  }
+}
+
+// Errors that the page would show at the fields are told where the verdict is: the fields are being typed in.
+function tellErrors(place, page) {
+  const row = place.closest(".row") ?? place.closest("[data-check]");
+  for (const field of row.querySelectorAll("input[id], textarea[id], select[id]")) {
+    const error = page.getElementById(`${field.id}-error`);
+    field.toggleAttribute("aria-invalid", false);
+    document.getElementById(`${field.id}-error`)?.remove();
+    if (!error) continue;
+    field.setAttribute("aria-invalid", "true");
+    error.removeAttribute("id");
+    place.append(error);
+  }
+}
+
+function isWorthIt(part) {
+  return part === "patterns" || [...form.querySelectorAll('[name$="-path"]')].some((one) => one.value.trim() !== "");
+}
+
+form?.addEventListener("input", (event) => {
+  const part = event.target.closest("[data-check]")?.dataset.check;
+  if (!part) return;
+  clearTimeout(waiting.get(part));
+  waiting.set(part, setTimeout(() => isWorthIt(part) && check(part), AFTER_MS));
+});
