@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -31,7 +31,11 @@ def take(connection: Connection, keys: Mapping[str, Rate], now: int) -> int:
     return 0
 
 
-def give_back(connection: Connection, keys: Sequence[str]) -> None:
-    """The try was a good one: all tries of these keys come back. Those that came back by themselves are forgotten."""
-    connection.execute(delete(attempt).where(attempt.c.key_digest.in_(sorted(map(digest, keys)))))
+def give_back(connection: Connection, keys: Mapping[str, Rate], whole: str) -> None:
+    """The try was a good one: what it took of these keys comes back, and of the key ``whole`` everything. What came
+    back by itself is forgotten."""
+    for key, rate in sorted((digest(key), rate) for key, rate in keys.items()):
+        before = attempt.c.full_at - rate.each_s * 1_000_000
+        connection.execute(update(attempt).where(attempt.c.key_digest == key).values(full_at=before))
+    connection.execute(delete(attempt).where(attempt.c.key_digest == digest(whole)))
     connection.execute(delete(attempt).where(attempt.c.full_at < of_database(connection)))

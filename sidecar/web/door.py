@@ -46,19 +46,16 @@ def log_in(visit: Visit) -> Answer:
 def check_in(visit: Visit) -> Answer:
     """Let somebody in who knows their password."""
     name, password = accounts.spelled(visit.form.get("name", "")), visit.form.get("password", "")
-    keys = {
-        f"pair {name} {visit.arrival.address}": throttle.PAIR,
-        f"address {visit.arrival.address}": throttle.ADDRESS,
-    }
+    pair = f"pair {name} {visit.arrival.address}"
 
-    def begin(connection: Connection) -> tuple[int, AnyRow | None]:
+    def begin(connection: Connection) -> tuple[int, AnyRow | None, dict[str, Rate]]:
         row = catalog_accounts.by_name(connection, name)
-        asked: dict[str, Rate] = dict(keys)
+        keys = {pair: throttle.PAIR, f"address {visit.arrival.address}": throttle.ADDRESS}
         if row is None or not sessions.is_known(connection, row.id, visit.arrival.address):
-            asked[f"account {name}"] = throttle.ACCOUNT
-        return attempts.take(connection, asked, of_database(connection)), row
+            keys[f"account {name}"] = throttle.ACCOUNT
+        return attempts.take(connection, keys, of_database(connection)), row, keys
 
-    wait_us, row = transact(visit.engine, begin)
+    wait_us, row, keys = transact(visit.engine, begin)
     if wait_us:
         _log.warning("login.throttled address=%s", visit.arrival.address)
         return _later(visit, wait_us, name)
@@ -67,7 +64,7 @@ def check_in(visit: Visit) -> Answer:
     if row is None or not fits:
         _log.warning("login.refused address=%s", visit.arrival.address)
         return Response(_form(visit, name=name, problem=_WRONG), 401, mimetype="text/html")
-    transact(visit.engine, lambda connection: attempts.give_back(connection, [next(iter(keys))]))
+    transact(visit.engine, lambda connection: attempts.give_back(connection, keys, pair))
     return _let_in(visit, row.id, row.name, row.role, local(visit.form.get("next")) or "/", "log_in")
 
 
@@ -119,7 +116,7 @@ def make_account(visit: Visit, code: str) -> Answer:
         return _set_up_again(visit, code, name, {"name": refused.detail})
     if role is None:
         return _over(visit)
-    return _let_in(visit, new_id, name, role, "/?notice=welcome", "create_account")
+    return _let_in(visit, new_id, name, role, "/overview?notice=welcome", "create_account")
 
 
 def _let_in(visit: Visit, account: bytes, name: str, role: str, url: str, action: str) -> Response:

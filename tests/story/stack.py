@@ -115,10 +115,11 @@ class Stack:
         self._worker: subprocess.Popen[bytes] | None = None
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (home / "processes.log").open("ab")
+        self.url = f"http://127.0.0.1:{self._port}"
         self.start_sidecar()
         token = (home / "admin.token").read_text().strip()
         self.client = httpx2.Client(
-            base_url=f"http://127.0.0.1:{self._port}/api/v1",
+            base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {token}"},
             timeout=30.0,
         )
@@ -134,7 +135,7 @@ class Stack:
             if self._sidecar.poll() is not None:
                 break
             with contextlib.suppress(httpx2.TransportError):
-                if httpx2.get(f"http://127.0.0.1:{self._port}/readyz").status_code == 200:
+                if httpx2.get(f"{self.url}/readyz").status_code == 200:
                     return
             time.sleep(0.05)  # nothing tells that a port listens, but asking it
         raise AssertionError(f"the sidecar does not start:\n{self.log()}")
@@ -155,7 +156,7 @@ class Stack:
             answer.raise_for_status()
             (self.home / f"{name}.enrolment").write_text(answer.json()["token"])
             config.write_text(
-                f'state_dir = "{state}"\nsidecar = "http://127.0.0.1:{self._port}"\nname = "{name}"\n'
+                f'state_dir = "{state}"\nsidecar = "{self.url}"\nname = "{name}"\n'
                 f'roots = ["{roots}"]\nenrolment_token_file = "{self.home}/{name}.enrolment"\n'
                 f'settle_s = 0.5\nconfirm_delay_s = 0.5\nread_contents = "{self.reads}"\nwatch = "{self.watch}"\n'
                 f"{self.agent_settings}"

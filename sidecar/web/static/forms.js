@@ -41,10 +41,16 @@ function tellErrors(place, page) {
   const row = place.closest(".row") ?? place.closest("[data-check]");
   for (const field of row.querySelectorAll("input[id], textarea[id], select[id]")) {
     const error = page.getElementById(`${field.id}-error`);
-    field.toggleAttribute("aria-invalid", false);
+    const described = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id.endsWith("-hint"));
+    field.removeAttribute("aria-invalid");
     document.getElementById(`${field.id}-error`)?.remove();
+    if (error) {
+      described.push(place.id);
+      field.setAttribute("aria-invalid", "true");
+    }
+    if (described.length) field.setAttribute("aria-describedby", described.join(" "));
+    else field.removeAttribute("aria-describedby");
     if (!error) continue;
-    field.setAttribute("aria-invalid", "true");
     error.removeAttribute("id");
     place.append(error);
   }
