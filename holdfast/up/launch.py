@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +59,21 @@ class Launch:
         self._home.write(self._home.agent_config, config)
         self._crew.add(self._part("agent", "agent.cli", ["run", "--config", self._home.agent_config]))
         return self._wait_for("agent", self._connected)
+
+    def setup_link(self, database: str) -> str | None:
+        """Where the first account for the pages is made; None when there is an account. The link works once."""
+        verb = ["users", "setup-link", "--if-none", "--state", self._home.directory]
+        environment = {"HOLDFAST_SIDECAR_DATABASE": database, "HOLDFAST_SIDECAR_LISTEN": str(self._listen)}
+        done = subprocess.run(
+            [sys.executable, "-m", "sidecar.cli", *verb],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **environment},
+            timeout=START_WAIT_S,
+        )
+        # Whoever has an account does without; the sidecar's own log says what was wrong.
+        return done.stdout.strip() or None
 
     def _connected(self) -> AgentStatus | None:
         status = read_status(self._home.agent_socket)

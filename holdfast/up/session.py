@@ -59,6 +59,7 @@ class Session:
         self._crew = Crew()
         self._stop = threading.Event()
         self._is_up = False
+        self._setup_link: str | None = None
         self._bookmark = Bookmark("")
         self._roots = folders.merge(home.known_folders(), plan.given)
         self._plain = folders.merge(home.known_plain(), plan.plain)
@@ -71,6 +72,7 @@ class Session:
         launch = Launch(self._home, self._crew, self._plan.listen, self._pause)
         self._screen.draw("starting the sidecar …")
         token = launch.sidecar(self._plan.database)
+        self._setup_link = launch.setup_link(self._plan.database)
         url = self._plan.listen.url
         with Catalog(url, token) as catalog, Catalog(url, token) as feed_catalog:
             self._screen.draw("starting the agent …")
@@ -159,7 +161,7 @@ class Session:
 
     def _introduce(self, catalog: Catalog, took_s: float, *, is_news: bool) -> None:
         statistics = [catalog.statistics(library.id) for library in catalog.libraries()]
-        access = Access(self._plan.listen.url, self._home.admin_token, self._home.logs)
+        access = Access(self._plan.listen.url, self._setup_link, self._home.admin_token, self._home.logs)
         for line in introduction(statistics, catalog.volumes(), access, took_s, is_news=is_news):
             self._screen.say(line)
 

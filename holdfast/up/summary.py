@@ -13,9 +13,11 @@ from holdfast.up.processes import Exit
 
 
 class Access(NamedTuple):
-    """Where the API is, and where its token lies."""
+    """Where pages and API are, and where the token of the API lies. ``setup_link`` is where the first account for the
+    pages is made, if there is none."""
 
     url: str
+    setup_link: str | None
     token_file: str
     log_directory: str
 
@@ -59,6 +61,8 @@ def introduction(
         f"{counts(statistics)} on {where}; looked through in {wording.duration(took_s)}",
         *(volume(one) for one in volumes),
         "",
+        f"  pages  {access.url}/",
+        *([f"         make your account, once: {access.setup_link}"] if access.setup_link else []),
         f"  API    {access.url}/api/v1/   described in {access.url}/openapi.json",
         f"  token  {access.token_file}",
         f"  logs   {access.log_directory}",

@@ -6,7 +6,7 @@ person may do, and what is written down of it, is the same at a page and by a to
 
 ``pages``       a blueprint whose pages say who may see them, and the visit that they work with
 ``visitors``    who is there: cookies, sessions, proxies that vouch for people, tokens of forms
-``door``        logging in and out, and the first account
+``door``        logging in and out, and the first account; ``account`` for what everybody has
 ``protection``  the headers that every page is sent with
 ``failures``    what goes wrong, as pages
 ``navigation``  where one can go from every page
@@ -58,6 +58,7 @@ from sidecar.api.endpoint import services_of
 from sidecar.catalog.clock import now_us
 from sidecar.config import Config
 from sidecar.web import (
+    account,
     door,
     failures,
     holds,
@@ -73,6 +74,7 @@ from sidecar.web.pages import House, Pages
 
 PAGES: tuple[Pages, ...] = (
     door.pages,
+    account.pages,
     live.pages,
     overview.pages,
     library_editing.pages,  # and those of ``libraries``, which are the same

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 
 from flask import Response, request
 from sqlalchemy import Connection
@@ -20,14 +19,12 @@ from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
 from sidecar.throttle import Rate
-from sidecar.web import visitors
+from sidecar.web import passwords, visitors
 from sidecar.web.pages import Answer, Pages, Visit, local
 
 pages = Pages("door")
 
 _log = logging.getLogger(__name__)
-# Each takes 32 MiB for a quarter of a second; who comes at the same moment waits.
-_at_scrypt = threading.Semaphore(2)
 _WRONG = "This name and password do not belong together."
 _LINK_IS_OVER = (
     "This link is not good any more: it was used, or is older than a day. Make a new one at the command line:"
@@ -59,8 +56,7 @@ def check_in(visit: Visit) -> Answer:
     if wait_us:
         _log.warning("login.throttled address=%s", visit.arrival.address)
         return _later(visit, wait_us, name)
-    with _at_scrypt:
-        fits = accounts.fits(password, accounts.NOBODY if row is None else row.password)
+    fits = passwords.fits(password, accounts.NOBODY if row is None else row.password)
     if row is None or not fits:
         _log.warning("login.refused address=%s", visit.arrival.address)
         return Response(_form(visit, name=name, problem=_WRONG), 401, mimetype="text/html")
@@ -94,15 +90,13 @@ def make_account(visit: Visit, code: str) -> Answer:
     if not _is_good(visit, code):
         return _over(visit)
     name, password = accounts.spelled(visit.form.get("name", "")), visit.form.get("password", "")
-    errors = {"name": accounts.wrong_with_name(name), "password": accounts.wrong_with_password(password, name)}
-    if errors["password"] is None and visit.form.get("again", "") != password:
-        errors["again"] = "The two passwords differ."
-    if any(errors.values()):
-        return _set_up_again(visit, code, name, {key: text for key, text in errors.items() if text})
+    errors = passwords.wrong(password, visit.form.get("again", ""), name)
+    if (wrong := accounts.wrong_with_name(name)) is not None:
+        errors["name"] = wrong
+    if errors:
+        return _set_up_again(visit, code, name, errors)
     now = now_us()
-    new_id, salt = ids.new(now // 1000, os.urandom(10)), os.urandom(accounts.SALT_BYTES)
-    with _at_scrypt:
-        kept = accounts.kept(password, salt)
+    new_id, kept = ids.new(now // 1000, os.urandom(10)), passwords.kept(password)
 
     def work(connection: Connection) -> str | None:
         role = catalog_accounts.use_link(connection, code)

@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
+from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
-from sidecar.api import within
+from sidecar.api import trail, within
 from sidecar.api.auth import Scope, allows
 from sidecar.api.endpoint import Services, path_value
+from sidecar.catalog.audit import Outcome
+from sidecar.catalog.engine import transact
 from sidecar.config import Config
 from sidecar.errors import Refused
 from sidecar.web import visitors
@@ -24,6 +27,7 @@ from sidecar.web.notices import NOTICES
 from sidecar.web.visitors import Arrival, Visitor
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 Answer = str | Response
 
 _EXTENSION = "holdfast-pages"
@@ -94,6 +98,13 @@ class Visit:
     def ask(self, endpoint: Callable[..., Any], /, **given: Any) -> Any:
         """What an endpoint of the API answers to whoever is there, see :func:`sidecar.api.within.ask`."""
         return within.ask(self.services, self.visitor.caller, endpoint, **given)
+
+    def does(self, action: str, target: str, work: Callable[[Connection], T]) -> T:
+        """Do in a transaction what the API has no endpoint for, and write it into the audit log."""
+        visit = trail.Visit(self.visitor.caller, action, target)
+        return trail.followed(
+            self.engine, visit, dict, lambda _: transact(self.engine, work), lambda _: Outcome(status=200)
+        )
 
     def render(self, template: str, /, **values: Any) -> str:
         """A page."""

@@ -56,6 +56,16 @@ _JOB_KINDS = {
     "remove-missing": "Removal of what is missing",
     "restore": "Bringing back",
 }
+# The first that fits: most of them claim to be several.
+_BROWSERS = (("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)
 _STEPS = ((60, "second", 1), (3600, "minute", 60), (86_400, "hour", 3600), (30 * 86_400, "day", 86_400))
 
 
@@ -104,6 +114,13 @@ def path(wire: str) -> str:
     return paths.to_display(paths.to_bytes(wire))
 
 
+def browser(agent: str) -> str:
+    """What a browser calls itself, in two words: ``Firefox on Linux``."""
+    name = next((word for mark, word in _BROWSERS if mark in agent), "Another program")
+    system = next((word for mark, word in _SYSTEMS if mark in agent), None)
+    return name if system is None else f"{name} on {system}"
+
+
 def times(number: int) -> str:
     """``once``, ``twice``, ``3 times``."""
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
@@ -114,6 +131,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "times": times,
     "path": path,
+    "browser": browser,
     "job_kind": job_kind,
     "clock": clock,
     "duration": wording.duration,

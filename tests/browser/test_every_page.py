@@ -17,6 +17,7 @@ PHONE, DESKTOP = {"width": 375, "height": 780}, {"width": 1280, "height": 860}
 PAGES: dict[str, tuple[Callable[[Household], str], str | None]] = {
     "login": (lambda _: "/login", None),
     "overview": (lambda _: "/overview", "admin"),
+    "account": (lambda _: "/account", "admin"),
     "help": (lambda _: "/help", "reader"),
     "libraries": (lambda _: "/libraries", "operator"),
     "library": (lambda house: f"/libraries/{house.library}?path=/media/photos/a.jpg", "operator"),

@@ -226,3 +226,41 @@ def test_what_a_proxy_says_of_the_address_counts_only_if_it_is_trusted(engine: s
         with engine.connect() as connection:
             chosen = sa.select(web_session.c.address).order_by(web_session.c.made_at.desc())
             assert connection.execute(chosen).scalars().first() == address
+
+
+def test_everybody_changes_their_own_password_and_ends_their_other_sessions(engine: sa.Engine, anna: Browser) -> None:
+    others = [Browser(engine, address=f"192.0.2.{number}") for number in (5, 6)]
+    for browser in (anna, *others):
+        browser.log_in("anna")
+    anna.get("/account")
+    ends = re.findall(r'name="session" value="([0-9a-f]{64})"', anna.page)
+    assert len(ends) == 2
+    assert anna.post("/account/end", session=ends[0]).status_code == 303
+    assert sorted(one.get("/overview").status_code for one in others) == [200, 303]
+    anna.get("/account")
+    new = "another long password"
+    for form, said in (
+        ({"now": "wrong", "password": new, "again": new}, "not your password"),
+        ({"now": PASSWORD, "password": "short", "again": "short"}, "at least 10"),
+        ({"now": PASSWORD, "password": new, "again": "x"}, "differ"),
+    ):
+        assert anna.post("/account/password", **form).status_code == 422
+        assert said in anna.text
+    assert anna.post("/account/password", now=PASSWORD, password=new, again=new).status_code == 303
+    assert anna.get("/overview").status_code == 200
+    assert {one.get("/overview").status_code for one in others} == {303}
+    assert Browser(engine).log_in("anna", new).status_code == 303
+    with engine.connect() as connection:
+        chosen = sa.select(audit.c.who, audit.c.body, audit.c.status).where(audit.c.action == "change_password")
+        assert connection.execute(chosen).all() == [("the web pages, anna", "", 200)]
+
+
+def test_nobody_ends_the_sessions_of_others(engine: sa.Engine, anna: Browser) -> None:
+    anna.log_in("anna")
+    other = Browser(engine).as_role(engine, "admin")
+    with engine.connect() as connection:
+        chosen = sa.select(web_session.c.digest).join(account, account.c.id == web_session.c.account_id)
+        key = connection.execute(chosen.where(account.c.name == "anna")).scalar_one()
+    other.get("/account")
+    assert other.post("/account/end", session=key.hex()).status_code == 404
+    assert anna.get("/overview").status_code == 200

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import httpx2
 import pytest
 
 from tests.linux.disks import Disks
@@ -57,6 +58,8 @@ def test_from_the_first_scan_to_ctrl_c(up: Up, photos: str) -> None:
     with up(photos) as console:
         console.expect(r"^20 photos and 1 video, .* on 1 volume; looked through in")
         console.expect(r"volume .*: online$")
+        link = console.expect(r"make your account, once: (http://127\.0\.0\.1:\d+/setup/[\w-]{43})$")
+        assert "Make your account" in httpx2.get(link[1]).text
         console.expect(r"^Watching\.")
         write(os.path.join(photos, "alps", "new.jpg"), "new")
         console.expect(r"^\d\d:\d\d:\d\d  \+ alps/new\.jpg$")
