@@ -10,9 +10,12 @@ A guided tour. The decisions are pure modules and stand at the top:
 ``companions``   which .xmp file describes which photo
 ``schedule``     when a schedule falls due, whatever the clock on the wall does
 ``silence``      which agents have not been heard from
+``accounts``     what names and passwords may be, and how passwords are kept; ``throttle``, how often one may try;
+                 ``proxies``, who is behind one
 ``cursor``       the opaque positions that feed and lists hand out
 
-Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``worker`` (the
-process that does what nobody asks for), ``doctor`` (what is wrong here) and ``cli``. The imports go api, worker, cli ->
-catalog -> pure modules.
+Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``web`` (pages, which
+ask the endpoints of the API from within), ``worker`` (the process that does what nobody asks for), ``doctor`` (what is
+wrong here) and ``cli``. The imports go web -> api, worker, cli -> catalog -> pure modules; ``app`` puts API and pages
+together.
 """
