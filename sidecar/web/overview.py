@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from holdfast import ids
 from holdfast.volumes import STATE_OF, VolumeState
-from sidecar.api import agents as api_agents
 from sidecar.api import holds as api_holds
 from sidecar.api import libraries as api_libraries
 from sidecar.api import shapes
@@ -80,8 +79,6 @@ def show_overview(visit: Visit) -> str:
         headline=_headline(volumes),
         tasks=_tasks(visit, libraries),
         figures=visit.ask(api_statistics.get_statistics),
-        libraries=libraries,
-        agents=[one for one in visit.ask(api_agents.list_agents, query=_ALL).items if one.revoked_at is None],
         strips=strips,
         days=[moment(one) for one in days],
         lines=[(one, moment(one.at)) for one in lines],
@@ -115,9 +112,11 @@ def _headline(volumes: list[shapes.Volume]) -> str:
     if not away:
         return "All storage is there."
     photos = plural(sum(one.assets for one in away), "photo")
-    if len(away) == 1:
-        return f"{away[0].label} is not there. Its {photos} are kept as they are."
-    return f"{len(away)} of {plural(len(volumes), 'volume')} are not there. Their {photos} are kept as they are."
+    if len(away) > 1:
+        of_all = f"{len(away)} of {plural(len(volumes), 'volume')}"
+        return f"{of_all} are away or in doubt. Their {photos} are kept as they are."
+    is_in_doubt = away[0].state in (VolumeState.SUSPECT, VolumeState.CONFLICT)
+    return f"{away[0].label} is {'in doubt' if is_in_doubt else 'away'}. Its {photos} are kept as they are."
 
 
 def _tasks(visit: Visit, libraries: list[shapes.Library]) -> list[Task]:
@@ -128,6 +127,9 @@ def _tasks(visit: Visit, libraries: list[shapes.Library]) -> list[Task]:
         found.append(Task("hold", hold.summary, f"/holds/{hold.id}", "Decide"))
     if holds.next_cursor is not None:
         found.append(Task("hold", "More holds wait for you.", "/holds", "Look at all"))
+    if not libraries and visit.may(Scope.OPERATOR):
+        text = "There is no library yet. Say which folders hold photos, and they are found and watched."
+        found.append(Task("library", text, "/libraries/new", "Make one"))
     for library in libraries:
         for path in library.import_paths:
             if path.state == "refused":

@@ -2,6 +2,10 @@
 // Nothing is saved. What came of it replaces the elements that carry `data-verdict`.
 
 const AFTER_MS = 700;
+// Judging millions of photos by other patterns takes the sidecar a while: then it is done when it is asked for, and not for
+// every letter.
+const SLOW_MS = 3000;
+const slow = new Set();
 const form = document.querySelector("form:has([data-check])");
 const waiting = new Map();
 let asked = null;
@@ -11,6 +15,7 @@ async function check(part) {
   asked = new AbortController();
   const filled = new FormData(form);
   filled.set("do", part);
+  const began = performance.now();
   const places = [...document.querySelectorAll(`[data-check="${part}"] [data-verdict]`)];
   for (const one of places) one.setAttribute("aria-busy", "true");
   try {
@@ -22,6 +27,7 @@ async function check(part) {
       signal: asked.signal,
     });
     if (answer.status !== 200 && answer.status !== 422) return;
+    if (part === "patterns" && performance.now() - began > SLOW_MS) slow.add(part);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const old of places) {
       const fresh = page.getElementById(old.id);
@@ -60,9 +66,17 @@ function isWorthIt(part) {
   return part === "patterns" || [...form.querySelectorAll('[name$="-path"]')].some((one) => one.value.trim() !== "");
 }
 
+function tellSlow() {
+  const said = document.createElement("p");
+  said.className = "hint";
+  said.textContent = "This library is large. Press “Check first” to see what would change.";
+  document.getElementById("preview").replaceChildren(said);
+}
+
 form?.addEventListener("input", (event) => {
   const part = event.target.closest("[data-check]")?.dataset.check;
   if (!part) return;
   clearTimeout(waiting.get(part));
-  waiting.set(part, setTimeout(() => isWorthIt(part) && check(part), AFTER_MS));
+  if (slow.has(part)) tellSlow();
+  else waiting.set(part, setTimeout(() => isWorthIt(part) && check(part), AFTER_MS));
 });
