@@ -11,7 +11,7 @@ A guided tour. The decisions are pure modules and stand at the top:
 ``schedule``     when a schedule falls due, whatever the clock on the wall does
 ``silence``      which agents have not been heard from
 ``accounts``     what names and passwords may be, and how passwords are kept; ``throttle``, how often one may try;
-                 ``proxies``, who is behind one
+                 ``forwarding``, who is behind a proxy
 ``cursor``       the opaque positions that feed and lists hand out
 
 Around them are rooms that do I/O: ``catalog`` (the database, no web framework), ``api`` (REST), ``web`` (pages, which

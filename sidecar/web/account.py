@@ -31,7 +31,7 @@ def show_account(visit: Visit) -> str:
 def change_password(visit: Visit) -> Answer:
     """Change one's password. Everywhere else one is logged out."""
     account, session = _mine(visit)
-    key = f"pair {visit.visitor.name} {visit.arrival.address}"
+    key = f"pair {visit.visitor.name} {visit.arrival.neighbourhood}"
 
     def take(connection: Connection) -> int:
         return attempts.take(connection, {key: throttle.PAIR}, of_database(connection))

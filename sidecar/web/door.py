@@ -43,11 +43,11 @@ def log_in(visit: Visit) -> Answer:
 def check_in(visit: Visit) -> Answer:
     """Let somebody in who knows their password."""
     name, password = accounts.spelled(visit.form.get("name", "")), visit.form.get("password", "")
-    pair = f"pair {name} {visit.arrival.address}"
+    pair = f"pair {name} {visit.arrival.neighbourhood}"
 
     def begin(connection: Connection) -> tuple[int, AnyRow | None, dict[str, Rate]]:
         row = catalog_accounts.by_name(connection, name)
-        keys = {pair: throttle.PAIR, f"address {visit.arrival.address}": throttle.ADDRESS}
+        keys = {pair: throttle.PAIR, f"address {visit.arrival.neighbourhood}": throttle.ADDRESS}
         if row is None or not sessions.is_known(connection, row.id, visit.arrival.address):
             keys[f"account {name}"] = throttle.ACCOUNT
         return attempts.take(connection, keys, of_database(connection)), row, keys
@@ -149,7 +149,7 @@ def _later(visit: Visit, wait_us: int, name: str) -> Response:
 
 def _is_good(visit: Visit, code: str) -> bool:
     def work(connection: Connection) -> tuple[int, bool]:
-        keys = {f"link {visit.arrival.address}": throttle.LINK}
+        keys = {f"link {visit.arrival.neighbourhood}": throttle.LINK}
         wait_us = attempts.take(connection, keys, of_database(connection))
         return wait_us, catalog_accounts.role_of_link(connection, code) is not None
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from flask import Request, Response
 from sqlalchemy import Engine
 
-from sidecar import accounts, proxies
+from sidecar import accounts
 from sidecar.api.auth import Caller, Scope
+from sidecar.api.forwarded import TRUSTED
 from sidecar.catalog import accounts as catalog_accounts
 from sidecar.catalog import sessions
 from sidecar.catalog.clock import of_database
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.config import Config
+from sidecar.forwarding import UNIX, neighbourhood
 
 CSRF_FIELD = "csrf"
 _COOKIE = "holdfast"
@@ -58,6 +60,11 @@ class Arrival:
     user: str | None
 
     @property
+    def neighbourhood(self) -> str:
+        """Who shares one count of tries: whoever has an address of IPv6 has very many of them."""
+        return neighbourhood(self.address)
+
+    @property
     def csrf(self) -> str:
         """The token that a form of this browser has to bring along."""
         return csrf_of(self.text)
@@ -65,17 +72,13 @@ class Arrival:
 
 def arrive(request: Request, config: Config) -> Arrival:
     """What can be told of a request without the catalog."""
-    trusted = proxies.parse(config.trusted_proxies)
-    peer = request.remote_addr or ""
-    is_proxied = trusted.has(peer)
-    told = request.headers.get("X-Forwarded-Proto", "") if is_proxied else ""
-    is_secure = request.is_secure or told.strip().lower() == "https"
-    given = request.cookies.get(_SECURE_COOKIE if is_secure else _COOKIE, "")
+    given = request.cookies.get(_SECURE_COOKIE if request.is_secure else _COOKIE, "")
     is_new = len(given) != _TEXT_CHARS
-    user = request.headers.get(config.proxy_user_header, "") if is_proxied and config.proxy_user_header else ""
+    is_vouched_for = config.proxy_user_header and request.environ.get(TRUSTED, False)
+    user = request.headers.get(config.proxy_user_header, "") if is_vouched_for else ""
     return Arrival(
-        address=proxies.client(peer, request.headers.get("X-Forwarded-For", ""), trusted),
-        is_secure=is_secure,
+        address=request.remote_addr or UNIX,
+        is_secure=request.is_secure,
         text=new_text() if is_new else given,
         is_new=is_new,
         user=accounts.spelled(user) or None,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import html
 import re
+from types import MethodType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from sidecar import accounts, web
 from sidecar.accounts import Cost
 from sidecar.api import create_app
+from sidecar.api.forwarded import Forwarded
 from sidecar.catalog import accounts as catalog_accounts
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import transact
 from sidecar.config import Config
+from sidecar.forwarding import parse
 from tests.sidecar.world import new_id
 
 PASSWORD = "a long way to the sea"
@@ -34,8 +38,9 @@ class Browser:
     def __init__(
         self, engine: sa.Engine, address: str = "192.0.2.1", base: str = "http://holdfast.home", **settings: Any
     ):
-        app = create_app(engine)
-        web.install(app, Config(**settings))
+        app, config = create_app(engine), Config(**settings)
+        web.install(app, config)
+        app.wsgi_app = Forwarded(MethodType(Flask.wsgi_app, app), parse(config.trusted_proxies))  # type: ignore[method-assign]
         self._client: Client = app.test_client()
         self._more = {"environ_base": {"REMOTE_ADDR": address}, "base_url": base}
         self.headers: dict[str, str] = {}

@@ -200,7 +200,7 @@ def test_a_name_that_is_taken_uses_no_link_up(engine: sa.Engine, anna: Browser) 
 def test_a_proxy_that_is_trusted_vouches_for_people(engine: sa.Engine) -> None:
     add_account(engine, "anna", "admin")
     settings = {
-        "trusted_proxies": "192.0.2.7 10.0.0.0/8",
+        "trusted_proxies": ("192.0.2.7", "10.0.0.0/8"),
         "proxy_user_header": "Remote-User",
         "proxy_user_role": "reader",
     }
@@ -219,7 +219,7 @@ def test_a_proxy_that_is_trusted_vouches_for_people(engine: sa.Engine) -> None:
 
 def test_what_a_proxy_says_of_the_address_counts_only_if_it_is_trusted(engine: sa.Engine) -> None:
     add_account(engine, "anna", "reader")
-    for settings, address in (({"trusted_proxies": "192.0.2.1"}, "203.0.113.9"), ({}, "192.0.2.1")):
+    for settings, address in (({"trusted_proxies": ("192.0.2.1",)}, "203.0.113.9"), ({}, "192.0.2.1")):
         browser = Browser(engine, **settings)
         browser.headers = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
         assert ("Secure" in browser.log_in("anna").headers["Set-Cookie"]) == bool(settings)
