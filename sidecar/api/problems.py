@@ -30,8 +30,6 @@ TYPES: dict[str, ProblemType] = {
     "method-not-allowed": ProblemType(405, "This cannot be done here"),
     "sequence-mismatch": ProblemType(409, "The report is out of order"),
     "stream-diverged": ProblemType(409, "The report differs from the one applied"),
-    "account-exists": ProblemType(409, "The name belongs to another account"),
-    "too-many-attempts": ProblemType(429, "Too many attempts to log in"),
     "agent-name-taken": ProblemType(409, "The name belongs to another agent"),
     "hold-changed": ProblemType(409, "The hold is another set by now"),
     "not-rotatable": ProblemType(409, "The token cannot be given another secret"),
@@ -64,6 +62,16 @@ REFUSALS = Counter(
     ("problem",),
     tuple((code,) for code in sorted(TYPES)),
 )
+# What the pages and the command line refuse, and no endpoint does.
+_ELSEWHERE: dict[str, ProblemType] = {
+    "account-exists": ProblemType(409, "The name belongs to another account"),
+    "too-many-attempts": ProblemType(429, "Too many attempts"),
+}
+
+
+def kind(code: str) -> ProblemType:
+    """The kind of problem that a refusal is, wherever it was made."""
+    return _ELSEWHERE[code] if code in _ELSEWHERE else TYPES[code]
 
 
 def make(

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from sidecar.api.auth import Caller
-from sidecar.api.problems import TYPES
+from sidecar.api.problems import kind
 from sidecar.catalog import audit
 from sidecar.catalog.audit import Deed, Outcome
 from sidecar.catalog.clock import now_us
@@ -69,7 +69,7 @@ def _deed(visit: Visit, body: msgspec.Struct | None) -> Deed:
 
 
 def _refused(code: str) -> Outcome:
-    return Outcome(TYPES[code].status, code)
+    return Outcome(kind(code).status, code)
 
 
 def _begin(engine: Engine, deed: Deed, outcome: Outcome | None = None) -> bytes:

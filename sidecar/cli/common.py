@@ -18,7 +18,7 @@ from holdfast import wording
 from holdfast.console import end
 from holdfast.exits import Exit
 from sidecar import config
-from sidecar.api.problems import TYPES
+from sidecar.api.problems import kind
 from sidecar.catalog import audit
 from sidecar.catalog.audit import Deed, Outcome
 from sidecar.catalog.clock import now_us
@@ -131,7 +131,7 @@ def audited(engine: Engine, action: str, target: str = "", /, **values: object) 
         yield
         outcome = Outcome(200)
     except Refused as refused:
-        outcome = Outcome(TYPES[refused.code].status, refused.code)
+        outcome = Outcome(kind(refused.code).status, refused.code)
         raise
     finally:
         transact(engine, lambda connection: audit.end(connection, entry, outcome))

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from sidecar.api import failures
-from sidecar.api.problems import TYPES
+from sidecar.api import failures, problems
 from sidecar.errors import CatalogUnavailable, Refused
 from sidecar.web import pages
 from sidecar.web.pages import Visit
@@ -78,7 +77,7 @@ def _nobody(failure: Failure) -> Visit:
 
 
 def _refused(error: Refused) -> Failure:
-    kind = TYPES[error.code]
+    kind = problems.kind(error.code)
     if kind.status == 404:
         return Failure(404, "Not here", error.detail)
     title = "Not allowed" if kind.status == 403 else kind.title
