@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -187,6 +188,16 @@ def test_a_link_makes_one_account_and_is_over(engine: sa.Engine) -> None:
         assert connection.execute(sa.select(audit.c.action, audit.c.who)).all() == [
             ("create_account", "the web pages, anna")
         ]
+
+
+def test_a_link_is_good_once_however_many_try_at_once(engine: sa.Engine) -> None:
+    transact(engine, lambda connection: catalog_accounts.make_link(connection, "link", "admin"))
+
+    def use(_: int) -> str | None:
+        return transact(engine, lambda connection: catalog_accounts.use_link(connection, "link"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [role for role in pool.map(use, range(16)) if role is not None] == ["admin"]
 
 
 def test_a_name_that_is_taken_uses_no_link_up(engine: sa.Engine, anna: Browser) -> None:
