@@ -156,7 +156,7 @@ def _complaints(config: Config) -> Iterator[Complaint]:
         yield "public_url", f"{config.public_url!r} is not the http or https address of a host"
     if config.proxy_user_header and not _HEADER.fullmatch(config.proxy_user_header):
         yield "proxy_user_header", f"{config.proxy_user_header!r} is not the name of a header"
-    if config.proxy_user_header and not config.trusted_proxies:
+    elif config.proxy_user_header and not config.trusted_proxies:
         yield "proxy_user_header", "name the proxies that may send it in trusted_proxies; else anybody could be anybody"
     for name, lowest in (("workers", 1), ("threads", 2), ("silent_after_s", 1)):
         if not lowest <= getattr(config, name) < math.inf:

@@ -59,6 +59,11 @@ SIDECAR = [
     ("trusted_proxies", '["nobody"]', "'nobody' is"),
     ("silent_after_s", "nan", "must be at least 1"),
     ("metrics_open", '"yes"', "this must be true or false, and is text in quotes"),
+    ("trusted_proxies", '["everybody"]', "'everybody' is neither an address, nor a network"),
+    ("public_url", '"photos.example"', "'photos.example' is not the http or https address of a host"),
+    ("proxy_user_header", '"Remote User"', "'Remote User' is not the name of a header"),
+    ("proxy_user_header", '"Remote-User"', "name the proxies that may send it in trusted_proxies"),
+    ("proxy_user_role", '"root"', "'root' is none of reader, operator, admin"),
 ]
 COMMANDS = {"agent": agent.cli.main, "sidecar": sidecar.cli.main}
 CASES = [("agent", *case) for case in AGENT] + [("sidecar", *case) for case in SIDECAR]

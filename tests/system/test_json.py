@@ -16,6 +16,7 @@ from agent import registry
 from agent.registry import Registry
 from holdfast.assignments import AssignedPath, Assignment
 from sidecar.catalog.engine import connect
+from tests.sidecar.browser import add_account
 from tests.sidecar.conftest import sqlite_template as sqlite_template  # noqa: PLC0414 - a fixture is found by its name
 from tests.sidecar.watched import fill, lose
 from tests.sidecar.world import Agent, World
@@ -33,6 +34,7 @@ ACTING = {
     ),
     *(f"holdfast-sidecar holds {verb}" for verb in ("approve", "dismiss", "recheck")),
     *(f"holdfast-sidecar tokens {verb}" for verb in ("create", "rotate", "revoke")),
+    *(f"holdfast-sidecar users {verb}" for verb in ("add", "passwd", "role", "remove", "setup-link")),
     "holdfast-sidecar settings set",
 }
 # A name that a terminal would obey, also where JSON lets it stand.
@@ -57,6 +59,7 @@ def catalog(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         lose(told, EVIL, fill(told, EVIL, 200)[:150])
         (hold,) = world.get("/holds")["items"]
         world.post("/tokens", {"scope": "reader", "name": EVIL})
+        add_account(engine, EVIL, "reader")
     engine.dispose()
     return {"STATE": str(place), "HOLD": hold["id"], "LIBRARY": library if isinstance(library, str) else library["id"]}
 
@@ -68,6 +71,7 @@ def catalog(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "holds show HOLD",
         "settings show",
         "tokens list",
+        "users list",
         "audit",
         "explain LIBRARY /mnt/usb/trip/IMG_1.jpg",
         "doctor",
