@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 
@@ -18,13 +17,14 @@ from sidecar.catalog.clock import now_us, of_database
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.errors import Refused
+from sidecar.logs import Log
 from sidecar.throttle import Rate
 from sidecar.web import passwords, visitors
 from sidecar.web.pages import Answer, Pages, Visit, local
 
 pages = Pages("door")
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _WRONG = "This name and password do not belong together."
 _LINK_IS_OVER = (
     "This link is not good any more: it was used, or is older than a day. Make a new one at the command line:"
@@ -54,11 +54,11 @@ def check_in(visit: Visit) -> Answer:
 
     wait_us, row, keys = transact(visit.engine, begin)
     if wait_us:
-        _log.warning("login.throttled address=%s", visit.arrival.address)
+        _log.warning("login.throttled", address=visit.arrival.address)
         return _later(visit, wait_us, name)
     fits = passwords.fits(password, accounts.NOBODY if row is None else row.password)
     if row is None or not fits:
-        _log.warning("login.refused address=%s", visit.arrival.address)
+        _log.warning("login.refused", address=visit.arrival.address)
         return Response(_form(visit, name=name, problem=_WRONG), 401, mimetype="text/html")
     transact(visit.engine, lambda connection: attempts.give_back(connection, keys, pair))
     return _let_in(visit, row.id, row.name, row.role, local(visit.form.get("next")) or "/", "log_in")

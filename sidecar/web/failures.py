@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from sidecar.api import failures, problems
 from sidecar.errors import CatalogUnavailable, Refused
+from sidecar.logs import Log
 from sidecar.web import pages
 from sidecar.web.pages import Visit
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _ROOTS_OF_PROGRAMS = ("/api/", "/healthz", "/readyz", "/openapi.json", "/metrics")
 
 
@@ -86,7 +86,7 @@ def _refused(error: Refused) -> Failure:
 
 
 def _unavailable(error: CatalogUnavailable) -> Failure:
-    _log.warning("catalog.unavailable %s", error)
+    _log.warning("catalog.unavailable", problem=error)
     return Failure(503, "The database is away", _AWAY, error.retry_after_s)
 
 
@@ -100,5 +100,5 @@ def _http(error: HTTPException) -> Failure:
 
 
 def _failed(error: Exception) -> Failure:
-    _log.error("request.failed", exc_info=error)
+    _log.error("request.failed", error, method=request.method, route=request.endpoint)
     return Failure(500, "Something went wrong", _FAULT)
