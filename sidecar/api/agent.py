@@ -100,9 +100,12 @@ def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatResponse:
 def renew_token(call: Call) -> Answer:
     """Give the calling agent another token. The one that it called with opens for a day more, if it was not ending."""
     secret, caller, now = secrets.token_bytes(tokens.SECRET_BYTES), call.caller, now_us()
+    token = caller.token
+    if token is None:
+        raise ValueError("bug: an agent calls without a token")
 
     def work(connection: Connection) -> str | None:
-        return tokens.renew(connection, caller.token, caller.digest, secret, now, RENEWAL_OVERLAP_S * 1_000_000)
+        return tokens.renew(connection, token, caller.digest, secret, now, RENEWAL_OVERLAP_S * 1_000_000)
 
     text = transact(call.engine, work)
     if text is None:
