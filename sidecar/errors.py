@@ -36,9 +36,19 @@ class CatalogError(SidecarError):
 
 
 class CatalogUnavailable(CatalogError):
-    """The database does not answer, or a transaction lost every try. ``retry_after_s`` is when to come back."""
+    """The database does not answer, or a transaction lost every try. The text is for the log, ``said`` for whoever
+    asked, and ``retry_after_s`` is when to come back."""
 
-    retry_after_s = 5
+    def __init__(
+        self,
+        text: str,
+        *,
+        said: str = "The database does not answer or is too busy. Try again in a moment.",
+        retry_after_s: int = 5,
+    ) -> None:
+        super().__init__(text)
+        self.said = said
+        self.retry_after_s = retry_after_s
 
 
 class CatalogDamaged(CatalogError):

@@ -38,8 +38,7 @@ def refused(error: Refused) -> Response:
 def unavailable(error: CatalogUnavailable) -> Response:
     """The database is away."""
     _log.warning("catalog.unavailable", problem=error)
-    problem = problems.make("unavailable", "The database does not answer or is too busy. Try again in a moment.")
-    return problems.respond(problem, error.retry_after_s)
+    return problems.respond(problems.make("unavailable", error.said), error.retry_after_s)
 
 
 def http(error: HTTPException) -> Response:

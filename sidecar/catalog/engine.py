@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sidecar import counting
+from sidecar.catalog.faults import Fault, fault, is_over, is_sealed
+from sidecar.catalog.servers import Address, Servers, named, prepare
 from sidecar.errors import CatalogUnavailable, ConfigError
 
 T = TypeVar("T")
@@ -28,15 +30,12 @@ _POOL_SIZE = 16
 # How long SQLite itself waits for another writer. A report of five thousand files takes about 0.1 s.
 _SQLITE_BUSY_MS = 5_000
 _ATTEMPTS = 8
+# After so long no further attempt is begun. Agents wait for 30 s, and the last may wait for a lock.
+_PATIENCE_S = 15.0
 _BACKOFF_FIRST_S = 0.01
 _BACKOFF_LAST_S = 0.5
-# Lock wait timeout, deadlock (Galera reports a failed certification as one), and a node without its cluster.
-_MYSQL_AGAIN = {1205, 1213, 1047}
-# Too many connections, shutdown in progress, query interrupted by one, killed, and the client's own words for a
-# connection that could not be made or was lost.
-_MYSQL_LOST = {1040, 1053, 1152, 1317, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 0}
-# What the triggers of a catalog that was promoted answer with, see ``sidecar.promote.freeze``.
-SEALED = "this catalog was promoted"
+_NO_CONNECTION = "all connections to the database are in use"
+_CANNOT_WRITE = "The database cannot write: its disk is full or failing. Nothing is lost; agents keep what they tell."
 _STRICT = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -64,6 +63,7 @@ def check_url(url: str) -> URL:
         case "mysql+pymysql" | "mariadb+pymysql":
             if not parsed.database:
                 raise ConfigError("database: the URL must name a database, such as mysql+pymysql://host/holdfast")
+            named(parsed)
         case other:
             raise ConfigError(f"database: {other!r} is not supported; use sqlite or mysql+pymysql")
     return parsed
@@ -72,11 +72,13 @@ def check_url(url: str) -> URL:
 def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Run ``work`` in one transaction and commit; run the whole of it again when that can help.
 
-    What helps: deadlocks, lock time-outs, cluster certification failures, a lost connection, a busy SQLite file.
+    What helps: deadlocks, lock time-outs, cluster certification failures, a lost connection, a busy SQLite file; and
+    another server, where several are named.
     So ``work`` must touch nothing but the connection. A connection lost during the commit leaves it open whether
     the commit happened; ``work`` must bear being run after itself. Raises :class:`CatalogUnavailable` when
     it was no use.
     """
+    given_up_s = time.monotonic() + _PATIENCE_S
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(holdfast_write=True) as connection, connection.begin():
@@ -85,15 +87,15 @@ def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
             if is_sealed(error):
                 text = "this catalog was moved to another database; the sidecar has to be restarted with that one"
                 raise CatalogUnavailable(text) from error
-            if not worth_another_try(error):
+            found = fault(error)
+            if found is Fault.OURS:
                 raise
-            if attempt == _ATTEMPTS:
-                counting.UNAVAILABLE.add()
-                raise CatalogUnavailable(_why(error)) from error
+            if found is Fault.STORAGE or attempt == _ATTEMPTS or time.monotonic() > given_up_s:
+                raise _unavailable(error, found) from error
             counting.RETRIES.add()
         except PoolTimeout as error:
             counting.UNAVAILABLE.add()
-            raise CatalogUnavailable("all connections to the database are in use") from error
+            raise CatalogUnavailable(_NO_CONNECTION) from error
         ceiling_s = min(_BACKOFF_LAST_S, _BACKOFF_FIRST_S * 2**attempt)
         time.sleep(random.uniform(ceiling_s / 4, ceiling_s))
     raise AssertionError("bug: a loop of attempts ended without a result")
@@ -110,36 +112,21 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
             yield connection
             connection.rollback()
     except DBAPIError as error:
-        if worth_another_try(error):
-            counting.UNAVAILABLE.add()
-            raise CatalogUnavailable(_why(error)) from error
-        raise
+        found = fault(error)
+        if found is Fault.OURS:
+            raise
+        raise _unavailable(error, found) from error
     except PoolTimeout as error:
         counting.UNAVAILABLE.add()
-        raise CatalogUnavailable("all connections to the database are in use") from error
+        raise CatalogUnavailable(_NO_CONNECTION) from error
 
 
-def worth_another_try(error: DBAPIError) -> bool:
-    """Whether the same transaction may well succeed when it is run again."""
-    if error.connection_invalidated:
-        return True
-    cause = error.orig
-    if isinstance(cause, sqlite3.Error):
-        # The primary code is the low byte; 5 is SQLITE_BUSY, 6 SQLITE_LOCKED.
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (5, 6)
-    if isinstance(error, IntegrityError):
-        return False
-    code = cause.args[0] if cause is not None and cause.args else None
-    return code in _MYSQL_AGAIN or code in _MYSQL_LOST
-
-
-def is_sealed(error: DBAPIError) -> bool:
-    """Whether the catalog was promoted, and takes no writes any more."""
-    return isinstance(error.orig, sqlite3.IntegrityError) and str(error.orig) == SEALED
-
-
-def _why(error: DBAPIError) -> str:
-    return f"the database does not answer or is too busy: {error.orig}"
+def _unavailable(error: DBAPIError, found: Fault) -> CatalogUnavailable:
+    counting.UNAVAILABLE.add()
+    if found is Fault.STORAGE:
+        # Agents ask again as often as this, and it takes a person to see to it.
+        return CatalogUnavailable(f"the database cannot write: {error.orig}", said=_CANNOT_WRITE, retry_after_s=30)
+    return CatalogUnavailable(f"the database does not answer or is too busy: {error.orig}")
 
 
 def _sqlite(url: URL) -> Engine:
@@ -176,22 +163,40 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _mysql(url: URL) -> Engine:
+    addresses = named(url)
+    if addresses:
+        first = addresses[0]
+        url = url.difference_update_query(["host"]).set(host=first.host, port=first.port)
     engine = create_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_SIZE,
-        # Proxies and servers drop idle connections after some minutes.
+        # Proxies and servers drop idle connections after some minutes; and the server that is named first gets its
+        # connections back within these.
         pool_recycle=280,
         connect_args={"connect_timeout": 5, "sql_mode": _STRICT},
     )
 
-    @event.listens_for(engine, "connect")
-    def _opened(dbapi_connection: Any, _record: Any) -> None:
-        with dbapi_connection.cursor() as cursor:
-            # The server's default of 50 s is longer than anybody waits for an answer.
-            cursor.execute("SET SESSION innodb_lock_wait_timeout = 10")
-            cursor.execute("SET SESSION time_zone = '+00:00'")
+    driver: Any = engine.dialect.loaded_dbapi
+    servers = Servers(addresses, driver)
+
+    @event.listens_for(engine, "do_connect")
+    def _connecting(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        def dial(address: Address) -> Any:
+            return dialect.connect(*arguments, **{**options, "host": address.host, "port": address.port})
+
+        if addresses:
+            return servers.connect(dial)
+        connection = dialect.connect(*arguments, **options)
+        prepare(connection, driver)
+        return connection
+
+    @event.listens_for(engine, "handle_error")
+    def _failed(context: ExceptionContext) -> None:
+        # A node that lost its cluster keeps its connections, and so does a server that became read-only.
+        if isinstance(context.original_exception, driver.Error) and is_over(context.original_exception):
+            context.is_disconnect = True
 
     return engine

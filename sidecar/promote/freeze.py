@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 
 from sqlalchemy import Engine
 
-from sidecar.catalog.engine import SEALED
+from sidecar.catalog.faults import SEALED
 from sidecar.catalog.tables import metadata
 from sidecar.errors import CatalogUnavailable
 
