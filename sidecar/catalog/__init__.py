@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.resources
-from collections.abc import Iterator
 
 from alembic import command
 from alembic.config import Config
@@ -17,14 +15,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from sidecar.catalog.alone import no_others
 from sidecar.catalog.engine import snapshot, transact
 from sidecar.doctor.evidence import Schema
-from sidecar.errors import CatalogUnavailable, MigrationBrokenOff, SchemaMismatch
+from sidecar.errors import MigrationBrokenOff, SchemaMismatch
 
 # As long as there is a table of this name, the database is the half of a restore (``sidecar.backup.putting_back``).
 LOADING = "restore_under_way"
-# Altering a table of ten million rows takes minutes.
-_MIGRATION_WAIT_S = 600
 
 
 def migrate(engine: Engine, *, to: str = "head", is_loading: bool = False) -> None:
@@ -35,16 +32,19 @@ def migrate(engine: Engine, *, to: str = "head", is_loading: bool = False) -> No
     :class:`MigrationBrokenOff` when the database refuses a step.
     """
 
+    if is_current(engine):
+        return
+
     def work(connection: Connection) -> None:
         config = _config()
-        with _alone(connection):
-            known = _known_revision(config, connection, is_loading=is_loading)
-            if known != _head(config):
-                config.attributes["connection"] = connection
-                command.upgrade(config, to)
+        known = _known_revision(config, connection, is_loading=is_loading)
+        if known != _head(config):
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
 
     try:
-        transact(engine, work)
+        with no_others(engine):
+            transact(engine, work)
     except DBAPIError as error:
         raise MigrationBrokenOff(
             f"The schema could not be brought up to date: {error.orig}. No row was lost. Mend the cause, then run"
@@ -95,22 +95,6 @@ def say_loading(connection: Connection) -> None:
 def say_loaded(connection: Connection) -> None:
     """Take that back."""
     connection.exec_driver_sql(f"DROP TABLE {LOADING}")
-
-
-@contextlib.contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Keep other processes from migrating meanwhile. On SQLite the transaction does; that of MySQL ends with the
-    first table that is made."""
-    if connection.dialect.name == "sqlite":
-        yield
-        return
-    name = f"holdfast-migrate-{connection.engine.url.database}"[:64]
-    if connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, _MIGRATION_WAIT_S)).scalar() != 1:
-        raise CatalogUnavailable("another process has been migrating the database for a long time")
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
 
 def _known_revision(config: Config, connection: Connection, *, is_loading: bool = False) -> str | None:

@@ -43,6 +43,8 @@ def move(source: Engine, target: Engine, table: Table) -> None:
             quiet=True,
             **_address(target),
         )
+        # Not a table in one transaction: a node of a cluster keeps all of it in memory, and takes two GiB at most.
+        transporter._mysql.autocommit = True
         try:
             transporter.transfer()
         finally:
@@ -54,9 +56,8 @@ def move(source: Engine, target: Engine, table: Table) -> None:
 
 
 def _address(target: Engine) -> dict[str, Any]:
-    """Where the server is, in the words of sqlite3-to-mysql."""
+    """Where the server is, in the words of sqlite3-to-mysql: of several the one that a connection was made to."""
     url = target.url
-    socket = url.query.get("unix_socket")
     found: dict[str, Any] = {
         "mysql_user": url.username or "root",
         "mysql_password": str(url.password) if url.password else None,
@@ -65,6 +66,8 @@ def _address(target: Engine) -> dict[str, Any]:
         "mysql_ssl_cert": url.query.get("ssl_cert"),
         "mysql_ssl_key": url.query.get("ssl_key"),
     }
-    if socket is not None:
-        return found | {"mysql_socket": socket}
-    return found | {"mysql_host": url.host or "localhost", "mysql_port": url.port or 3306}
+    with target.connect() as connection:
+        server: Any = connection.connection.driver_connection
+        if server.unix_socket:
+            return found | {"mysql_socket": server.unix_socket}
+        return found | {"mysql_host": server.host, "mysql_port": server.port}

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from sidecar.catalog.alone import TABLE
 from sidecar.catalog.tables import metadata
 from sidecar.errors import CatalogUnavailable
 from sidecar.servers import PACKET_BYTES_MIN, outdated
@@ -64,7 +65,8 @@ def problems(server: Server) -> list[str]:
 def clear(connection: Connection) -> None:
     """Take away the tables that our migrations made in a database that was empty."""
     metadata.drop_all(connection)
-    connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+    for other in ("alembic_version", TABLE):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {other}")
 
 
 def _value(connection: Connection, question: str) -> Any:
