@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.galera import galera as galera  # noqa: PLC0414 - a fixture is found where its name is
 from tests.linux.disks import Disks, enter_private_namespace
 from tests.mariadb import mariadb as mariadb  # noqa: PLC0414 - a fixture is found where its name is
 from tests.needs import needs

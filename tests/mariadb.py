@@ -33,12 +33,12 @@ class MariaDB:
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-", dir=PLACE))
         self.socket = self.home / "s.sock"
-        self._user = _unprivileged() if os.geteuid() == 0 else None
+        self._user = unprivileged()
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         if self._user is not None:
             shutil.chown(self.home, self._user)
-        self._install()
+        install(self.home, self._user)
         self.start()
 
     def url(self, database: str) -> str:
@@ -80,7 +80,7 @@ class MariaDB:
             "--innodb-flush-log-at-trx-commit=2",
         ]
         self._server = subprocess.Popen(
-            [_program("mariadbd"), *options, *self._as_user()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program("mariadbd"), *options, *as_user(self._user)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
@@ -115,18 +115,6 @@ class MariaDB:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
-    def _install(self) -> None:
-        command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.home}/data", *self._as_user()]
-        command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        # Not /tmp: a server that starts there meanwhile takes the temporary tables of others away.
-        command.append(f"--tmpdir={self.home}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"mariadb-install-db: {done.stdout}{done.stderr}")
-
-    def _as_user(self) -> list[str]:
-        return [] if self._user is None else [f"--user={self._user}"]
-
     def _end(self, number: signal.Signals) -> None:
         server, self._server = self._server, None
         if server is not None:
@@ -143,12 +131,32 @@ def mariadb() -> Iterator[MariaDB]:
     server.close()
 
 
-def _unprivileged() -> str:
+def install(home: Path, user: str | None) -> None:
+    """Make the directory ``data`` of a server in its home."""
+    command = [program("mariadb-install-db"), "--no-defaults", f"--datadir={home}/data", *as_user(user)]
+    command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    # Not /tmp: a server that starts there meanwhile takes the temporary tables of others away.
+    command.append(f"--tmpdir={home}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"mariadb-install-db: {done.stdout}{done.stderr}")
+
+
+def unprivileged() -> str | None:
+    """Whom a server runs as when the tests run as root."""
+    if os.geteuid() != 0:
+        return None
     names = {one.pw_name for one in pwd.getpwall()}
     return next(name for name in ("mysql", "nobody") if name in names)
 
 
-def _program(name: str) -> str:
+def as_user(user: str | None) -> list[str]:
+    """The option of the server's programs that says so."""
+    return [] if user is None else [f"--user={user}"]
+
+
+def program(name: str) -> str:
+    """The path of a program that is installed."""
     found = shutil.which(name, path=_path())
     if found is None:
         raise RuntimeError(f"{name} is not installed")
