@@ -125,9 +125,9 @@ class Histogram:
 
 REPORTS = Counter(
     "holdfast_reports_total",
-    "Reports of agents: applied, repeated (known already), refused.",
+    "Reports of agents: applied, repeated (known already), refused, overloaded (sent back for now).",
     ("outcome",),
-    (("applied",), ("repeated",), ("refused",)),
+    (("applied",), ("repeated",), ("refused",), ("overloaded",)),
 )
 REPORT_ENTRIES = Counter("holdfast_report_observations_total", "Observations in the reports that were applied.")
 REPORT_S = Histogram("holdfast_report_duration_seconds", "How long the catalog took to apply a report.")

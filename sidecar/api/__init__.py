@@ -36,6 +36,7 @@ from sidecar.api import (
 )
 from sidecar.api.endpoint import Resource, Services, install
 from sidecar.api.forwarded import Forwarded
+from sidecar.api.intake import Intake
 from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
 from sidecar.config import Config
@@ -76,7 +77,8 @@ def create_app(source: Engine | Config) -> Flask:
     app.url_map.redirect_defaults = False
     routes = [route for resource in RESOURCES for route in resource.routes]
     is_open = isinstance(source, Config) and source.metrics_open
-    install(app, Services(engine, Doorbell(engine), routes, frozenset([metrics.PATH] if is_open else [])))
+    open_paths = frozenset([metrics.PATH] if is_open else [])
+    install(app, Services(engine, Doorbell(engine), Intake(), routes, open_paths))
     metrics.count_answers(app)
     app.wsgi_app = Forwarded(app.wsgi_app, proxies)  # type: ignore[method-assign]
     for resource in RESOURCES:

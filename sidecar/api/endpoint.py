@@ -22,6 +22,7 @@ from holdfast import ids
 from holdfast.problems import PlacedError
 from sidecar.api import auth, trail
 from sidecar.api.auth import PEOPLE, Caller, Scope
+from sidecar.api.intake import Intake
 from sidecar.catalog.audit import Outcome
 from sidecar.catalog.waiting import Doorbell
 from sidecar.errors import Refused
@@ -74,6 +75,7 @@ class Services:
 
     engine: Engine
     doorbell: Doorbell
+    intake: Intake
     routes: list[Route]
     open_paths: frozenset[str] = frozenset()
     throttle: Throttle = field(default_factory=Throttle)
@@ -94,6 +96,7 @@ class Call:
     def __init__(self, services: Services, caller: Caller | None, headers: Mapping[str, str] | None = None) -> None:
         self.engine = services.engine
         self.doorbell = services.doorbell
+        self.intake = services.intake
         self._caller = caller
         self._headers = headers
 

@@ -49,6 +49,7 @@ TYPES: dict[str, ProblemType] = {
     "invalid-report": ProblemType(422, "The report cannot be true"),
     "idempotency-conflict": ProblemType(422, "The idempotency key was used for something else"),
     "too-many-tries": ProblemType(429, "Too many wrong tokens"),
+    "overloaded": ProblemType(429, "Too much comes at once"),
     "bad-request": ProblemType(400, "The request is not understood"),
     "internal": ProblemType(500, "Something went wrong here"),
     "not-ready": ProblemType(503, "It is being prepared"),

@@ -20,6 +20,7 @@ from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Rece
 from sidecar import counting, cursor
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource, decode, read_body
+from sidecar.api.intake import OVERLOADED
 from sidecar.api.pagination import ById, CursorText, after
 from sidecar.catalog import clock, ingest, known, memberships, volumes
 from sidecar.catalog.clock import now_us
@@ -52,17 +53,25 @@ _GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying that the header is gzip's
         "malformed-body",
         "too-large",
         "unsupported-encoding",
+        "overloaded",
     ),
     headers=("Content-Encoding", FENCE_HEADER),
 )
 def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
     """Take in one report of a volume's stream. A repeat changes nothing; a hole is refused, with the number expected.
 
-    The answer comes after the catalog has committed, so an agent may forget what was acknowledged.
+    The answer comes after the catalog has committed, so an agent may forget what was acknowledged. When more reports
+    come in than can be taken, the answer is 429; as after 503, the agent sends the same report again, no earlier than
+    ``Retry-After`` says.
     """
     try:
-        return _take(call, volume, sequence)
+        body = read_body(BODY_BYTES_MAX)
+        with call.intake.place():
+            return _take(call, volume, sequence, body)
     except Refused as refused:
+        if refused.code == OVERLOADED:
+            counting.REPORTS.add(OVERLOADED)
+            raise
         counting.REPORTS.add("refused")
         _log.warning(
             "report.refused",
@@ -74,8 +83,8 @@ def put_report(call: Call, volume: bytes, sequence: int) -> Receipt:
         raise
 
 
-def _take(call: Call, volume: bytes, sequence: int) -> Receipt:
-    body = _inflated(read_body(BODY_BYTES_MAX), request.headers.get("Content-Encoding", "identity"))
+def _take(call: Call, volume: bytes, sequence: int, sent: bytes) -> Receipt:
+    body = _inflated(sent, request.headers.get("Content-Encoding", "identity"))
     report: Report = decode(_REPORT, body, "invalid-report")
     ingest.check_report(report)
     errors = []
