@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from agent.folding import Folding
 from agent.store import Store
 from holdfast import reports
 from holdfast.volumes import Epoch
@@ -45,13 +46,19 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._db = store.db
+        self._folding = Folding(store.db)
 
     def spool(self, epoch: Epoch, observations: Iterable[reports.Observation]) -> int:
-        """Put observations into the outbox, in order; returns how many."""
+        """Put observations into the outbox, in order; returns how many. What waits of the same files gives way."""
         packed = _json(epoch)
-        rows = [(packed, _file_count(observation), _json(observation)) for observation in observations]
-        self._db.executemany("INSERT INTO outbox (epoch, files, body) VALUES (?, ?, ?)", rows)
-        return len(rows)
+        count = 0
+        for observation in observations:
+            self._folding.make_room(packed, observation)
+            row = (packed, _file_count(observation), _json(observation))
+            done = self._db.execute("INSERT INTO outbox (epoch, files, body) VALUES (?, ?, ?)", row)
+            self._folding.remember(done.lastrowid or 0, packed, observation)
+            count += 1
+        return count
 
     def pending(self) -> tuple[int, int]:
         """What waits to be told: how many files, and how many bytes."""
