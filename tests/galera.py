@@ -102,14 +102,26 @@ class Node:
 
     def execute(self, statement: str) -> Any:
         """Run a statement as its administrator; returns the first row."""
-        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)
-        with contextlib.closing(connection), connection.cursor() as cursor:
+        with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchone()
+
+    @contextlib.contextmanager
+    def applying_nothing(self) -> Iterator[None]:
+        """Meanwhile it answers, but does not get to know what the others commit."""
+        with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+            try:
+                yield
+            finally:
+                cursor.execute("UNLOCK TABLES")
 
     def status(self, name: str) -> str:
         """A status variable. A node without its cluster tells these too."""
         return str(self.execute(f"SHOW STATUS LIKE '{name}'")[1])
+
+    def _connect(self) -> pymysql.Connection[Any]:
+        return pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)
 
     def _listens(self) -> bool:
         # Not by PyMySQL: it forgets to close a socket that could not be connected.

@@ -2,7 +2,7 @@
 
 On SQLite the transaction does. That of MySQL ends with the first table that is made, its named locks hold on one node
 of a Galera cluster only, and not everything that speaks its language has them. So it is a row: who writes it first has
-the turn, says again and again that it is still there, and takes the table away at the end. Who waits takes over
+the turn, says again and again that it is still there, and takes the table away when all is done. Who waits takes over
 when nothing was said for too long. That is counted in looks and not in seconds: while a table is altered, a cluster
 answers nobody, and whoever has looked as often as that did get answers.
 """
@@ -46,12 +46,14 @@ def no_others(engine: Engine) -> Iterator[None]:
     ended = threading.Event()
     heart = threading.Thread(target=_beat, args=(engine, me, ended), name="migrating", daemon=True)
     heart.start()
+    last = f"DELETE FROM {TABLE}"
     try:
         yield
+        last = f"DROP TABLE IF EXISTS {TABLE}"
     finally:
         ended.set()
         heart.join()
-        transact(engine, lambda connection: connection.execute(text(f"DROP TABLE IF EXISTS {TABLE}")))
+        transact(engine, lambda connection: connection.execute(text(last)))
 
 
 def _wait(engine: Engine, me: bytes) -> None:

@@ -294,6 +294,33 @@ def test_a_node_without_its_cluster_is_left_for_another(galera: Cluster, databas
             assert connection.execute(count).scalar() == 4
 
 
+def test_a_node_that_lags_answers_late_and_not_wrongly(galera: Cluster, database: str) -> None:
+    """Else a reader of the feed who comes from another sidecar would be told that its cursor is not of this catalog."""
+    there, lagging = connect(galera.url(database, 0)), connect(galera.url(database, 2))
+    ask = f"SELECT value FROM {database}.c"
+    galera.nodes[0].execute(f"CREATE TABLE {database}.c (id INTEGER PRIMARY KEY, value INTEGER)")
+    galera.nodes[0].execute(f"INSERT INTO {database}.c VALUES (1, 1)")
+    found: list[int] = []
+
+    def read() -> None:
+        with snapshot(lagging) as connection:
+            found.append(int(connection.execute(sa.text(ask)).scalar_one()))
+
+    read()
+    reader = threading.Thread(target=read)
+    with galera.nodes[2].applying_nothing():
+        transact(there, lambda connection: connection.execute(sa.text(f"UPDATE {database}.c SET value = 2")))
+        reader.start()
+        is_asked = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{ask}'"
+        while reader.is_alive() and galera.nodes[2].execute(is_asked) == (0,):
+            time.sleep(0.01)  # nothing tells that a question has arrived, but looking
+        assert found == [1]
+    reader.join()
+    assert found == [1, 2]
+    there.dispose()
+    lagging.dispose()
+
+
 def test_of_all_nodes_only_one_migrates(galera: Cluster, database: str) -> None:
     inside: list[int] = []
     most: list[int] = []
