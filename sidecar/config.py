@@ -35,8 +35,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Everything that can be set, with its default.
 
     ``state_dir``: where the administrator's first token is left, and the catalog, by default.
-    ``database``: where the catalog is; SQLite in the state directory when left out. Under systemd it may come as the
-    credential ``sidecar_database``.
+    ``database``: where the catalog is; SQLite in the state directory when left out. Several servers that hold the same
+    are tried in turn (``mysql+pymysql://USER@/DATABASE?host=A&host=B``). Under systemd it may come as the credential
+    ``sidecar_database``.
     ``listen``: HOST:PORT or unix:PATH; a socket that the service manager opened comes before it.
     ``workers``: processes that answer requests.
     ``threads``: of each of them; every waiting reader of the feed and every agent holds one.

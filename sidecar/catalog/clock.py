@@ -5,6 +5,9 @@ in which they were given, and a reader that goes by them can never skip a row th
 auto-increment column does not have that quality: it gives a number at once, and whoever commits first is seen
 first (docs/adr/0004).
 
+On a cluster whose nodes commit in one order, such as Galera, the same holds: of two who take numbers on two nodes at
+once, the second is refused when it commits, and is run again.
+
 Because everybody waits for that lock, take numbers as late as possible.
 """
 
@@ -78,8 +81,9 @@ def now_us() -> int:
 
 
 def of_database(connection: Connection) -> int:
-    """The time on the clock of the database server, which is one and the same for all hosts that use it. SQLite has no
-    server, and all who use a file of it are on one host."""
+    """The time on the clock of the database server, which is one and the same for all hosts that use it; the nodes of a
+    cluster have one each, as good as they are synchronised. SQLite has no server, and all who use a file of it are on
+    one host."""
     if connection.dialect.name == "sqlite":
         return now_us()
     return int(connection.execute(text("SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)")).scalar_one())

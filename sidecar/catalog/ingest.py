@@ -1,8 +1,16 @@
 """Ingest: one report in, one transaction, a few statements whatever its size.
 
-The order is what keeps writers out of each other's way: the stream's row first, then the assets that the report
-touches, the volume's tallies, its holds, then agents, then libraries, and the change clock last, since everybody waits
-for that one.
+The order of locks is what keeps writers out of each other's way, and it is the same for everybody who writes:
+
+    agents, all of them, but only for the ends of a scan that somebody wants ->
+    the volume (shared, so that nobody else becomes its writer) -> its stream -> its assets -> tallies -> holds ->
+    agents that are to look out -> libraries -> wanted scans -> the change clock
+
+From the volume to its holds all is the volume's own, so the reports of different volumes do not wait for each other.
+The clock comes last, since everybody waits for that one; what is written after it is locked already, or new.
+
+On a cluster the locks are those of one node. There it is the rows that are *written* which count: that of the stream by
+every report, and the clock by every report that changes anything (docs/databases.md).
 """
 
 from __future__ import annotations
