@@ -48,6 +48,8 @@ SIDECARS = (
     "stream-refused",
     "catalog-restored",
     "migration-broken-off",
+    "database-cannot-write",
+    "database-unavailable",
     *sidecar.doctor.codes.Code,
     "restore-broken-off",
     "catalog-damaged",
