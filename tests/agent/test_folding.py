@@ -80,7 +80,7 @@ def test_r31_a_file_that_changes_for_days_waits_once(store: Store, outbox: Outbo
     [absent("d", "a"), moved("d", "e", "a", 1), Gap("", "overflow")],
     ids=["an absence", "a move", "a gap"],
 )
-def test_nothing_is_folded_over_what_depends_on_it(store: Store, outbox: Outbox, between: Observation) -> None:
+def test_r32_nothing_is_folded_over_what_depends_on_it(store: Store, outbox: Outbox, between: Observation) -> None:
     sent = [listed("d", file("a", 1)), between, listed("d", file("a", 2))]
     for one in sent:
         spool(store, outbox, one)

@@ -248,6 +248,14 @@ STREAMS = [
         (f"{OUTBOX}::test_r32_outbox_is_freed_only_by_the_acknowledgement",),
     ),
     Mutation(
+        ("R32",),
+        "what waits is folded over an absence that was told in between",
+        "agent/folding.py",
+        "            self._waiting.pop(observation.directory, None)\n        elif not",
+        "            pass\n        elif not",
+        ("tests/agent/test_folding.py::test_r32_nothing_is_folded_over_what_depends_on_it",),
+    ),
+    Mutation(
         ("R1", "R32"),
         "a report holds observations of two epochs",
         "agent/outbox.py",
