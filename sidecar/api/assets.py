@@ -14,9 +14,9 @@ from holdfast.problems import PlacedError
 from sidecar.api import checksums, conditions, render, shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Answer, Call, Resource
-from sidecar.api.pagination import ById, Page, PageQuery, after_id, by_id, paged
+from sidecar.api.pagination import ById, Page, PageQuery, after_id, behind, by_id, cursor_at, paged
 from sidecar.asset import Availability, Status
-from sidecar.catalog import assets, path_checksums
+from sidecar.catalog import asset_lists, assets, path_checksums
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
@@ -65,8 +65,9 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found for one id, path, path checksum or content checksum. A path in two libraries is two assets; and of
-    a content there may be any number."""
+    """What was found for one id, path, path checksum or content checksum. A path in two libraries is two assets. Of a
+    content there may be any number; where it is more than a hundred, the list of assets with ``content`` has the
+    rest."""
 
     id: str | None = None
     path: str | None = None
@@ -92,22 +93,17 @@ class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
     problems=("bad-cursor", "cursor-expired"),
 )
 def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
-    """List assets."""
+    """List assets.
+
+    The time that a page takes is bounded, however many assets there are: where few of them fit, a page may have fewer
+    items than asked for, or none, and yet have a ``next_cursor``. Go on until that is null.
+    """
     filters = _filters(query, call.narrowed(query.owner))
-
-    def position(row: AnyRow) -> list[int | bytes]:
-        return [row.id] if filters.updated_since is None else [row.changed_at, row.id]
-
     with snapshot(call.engine) as connection:
-        rows, cursor = paged(
-            connection,
-            query,
-            lambda after, limit: assets.page(connection, filters, after, limit),
-            position,
-            filters,
-            (bytes,) if filters.updated_since is None else (int, bytes),
-        )
-    return Page(items=[render.asset(row) for row in rows], next_cursor=cursor)
+        sorts = (bytes,) if filters.updated_since is None else (int, bytes)
+        found = asset_lists.page(connection, filters, behind(connection, query, filters, sorts), query.limit)
+        cursor = None if found.behind is None else cursor_at(connection, filters, found.behind)
+    return Page(items=[render.asset(row) for row in found.rows], next_cursor=cursor)
 
 
 @resource.serves(
@@ -210,7 +206,7 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         uploaded = assets.uploaded_at(connection, set(body.paths))
         at = assets.at_places(connection, {place for found in places.values() for place in found})
         summed = path_checksums.find(connection, {raw for raw in wanted.values() if raw is not None})
-        alike = assets.with_contents(connection, set(body.content_checksums))
+        alike = assets.with_contents(connection, set(body.content_checksums), call.owner)
     by_key = {row.id: row for row in rows if call.may_see(row.owner)}
     items = []
     for text in body.ids:
@@ -224,12 +220,11 @@ def look_up_assets(call: Call, body: Lookup) -> LookupResult:
         here = {found.id: found for found in summed.get(wanted[text] or b"", ()) if call.may_see(found.owner)}
         items.append(Found(path_checksum=text, assets=[render.asset(found) for found in here.values()]))
     for text in body.content_checksums:
-        same = [found for found in alike.get(text, ()) if call.may_see(found.owner)]
-        items.append(Found(content_checksum=text, assets=[render.asset(found) for found in same]))
+        items.append(Found(content_checksum=text, assets=[render.asset(found) for found in alike.get(text, ())]))
     return LookupResult(items=items)
 
 
-def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
+def _filters(query: AssetQuery, owner: str | None) -> asset_lists.Filters:
     errors: list[PlacedError] = []
     library = None if query.library is None else ids.from_text("library", query.library)
     volume = None if query.volume is None else ids.from_text("volume", query.volume)
@@ -246,7 +241,7 @@ def _filters(query: AssetQuery, owner: str | None) -> assets.Filters:
             errors.append(PlacedError("/path_prefix", f"{error}."))
     if errors:
         raise Refused("bad-query", "The query is not understood, see the errors.", errors=errors)
-    return assets.Filters(
+    return asset_lists.Filters(
         library=library,
         owner=owner,
         status=query.status,

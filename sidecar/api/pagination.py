@@ -29,7 +29,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """Part of a list. ``next_cursor`` is null on the last page."""
+    """Part of a list. ``next_cursor`` is null on the last page, and on no other: a page that was looked for among very
+    many things may have few items, or none, and be followed by more."""
 
     items: list[T]
     next_cursor: str | None
@@ -48,13 +49,26 @@ def paged(
 
     Raises :class:`Refused` for a cursor of another list or another catalog.
     """
-    catalog, digest = clock.incarnation(connection), cursor.digest(filters)
-    behind = None if query.cursor is None else after(query.cursor, catalog, digest, sorts)
-    rows = read(behind, query.limit + 1)
+    rows = read(behind(connection, query, filters, sorts), query.limit + 1)
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
-    return rows, cursor.to_text(cursor.ListCursor(catalog, digest, position(rows[-1])))
+    return rows, cursor_at(connection, filters, position(rows[-1]))
+
+
+def behind(
+    connection: Connection, query: PageQuery, filters: msgspec.Struct, sorts: tuple[type, ...] = (bytes,)
+) -> list[Any] | None:
+    """Behind which position the wanted page starts; None for the first page. Raises :class:`Refused` as :func:`paged`
+    does."""
+    if query.cursor is None:
+        return None
+    return after(query.cursor, clock.incarnation(connection), cursor.digest(filters), sorts)
+
+
+def cursor_at(connection: Connection, filters: msgspec.Struct, position: Sequence[int | bytes]) -> str:
+    """The cursor of a page that starts behind a position."""
+    return cursor.to_text(cursor.ListCursor(clock.incarnation(connection), cursor.digest(filters), list(position)))
 
 
 def by_id(row: AnyRow) -> list[int | bytes]:

@@ -85,12 +85,12 @@ def _directory_key(directory: bytes) -> bytes:
     return hashlib.blake2b(directory, digest_size=_DIRECTORY_KEY_BYTES).digest()
 
 
-def below(directory: bytes) -> ColumnElement[bool] | None:
+def below(directory: bytes, path: ColumnElement[bytes] = table.c.path) -> ColumnElement[bool] | None:
     """The condition that a path lies below a directory of the volume; None for its root."""
     if not directory:
         return None
     # "0" is the byte after "/".
-    return and_(table.c.path >= directory + b"/", table.c.path < directory + b"0")
+    return and_(path >= directory + b"/", path < directory + b"0")
 
 
 def at(connection: Connection, libraries: Iterable[bytes], volume: bytes, paths: Collection[bytes]) -> list[Asset]:

@@ -1,4 +1,4 @@
-"""Assets as consumers ask for them: lists, look-ups, history, and the two facts that they may set."""
+"""Assets as consumers ask for them: look-ups, history, and the two facts that they may set."""
 
 from __future__ import annotations
 
@@ -6,33 +6,20 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from holdfast import paths
-from holdfast.volumes import Reason, VolumeState
-from sidecar.asset import Availability, availability
-from sidecar.catalog import asset_rows, bulk, libraries
+from sidecar.catalog import asset_rows, bulk, libraries, statistics
 from sidecar.catalog.clock import CLOCK, feed
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.tables import asset, asset_transition, evidence, import_path, library, volume
 
 _via = volume.alias("via")
 
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of assets is limited to; None does not limit. ``path_prefix`` is a directory, as the photo
-    server sees it, in wire text. ``updated_since`` is in microseconds."""
-
-    library: bytes | None = None
-    owner: str | None = None
-    status: str | None = None
-    availability: Availability | None = None
-    volume: bytes | None = None
-    path_prefix: str | None = None
-    kind: str | None = None
-    trashed: bool | None = None
-    content: str | None = None
-    updated_since: int | None = None
+# Of one content so many assets are told: who asks whether a photo is there needs one, and a list has them all.
+ALIKE_MAX = 100
+# A look-up of contents finds fewer as a rule; then nothing is asked for twice.
+_FEW = 5 * bulk.CHUNK
 
 
 def shown() -> Select[Any]:
@@ -67,23 +54,6 @@ def shown() -> Select[Any]:
     )
 
 
-def page(connection: Connection, filters: Filters, after: Sequence[int | bytes] | None, limit: int) -> Sequence[AnyRow]:
-    """Assets behind a position, in the order of their ids, or of their last change under ``updated_since``."""
-    chosen = shown().where(*_conditions(connection, filters)).limit(limit)
-    if filters.updated_since is None:
-        chosen = chosen.order_by(asset.c.id)
-        if after is not None:
-            chosen = chosen.where(asset.c.id > after[0])
-    else:
-        chosen = chosen.order_by(asset.c.changed_at, asset.c.id)
-        if after is not None:
-            # Spelled out, since MySQL finds no range of an index in a comparison of rows.
-            later = asset.c.changed_at > after[0]
-            chosen = chosen.where(asset.c.changed_at >= after[0])
-            chosen = chosen.where(or_(later, and_(asset.c.changed_at == after[0], asset.c.id > after[1])))
-    return connection.execute(chosen).all()
-
-
 def get(connection: Connection, asset_id: bytes) -> AnyRow | None:
     """One asset."""
     return connection.execute(shown().where(asset.c.id == asset_id)).one_or_none()
@@ -97,13 +67,25 @@ def with_ids(connection: Connection, asset_ids: Collection[bytes]) -> list[AnyRo
     return found
 
 
-def with_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[AnyRow]]:
-    """The assets that have one of these contents, and were not removed: content -> assets."""
-    found: dict[str, list[AnyRow]] = {}
+def with_contents(
+    connection: Connection, contents: Collection[str], owner: str | None = None
+) -> dict[str, list[AnyRow]]:
+    """The assets (of an owner) that have one of these contents, and were not removed: content -> assets. Of a content
+    that there is in very many places not all are found, but :data:`ALIKE_MAX`."""
+    living = select(asset.c.id).where(asset.c.removed_at.is_(None))
+    if owner is not None:
+        living = living.where(asset.c.library_id.in_(libraries.owned_by(connection, owner)))
+    wanted: list[bytes] = []
     for part in bulk.chunks(contents):
-        chosen = shown().where(asset.c.content.in_(part), asset.c.removed_at.is_(None)).order_by(asset.c.id)
-        for row in connection.execute(chosen):
-            found.setdefault(row.content, []).append(row)
+        some = connection.execute(living.where(asset.c.content.in_(part)).limit(_FEW)).scalars().all()
+        if len(some) < _FEW:
+            wanted += some
+            continue
+        for content in part:
+            wanted += connection.execute(living.where(asset.c.content == content).limit(ALIKE_MAX)).scalars()
+    found: dict[str, list[AnyRow]] = {}
+    for row in sorted(with_ids(connection, wanted), key=lambda row: row.id):
+        found.setdefault(row.content, []).append(row)
     return found
 
 
@@ -133,9 +115,9 @@ def places(connection: Connection, wanted: Iterable[str]) -> dict[str, list[Plac
     found: dict[str, list[Place]] = {}
     for path in wanted:
         found[path] = [
-            Place(volume_id, paths.to_bytes(paths.join(directory, rest)), library_id)
+            Place(volume_id, paths.to_bytes(paths.join(directory, below)), library_id)
             for root, directory, volume_id, library_id in roots
-            if (rest := _rest(root, path))
+            if (below := rest_below(root, path))
         ]
     return found
 
@@ -146,10 +128,10 @@ def at_places(connection: Connection, wanted: Collection[Place]) -> dict[Place, 
     by_volume: dict[bytes, list[Place]] = {}
     for one in wanted:
         by_volume.setdefault(one.volume, []).append(one)
-    everywhere = list(connection.execute(select(library.c.id)).scalars())
     for volume_id, group in by_volume.items():
         rows: dict[bytes, list[AnyRow]] = {}
-        in_libraries = everywhere if any(one.library is None for one in group) else [one.library for one in group]
+        is_anywhere = any(one.library is None for one in group)
+        in_libraries = statistics.libraries_on(connection, volume_id) if is_anywhere else [one.library for one in group]
         for part in bulk.chunks({asset_rows.place_key(one.path) for one in group}):
             chosen = shown().where(
                 asset.c.library_id.in_(set(in_libraries)), asset.c.volume_id == volume_id, asset.c.path_key.in_(part)
@@ -166,7 +148,7 @@ def uploaded_at(connection: Connection, wanted: Collection[str]) -> dict[str, li
     """The uploads that lie at absolute paths (wire text): path -> assets."""
     keys = {asset_rows.place_key(paths.to_bytes(path)): path for path in wanted}
     found: dict[str, list[AnyRow]] = {}
-    libraries_of = _upload_libraries(connection) if keys else []
+    libraries_of = upload_libraries(connection) if keys else []
     for part in bulk.chunks(keys):
         of_them = (asset.c.library_id.in_(libraries_of), asset.c.volume_id.is_(None), asset.c.path_key.in_(part))
         for row in connection.execute(shown().where(*of_them)):
@@ -198,69 +180,7 @@ def mark(connection: Connection, asset_id: bytes, values: dict[str, Any], now: i
     connection.execute(update(asset).where(asset.c.id == asset_id).values(row))
 
 
-def _conditions(connection: Connection, filters: Filters) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    equal = (
-        (asset.c.library_id, filters.library),
-        (asset.c.volume_id, filters.volume),
-        (asset.c.status, filters.status),
-        (asset.c.kind, filters.kind),
-        (asset.c.content, filters.content),
-    )
-    found += [column == value for column, value in equal if value is not None]
-    if filters.owner is not None:
-        found.append(asset.c.library_id.in_(libraries.owned_by(connection, filters.owner)))
-    if filters.availability is not None:
-        found.append(_is(connection, filters.availability))
-    if filters.trashed is not None:
-        found.append(asset.c.trashed_at.is_not(None) if filters.trashed else asset.c.trashed_at.is_(None))
-    if filters.updated_since is not None:
-        found.append(asset.c.changed_at >= filters.updated_since)
-    if filters.path_prefix is not None:
-        found.append(_under(connection, filters.path_prefix))
-    return found
-
-
-def _is(connection: Connection, wanted: Availability) -> ColumnElement[bool]:
-    """The condition that an asset's availability is this. Volumes and import paths are few, and naming them leaves
-    the engine nothing to guess."""
-    states = [(row.id, VolumeState(row.state)) for row in connection.execute(select(volume.c.id, volume.c.state))]
-    through: dict[Reason, list[bytes]] = {}
-    for path, reason in libraries.shown_via(connection):
-        through.setdefault(Reason(reason), []).append(path)
-    viewed = [path for paths_of in through.values() for path in paths_of]
-    direct = asset.c.volume_id.in_([one for one, state in states if availability(state) is wanted])
-    found = [and_(direct, asset.c.import_path_id.not_in(viewed)) if viewed else direct]
-    for reason, paths_of in through.items():
-        on = [one for one, state in states if availability(state, reason) is wanted]
-        found.append(and_(asset.c.volume_id.in_(on), asset.c.import_path_id.in_(paths_of)))
-    if wanted is Availability.ONLINE:
-        found.append(asset.c.volume_id.is_(None))
-    return or_(*found)
-
-
-def _under(connection: Connection, prefix: str) -> ColumnElement[bool]:
-    """The condition that an asset lies below a directory, as the photo server sees it."""
-    alternatives: list[ColumnElement[bool]] = []
-    live = (import_path.c.volume_id.is_not(None), import_path.c.removed_at.is_(None))
-    for row in connection.execute(select(import_path).where(*live)):
-        root, directory = paths.to_wire(row.server_path), paths.to_wire(row.directory)
-        if _holds(prefix, root):
-            inside = directory
-        elif _holds(root, prefix):
-            inside = paths.join(directory, _rest(root, prefix))
-        else:
-            continue
-        of_path = and_(asset.c.library_id == row.library_id, asset.c.import_path_id == row.id)
-        within = asset_rows.below(paths.to_bytes(inside))
-        alternatives.append(of_path if within is None else and_(of_path, within))
-    within = asset_rows.below(paths.to_bytes(prefix.rstrip("/")))
-    uploaded = (asset.c.library_id.in_(_upload_libraries(connection)), asset.c.volume_id.is_(None))
-    alternatives.append(and_(*uploaded, *(() if within is None else (within,))))
-    return or_(*alternatives)
-
-
-def _upload_libraries(connection: Connection) -> list[bytes]:
+def upload_libraries(connection: Connection) -> list[bytes]:
     """The libraries whose assets have the photo server's own paths."""
     return list(connection.execute(select(library.c.id).where(library.c.upload_owner.is_not(None))).scalars())
 
@@ -281,12 +201,13 @@ def _unions(connection: Connection) -> list[tuple[str, str, bytes, bytes | None]
     return found
 
 
-def _holds(root: str, path: str) -> bool:
+def is_under(root: str, path: str) -> bool:
+    """Whether an absolute path (wire text) is a directory, or in it."""
     return root == "/" or paths.contains(root, path)
 
 
-def _rest(root: str, path: str) -> str:
+def rest_below(root: str, path: str) -> str:
     """``path`` as seen from ``root``, or "" when it is not below it."""
-    if not _holds(root, path):
+    if not is_under(root, path):
         return ""
     return path[1:] if root == "/" else paths.below(root, path)

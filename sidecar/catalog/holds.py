@@ -214,8 +214,9 @@ def tree(connection: Connection, hold_id: bytes) -> Sequence[AnyRow]:
     chosen = select(hold_branch.c.directory, hold_branch.c.files).where(
         hold_branch.c.hold_id == hold_id, hold_branch.c.files > 0
     )
-    ordered = chosen.order_by(hold_branch.c.files.desc(), hold_branch.c.directory).limit(BRANCHES_SHOWN + 1)
-    return connection.execute(ordered).all()
+    # In the order of the index, so that it does not matter how many there are.
+    ordered = chosen.order_by(hold_branch.c.files.desc(), hold_branch.c.branch_key.desc()).limit(BRANCHES_SHOWN + 1)
+    return sorted(connection.execute(ordered), key=lambda row: (-row.files, row.directory))
 
 
 def assets_page(connection: Connection, hold_id: bytes, after: bytes, limit: int) -> Sequence[AnyRow]:

@@ -6,45 +6,45 @@ one first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
 from sidecar.asset import Asset, Status, status
+from sidecar.catalog import bulk, statistics
+from sidecar.catalog.lanes import opaque
 from sidecar.catalog.tables import asset, held, import_path
 from sidecar.holds import HoldKind
 
 # So many sizes are small beside the assignment of a large household, and a list that says "any" costs an agent no more
-# than reading each new file once a little earlier.
+# than reading each new file once a little earlier. No more missing assets are looked through to learn them.
 SIZES_MAX = 10_000
 
 
 def sizes(connection: Connection, agent_id: bytes) -> list[int] | None:
     """The sizes of the missing assets of all libraries that an agent serves, and of those whose absence waits; None
-    when there are too many."""
+    when so many assets are missing that they are not worth looking through."""
     served = select(import_path.c.library_id).where(
         import_path.c.agent_id == agent_id, import_path.c.removed_at.is_(None)
     )
     found: set[int] = set()
     for library in sorted(set(connection.execute(served).scalars())):
-        chosen = (
-            select(asset.c.size)
-            .where(asset.c.library_id == library, asset.c.status == Status.MISSING)
-            .where(asset.c.content.is_not(None), asset.c.size > 0)
-            .limit(SIZES_MAX + 1)
-        )
-        found.update(connection.execute(chosen).scalars())
-        waiting = (
-            select(asset.c.size)
-            .join(held, held.c.asset_id == asset.c.id)
-            .where(asset.c.library_id == library, held.c.kind == HoldKind.ABSENT)
-            .where(asset.c.content.is_not(None), asset.c.size > 0)
-            .limit(SIZES_MAX + 1)
-        )
-        found.update(connection.execute(waiting).scalars())
-        if len(found) > SIZES_MAX:
-            return None
-    return sorted(found)
+        missing = select(asset.c.id).where(asset.c.library_id == library, asset.c.status == Status.MISSING)
+        on = statistics.volumes_of(connection, library)
+        waiting = select(held.c.asset_id).where(held.c.volume_id.in_(on), held.c.kind == HoldKind.ABSENT)
+        for lost in (missing, waiting):
+            lost_ids = connection.execute(lost.limit(SIZES_MAX + 1)).scalars().all()
+            if len(lost_ids) > SIZES_MAX:
+                return None
+            found.update(_sizes(connection, library, lost_ids))
+    return sorted(found) if len(found) <= SIZES_MAX else None
+
+
+def _sizes(connection: Connection, library: bytes, asset_ids: Sequence[bytes]) -> Iterator[int]:
+    """The sizes of those of these assets that are of a library, and would be known again."""
+    for part in bulk.chunks(asset_ids):
+        chosen = select(asset.c.size).where(asset.c.id.in_(part), opaque(asset.c.library_id) == library)
+        yield from connection.execute(chosen.where(opaque(asset.c.content).is_not(None), asset.c.size > 0)).scalars()
 
 
 def seekers(

@@ -43,6 +43,18 @@ def of_all(connection: Connection, owner: str | None = None, volume_id: bytes | 
     return _summed(connection, conditions)
 
 
+def volumes_of(connection: Connection, library_id: bytes) -> list[bytes]:
+    """The volumes that a library has, or ever had, anything on."""
+    chosen = select(figure.c.volume_id).where(figure.c.library_id == library_id, figure.c.volume_id != NOWHERE)
+    return sorted(set(connection.execute(chosen).scalars()))
+
+
+def libraries_on(connection: Connection, volume_id: bytes) -> list[bytes]:
+    """The libraries that have, or ever had, anything on a volume."""
+    chosen = select(figure.c.library_id).where(figure.c.volume_id == volume_id)
+    return sorted(set(connection.execute(chosen).scalars()))
+
+
 def _summed(connection: Connection, conditions: list[ColumnElement[bool]]) -> Statistics:
     rows = connection.execute(select(figure).where(*conditions)).all()
     on = {row.volume_id for row in rows}

@@ -249,12 +249,10 @@ def asset_counts(connection: Connection, volume_ids: Sequence[bytes], owner: str
 
 
 def last_scans(connection: Connection, volume_ids: Sequence[bytes]) -> dict[bytes, int]:
-    """When the last complete scan of each volume ended."""
-    ended = (
-        select(scan.c.volume_id, func.max(scan.c.finished_at))
-        .where(scan.c.volume_id.in_(volume_ids), scan.c.complete == 1)
-        .group_by(scan.c.volume_id)
-    )
+    """When the last complete scan of each volume ended: of those that were, the one that began last."""
+    complete = select(scan.c.finished_at).where(scan.c.volume_id == volume.c.id, scan.c.complete == 1)
+    last = complete.order_by(scan.c.id.desc()).limit(1).scalar_subquery()
+    ended = select(volume.c.id, last).where(volume.c.id.in_(volume_ids))
     return {row[0]: row[1] for row in connection.execute(ended)} if volume_ids else {}
 
 

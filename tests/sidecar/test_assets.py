@@ -10,7 +10,7 @@ import pytest
 from holdfast.volumes import Reason
 from sidecar import cursor
 from sidecar.catalog import clock
-from sidecar.catalog.assets import Filters
+from sidecar.catalog.asset_lists import Filters
 from tests.sidecar.world import Agent, Problem, World, absent, at_once, file, kinds, listed, moved
 
 

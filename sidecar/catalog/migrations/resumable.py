@@ -36,6 +36,12 @@ def create_index(name: str, table: str, columns: Sequence[str], **options: Any) 
         op.create_index(name, table, columns, **options)
 
 
+def drop_index(name: str, table: str) -> None:
+    """Take away an index that is there. One that a foreign key needs must have been replaced before."""
+    if name in {one["name"] for one in _look().get_indexes(table)}:
+        op.drop_index(name, table)
+
+
 def create_foreign_key(name: str, table: str, target: str, column: str) -> None:
     """Have a column refer to the id of another table."""
     if name not in {one["name"] for one in _look().get_foreign_keys(table)}:

@@ -52,7 +52,9 @@ hold = Table(
     CheckConstraint(
         "(state = 'open') = (open_key IS NOT NULL) AND (state = 'open') = (closed_at IS NULL)", name="open"
     ),
-    Index("ix_hold_volume_id", "volume_id", "state"),
+    Index("ix_hold_of_volume", "volume_id", "id"),
+    Index("ix_hold_of_volume_state", "volume_id", "state", "id"),
+    Index("ix_hold_of_state", "state", "id"),
     Index("ix_hold_state", "state", "done_at"),
     *feed_columns("hold"),
     **ENGINES,
@@ -67,6 +69,7 @@ hold_branch = Table(
     Column("directory", c.path(), nullable=False),
     Column("files", c.number(), nullable=False),
     PrimaryKeyConstraint("hold_id", "branch_key"),
+    Index("ix_hold_branch_files", "hold_id", "files", "branch_key"),
     sqlite_with_rowid=False,
     **ENGINES,
 )

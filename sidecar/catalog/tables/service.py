@@ -119,6 +119,8 @@ audit = Table(
     Column("problem", c.word()),
     Column("made", c.text()),
     Index("ix_audit_token_id", "token_id", "id"),
+    Index("ix_audit_action", "action", "id"),
+    Index("ix_audit_token_action", "token_id", "action", "id"),
     **ENGINES,
 )
 
@@ -155,7 +157,8 @@ job = Table(
     CheckConstraint(
         f"(state IN ({', '.join(repr(str(one)) for one in UNFINISHED)})) = (finished_at IS NULL)", name="finished"
     ),
-    Index("ix_job_library_id", "library_id", "state"),
+    Index("ix_job_of_library", "library_id", "id"),
+    Index("ix_job_of_library_state", "library_id", "state", "id"),
     Index("ix_job_state", "state", "id"),
     **ENGINES,
 )

@@ -147,6 +147,7 @@ scan = Table(
     Column("errors", c.number()),
     one_of("mode", ("new", "changed", "full")),
     Index("ix_scan_volume_id", "volume_id", "id"),
+    Index("ix_scan_complete", "volume_id", "complete", "id"),
     *feed_columns("scan"),
     **ENGINES,
 )
