@@ -22,6 +22,7 @@ from sidecar.catalog.lanes import LANES_MAX, Lane, Position, Road, opaque
 from sidecar.catalog.tables import asset, figure, import_path, volume
 from sidecar.figures import NOWHERE
 
+_FIRST = b""  # before every id
 _BY_ID, _BY_CHANGE = (asset.c.id,), (asset.c.changed_at, asset.c.id)
 # The indexes of the table. Its key is called so by all engines that are told which index to take.
 _PRIMARY = "PRIMARY"
@@ -75,7 +76,7 @@ def _road(connection: Connection, filters: Filters, after: Position | None) -> R
             return Road(small, order, tuple(conditions.values()), is_small=True)
     if filters.updated_since is not None:
         return _along(_since(filters.updated_since, after), order, conditions, "updated_since")
-    behind = () if after is None else (asset.c.id > after[0],)
+    behind = (asset.c.id > (_FIRST if after is None else after[0]),)
     able = sorted({one.library for one in places})
     if not _is_narrow(filters) or len(able) > LANES_MAX:
         # All that there is; nothing, where nothing like this has ever been.

@@ -46,7 +46,9 @@ def shown() -> Select[Any]:
             _via.c.since.label("via_since"),
             _via.c.change.label("via_change"),
         )
-        .join(library, library.c.id == asset.c.library_id)
+        # There is always one; but of what is joined like this MySQL never thinks of beginning with it, which would have
+        # it sort all of the assets for every page of the feed.
+        .outerjoin(library, library.c.id == asset.c.library_id)
         # Not there for uploads, which are on no volume.
         .outerjoin(import_path, import_path.c.id == asset.c.import_path_id)
         .outerjoin(volume, volume.c.id == asset.c.volume_id)

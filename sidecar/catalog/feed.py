@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 
 from sidecar.catalog import assets, clock, holds, libraries
 from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import agent, asset, gap, hold, library, scan, volume
 
 SHOWN = {
@@ -105,9 +106,8 @@ def _read(connection: Connection, since: int, horizon: int, limit: int, columns:
         selected = columns(entity, table)
         if selected is None:
             continue
-        chosen = (
-            selected.where(table.c.change > since, table.c.change <= horizon).order_by(table.c.change).limit(limit + 1)
-        )
+        within = selected.where(table.c.change > since, table.c.change <= horizon)
+        chosen = along(within, table, f"ix_{entity}_change").order_by(table.c.change).limit(limit + 1)
         found += [Change(entity, row) for row in connection.execute(chosen)]
     found.sort(key=lambda one: int(one.row.change))
     if len(found) <= limit:

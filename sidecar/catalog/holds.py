@@ -180,8 +180,8 @@ def unfinished(connection: Connection) -> list[bytes]:
 
 
 def shown() -> Select[Any]:
-    """Holds with what is shown of their volume."""
-    return select(hold, volume.c.label.label("volume_label"), volume.c.mounted_at, volume.c.last_mounted_at).join(
+    """Holds with what is shown of their volume. There is always one; joined like this, nobody begins with it."""
+    return select(hold, volume.c.label.label("volume_label"), volume.c.mounted_at, volume.c.last_mounted_at).outerjoin(
         volume, volume.c.id == hold.c.volume_id
     )
 

@@ -53,6 +53,14 @@ def opaque(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, column)
 
 
+def along(chosen: Select[Any], table: Table, index: str) -> Select[Any]:
+    """Have a table read along an index. SQLite takes by itself the one whose columns are all given; MySQL and MariaDB
+    would sometimes rather read all of the table and sort it."""
+    for engine in ("mysql", "mariadb"):
+        chosen = chosen.with_hint(table, f"FORCE INDEX ({index})", engine)
+    return chosen
+
+
 def walk(connection: Connection, table: Table, road: Road, after: Position | None, limit: int) -> Found:
     """The next rows, behind a position that the lanes know of already unless the road is a small one."""
     upto = None
@@ -88,11 +96,7 @@ def is_small(connection: Connection, table: Table, lanes: Collection[Lane]) -> b
 
 
 def _of(lane: Lane, table: Table, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    chosen = select(*columns).where(*lane.within)
-    # SQLite takes the one index whose columns are all given; MySQL would sometimes rather go along the table.
-    for engine in ("mysql", "mariadb"):
-        chosen = chosen.with_hint(table, f"FORCE INDEX ({lane.name})", engine)
-    return chosen
+    return along(select(*columns).where(*lane.within), table, lane.name)
 
 
 def _window_end(connection: Connection, table: Table, road: Road) -> Position | None:

@@ -1,0 +1,237 @@
+"""Reading costs the same however much there is: what every question makes the database read, by its count and plan.
+
+The catalog of these tests is small, and so is the window that a page may look through; what reads more than a few
+windows of it would read all of a catalog of ten million.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from holdfast import ids
+from holdfast.assignments import FENCE_HEADER
+from sidecar.api import RESOURCES
+from sidecar.api.endpoint import Route
+from sidecar.catalog import feed as feed_module
+from sidecar.catalog import lanes, path_checksums, rules, seeking
+from sidecar.catalog.tables import metadata
+from tests.sidecar import crowd
+from tests.sidecar.counting import Sent, cost, selects
+from tests.sidecar.crowd import Crowd
+from tests.sidecar.growth import GROWING, grow
+from tests.sidecar.world import World, checked
+
+ROWS = 12_000
+WINDOW = 400
+PAGE = 50
+# What a page costs besides the window: each of its rows with the few others that are shown with it, read and sorted.
+BOUND = 5 * (WINDOW + 8 * PAGE)
+# However much there is, a request asks so many questions.
+QUESTIONS = 60
+
+Query = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request to a route: what its variables are, its query, its body, and who asks."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    query: Query = field(default_factory=dict)
+    body: Any = None
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    # It reads all there is, so many rows at a time, and says so in its description.
+    reads_all: bool = False
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalog of some thousands is to these as ten million are to the real ones."""
+    monkeypatch.setattr(lanes, "WINDOW", WINDOW)
+    monkeypatch.setattr(feed_module, "OWNER_WINDOW", WINDOW)
+    monkeypatch.setattr(rules, "BATCH", WINDOW)
+    monkeypatch.setattr(seeking, "SIZES_MAX", WINDOW)
+
+
+def readers() -> list[Route]:
+    """The routes that change nothing."""
+    return [route for one in RESOURCES for route in one.routes if route.method == "GET" or route.reads]
+
+
+def examples(world: World, made: Crowd, grown: dict[str, str]) -> dict[str, list[Example]]:
+    """Requests to every route, by method and path; between them they use every filter."""
+    first, second, _ = (one["id"] for one in made.libraries)
+    large, little = made.agents[0].volume, made.agents[1].volume
+    asset = ids.to_text("asset", crowd.asset_id(0))
+    some = range(0, ROWS, ROWS // PAGE)
+    lookups = {
+        "ids": [ids.to_text("asset", crowd.asset_id(one)) for one in some],
+        "paths": [
+            "/one/2003/trip-00003/IMG_0001.jpg",
+            "/mnt/usb/photos/2003/trip-00003/IMG_0001.jpg",
+            "/uploads/x.jpg",
+        ],
+        "path_checksums": ["A" * 27 + "="],
+        "content_checksums": [crowd.content_of(one) or crowd.COMMON for one in some],
+    }
+    ben = checked(world.admin.post("/tokens", json={"name": "ben", "scope": "reader", "owner": "ben"})).json()["token"]
+    agent, fence = made.agents[0].token, {FENCE_HEADER: str(made.agents[0].fence)}
+    late = "2020-09-13T12:27:00Z"
+    lists: list[Query] = [
+        {},
+        {"library": first},
+        {"library": first, "kind": "video"},
+        {"library": first, "status": "missing"},
+        {"library": first, "status": "removed", "kind": "video"},
+        {"library": first, "volume": little},
+        {"library": second, "path_prefix": "/one"},
+        {"owner": "anna"},
+        {"owner": "anna", "trashed": "true"},
+        {"owner": "ben", "status": "present"},
+        {"status": "missing"},
+        {"status": "excluded", "trashed": "true"},
+        {"availability": "online"},
+        {"availability": "unavailable"},
+        {"availability": "online", "kind": "video", "trashed": "true"},
+        {"volume": large},
+        {"volume": large, "status": "missing", "trashed": "true"},
+        {"volume": little},
+        {"path_prefix": "/one"},
+        {"path_prefix": "/one/2003"},
+        {"path_prefix": "/one/2003/trip-00003", "kind": "video"},
+        {"path_prefix": "/uploads"},
+        {"kind": "video"},
+        {"trashed": "true"},
+        {"trashed": "false"},
+        {"content": crowd.COMMON},
+        {"content": crowd.content_of(2)},
+        {"content": crowd.COMMON, "owner": "ben"},
+        {"updated_since": late},
+        {"updated_since": late, "library": second},
+        {"updated_since": late, "status": "removed", "trashed": "true"},
+        {"updated_since": late, "content": crowd.COMMON},
+    ]
+    found: dict[str, list[Example]] = {
+        "/assets": [Example(query=one) for one in lists] + [Example(token=ben)],
+        "/changes": [Example(), Example(token=ben)],
+        "/libraries": [Example(), Example(query={"owner": "anna"}), Example(token=ben)],
+        "/libraries/<library>/explain": [Example(query={"path": "/mnt/usb/photos/a.jpg"})],
+        "/libraries/<library>/validate": [Example(body={"import_paths": [], "exclusion_patterns": ["*.tmp"]})],
+        "/libraries/<library>/preview": [Example(body={"exclusion_patterns": ["*.tmp"]}, reads_all=True)],
+        "/assets/<asset>/check": [Example(query={"wait": 0}, values={"asset": asset})],
+        "/assets/lookup": [Example(body={name: wanted}) for name, wanted in lookups.items()],
+        "/assets/upload-check": [
+            Example(body={"owner": "ben", "content_checksums": lookups["content_checksums"]}),
+        ],
+        "/holds": [
+            Example(),
+            Example(query={"state": "dismissed"}),
+            Example(query={"volume": large}),
+            Example(query={"volume": large, "state": "dismissed"}),
+        ],
+        "/jobs": [
+            Example(),
+            Example(query={"state": "failed"}),
+            Example(query={"library": first}),
+            Example(query={"library": first, "state": "failed"}),
+        ],
+        "/audit": [
+            Example(),
+            Example(query={"action": "change_asset"}),
+            Example(query={"token": grown["token"]}),
+            Example(query={"token": grown["token"], "action": "change_asset"}),
+        ],
+        "/statistics": [Example(), Example(query={"owner": "anna", "volume": large}), Example(token=ben)],
+        "/agent/assignment": [Example(token=agent)],
+        "/agent/streams/<volume>/known": [Example(token=agent, headers=fence)],
+        "/volumes": [Example(), Example(token=ben)],
+    }
+    plain = {"library": first, "volume": large, "asset": asset, "agent": made.agents[0].id, **grown}
+    for route in readers():
+        path = short(route)
+        given = found.get(path)
+        if given is None and route.query is not None and set(route.query.__struct_fields__) - {"limit", "cursor"}:
+            continue  # a list with filters: somebody must say what is asked of it
+        if given is None and route.body is not None:
+            continue
+        found[path] = [replace(one, values=plain | one.values) for one in given or [Example()]]
+    return found
+
+
+def short(route: Route) -> str:
+    return route.path.removeprefix("/api/v1")
+
+
+@pytest.fixture
+def made(world: World) -> Crowd:
+    return crowd.fill(world, ROWS)
+
+
+def analyzed(engine: sa.Engine) -> None:
+    """Let the database count; MariaDB would do so by itself, some time."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            return  # the product never asks it to
+        connection.exec_driver_sql(f"ANALYZE TABLE {', '.join(f'`{one}`' for one in sorted(metadata.tables))}")
+
+
+def ask(world: World, route: Route, one: Example, cursor: str | None) -> Any:
+    """Send a request; pages are of :data:`PAGE`."""
+    path = re.sub(r"<(\w+)>", lambda name: one.values[name[1]], route.path)
+    query = dict(one.query)
+    if route.query is not None and "limit" in route.query.__struct_fields__:
+        query["limit"] = PAGE
+    if cursor is not None:
+        query["since" if path.endswith("/changes") else "cursor"] = cursor
+    client = world.admin if one.token is None else world.client(one.token)
+    sent = {} if one.body is None else {"json": one.body}
+    return checked(
+        client.request(route.method, f"http://sidecar{path}", params=query, headers=one.headers, **sent)
+    ).json()
+
+
+def pages(world: World, route: Route, one: Example) -> Iterator[tuple[str, list[Sent]]]:
+    """The questions that the first page asks, and those of some page that is far from it."""
+    with selects(world.engine) as sent:
+        answer = ask(world, route, one, None)
+    yield "first page", sent
+    for _ in range(4):
+        cursor = answer.get("next_cursor") or (answer.get("next") if answer.get("has_more") else None)
+        if cursor is None:
+            return
+        with selects(world.engine) as sent:
+            answer = ask(world, route, one, cursor)
+    yield "a later page", sent
+
+
+def faults(world: World, route: Route, one: Example) -> Iterator[str]:
+    """What is wrong with the questions of a request."""
+    for name, sent in pages(world, route, one):
+        where = f"{route.method} {short(route)} {one.query or ''} ({name})"
+        if len(sent) > QUESTIONS and not one.reads_all:
+            yield f"{where}: {len(sent)} questions"
+        for question in sent:
+            came_to = cost(world.engine, question)
+            if scanned := came_to.scanned & GROWING:
+                yield f"{where}: reads all of {', '.join(scanned)}: {question.text}"
+            if came_to.rows > BOUND:
+                yield f"{where}: reads {came_to.rows} rows: {question.text}"
+
+
+def test_no_question_reads_more_than_its_share(world: World, engine: sa.Engine, made: Crowd) -> None:
+    grown = grow(world, made)
+    while path_checksums.catch_up(engine, 60) < 1.0:
+        pass
+    analyzed(engine)
+    known = examples(world, made, grown)
+    for route in readers():
+        assert short(route) in known, f"say in this test what is asked of {route.method} {short(route)}"
+    found = [fault for route in readers() for one in known[short(route)] for fault in faults(world, route, one)]
+    assert not found, "\n\n".join(found)
