@@ -24,7 +24,6 @@ from sidecar.catalog.tables import asset
 from sidecar.figures import NOWHERE, Figure, Sort
 from tests.sidecar.world import Agent, Item, World
 
-FOLDER = 100  # files in a folder, which lie beside each other
 BATCH = 10_000
 BEGAN_US = 1_600_000_000_000_000
 # The content of every fiftieth file: what a camera writes by mistake.
@@ -48,14 +47,15 @@ class Crowd:
     agents: list[Agent]
     libraries: list[Item]
     places: list[Place]
+    folder: int  # how many files a folder has
 
     def place_of(self, number: int) -> Place:
         """Where a file is: of twenty folders the first library has fourteen, one of them on its second volume."""
-        folder = number // FOLDER % 20
+        folder = number // self.folder % 20
         return self.places[0 if folder < 13 else 1 if folder == 13 else 2 if folder < 19 else 3]
 
 
-def begin(world: World, rows: int) -> Crowd:
+def begin(world: World, rows: int, folder: int = 100) -> Crowd:
     """Everything but the assets."""
     agents = [Agent(world, name, f"{name}.home") for name in ("one", "two", "three")]
     for agent in agents:
@@ -71,14 +71,14 @@ def begin(world: World, rows: int) -> Crowd:
         (path,) = (one["id"] for one in library["import_paths"] if one["agent"] == agent.id)
         places.append(Place(raw("library", library["id"]), raw("volume", agent.volume), raw("import_path", path)))
     places.append(Place(raw("library", uploads["id"]), None, None))
-    return Crowd(rows, agents, [first, second, uploads], places)
+    return Crowd(rows, agents, [first, second, uploads], places, folder)
 
 
-def fill(world: World, rows: int, *, batch: int = BATCH) -> Crowd:
+def fill(world: World, rows: int, folder: int = 100) -> Crowd:
     """So many assets."""
-    crowd = begin(world, rows)
-    for start in range(0, rows, batch):
-        write(world.engine, crowd, start, min(start + batch, rows))
+    crowd = begin(world, rows, folder)
+    for start in range(0, rows, BATCH):
+        write(world.engine, crowd, start, min(start + BATCH, rows))
     return crowd
 
 
@@ -104,14 +104,14 @@ def write(engine: sa.Engine, crowd: Crowd, start: int, end: int) -> None:
 
 def asset_id(number: int) -> bytes:
     """The id of an asset; they ascend with the numbers."""
-    return ((BEGAN_US // 1000 + number // FOLDER) << 80 | 0x7 << 76 | 0b10 << 62 | number).to_bytes(16, "big")
+    return ((BEGAN_US // 1000 + number // 100) << 80 | 0x7 << 76 | 0b10 << 62 | number).to_bytes(16, "big")
 
 
 def path_of(crowd: Crowd, number: int) -> bytes:
     """The path on the volume; that of an upload is the photo server's own."""
-    folder = number // FOLDER
+    folder, file = divmod(number, crowd.folder)
     root = b"/uploads" if crowd.place_of(number).volume is None else ROOT
-    return b"%s/%d/trip-%05d/IMG_%04d.jpg" % (root, 2000 + folder % 25, folder, number % FOLDER)
+    return b"%s/%d/trip-%05d/IMG_%04d.jpg" % (root, 2000 + folder % 25, folder, file)
 
 
 def content_of(number: int) -> str | None:
@@ -137,6 +137,11 @@ def raw(what: str, text: str) -> bytes:
     found = ids.from_text(what, text)
     assert found is not None
     return found
+
+
+def text(what: str, key: bytes) -> str:
+    """An id as the API has it."""
+    return ids.to_text(what, key)
 
 
 def _rows(crowd: Crowd, start: int, end: int, changes: Iterator[int]) -> Iterator[tuple[Any, ...]]:

@@ -233,5 +233,8 @@ def test_no_question_reads_more_than_its_share(world: World, engine: sa.Engine, 
     known = examples(world, made, grown)
     for route in readers():
         assert short(route) in known, f"say in this test what is asked of {route.method} {short(route)}"
+        told = {name for one in known[short(route)] for name in one.query}
+        asked = set(route.query.__struct_fields__ if route.query else ()) - {"limit", "cursor", "since", "wait"}
+        assert asked <= told, f"say in this test what is asked of {short(route)} by {asked - told}"
     found = [fault for route in readers() for one in known[short(route)] for fault in faults(world, route, one)]
     assert not found, "\n\n".join(found)

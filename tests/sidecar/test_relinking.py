@@ -305,6 +305,14 @@ def test_where_too_much_is_missed_every_new_file_may_be_it(
     assert assignment(agent)["sought_sizes"] is None
 
 
+def test_as_many_that_are_alike_in_size_are_not_looked_through_to_learn_it(
+    world: World, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeking, "SIZES_MAX", 2)
+    missing(world, agent, *(read(f"{number}.jpg", text=str(number), size=9) for number in range(3)))
+    assert assignment(agent)["sought_sizes"] is None
+
+
 def test_an_approved_loss_is_looked_out_for(world: World, agent: Agent) -> None:
     holding(world)
     agent.send(listed("2024", read("a.jpg")))
