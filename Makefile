@@ -12,10 +12,10 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV REVISION UPGRADE
 
-.PHONY: help up test test-packages check audit mutations simulate demo bench soak matrix reference manual locks dist deb clean
+.PHONY: help up test test-packages check audit mutations simulate demo bench bench-10m soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Try it on your photos: make up PHOTOS=/path/to/photos
 	@if [[ -z "$${PHOTOS:-}" ]]; then \
@@ -64,6 +64,10 @@ demo: ## Watch it tell apart a disk that is away and photos that are gone (root;
 bench: ## Measure scans and latencies against their limits; writes docs/benchmarks.md (root)
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m bench $(ARGS)
+
+bench-10m: ## Measure reading in a made-up catalog of ten million assets: ARGS="--dir DIR --rows N --engine sqlite"
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m bench.ten_million $(ARGS)
 
 soak: ## Live through a simulated day, then use a disk for an hour: nothing may grow or be lost; ARGS="--minutes 5" (root)
 	@.ci/venv all

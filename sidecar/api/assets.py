@@ -101,7 +101,7 @@ def list_assets(call: Call, query: AssetQuery) -> Page[shapes.Asset]:
     filters = _filters(query, call.narrowed(query.owner))
     with snapshot(call.engine) as connection:
         sorts = (bytes,) if filters.updated_since is None else (int, bytes)
-        found = asset_lists.page(connection, filters, behind(connection, query, filters, sorts), query.limit)
+        found = asset_lists.page(connection, filters, behind(connection, query.cursor, filters, sorts), query.limit)
         cursor = None if found.behind is None else cursor_at(connection, filters, found.behind)
     return Page(items=[render.asset(row) for row in found.rows], next_cursor=cursor)
 

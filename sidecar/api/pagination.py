@@ -49,7 +49,7 @@ def paged(
 
     Raises :class:`Refused` for a cursor of another list or another catalog.
     """
-    rows = read(behind(connection, query, filters, sorts), query.limit + 1)
+    rows = read(behind(connection, query.cursor, filters, sorts), query.limit + 1)
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
@@ -57,13 +57,11 @@ def paged(
 
 
 def behind(
-    connection: Connection, query: PageQuery, filters: msgspec.Struct, sorts: tuple[type, ...] = (bytes,)
+    connection: Connection, text: str | None, filters: msgspec.Struct, sorts: tuple[type, ...] = (bytes,)
 ) -> list[Any] | None:
-    """Behind which position the wanted page starts; None for the first page. Raises :class:`Refused` as :func:`paged`
-    does."""
-    if query.cursor is None:
-        return None
-    return after(query.cursor, clock.incarnation(connection), cursor.digest(filters), sorts)
+    """Behind which position the page with this cursor starts; None for the first page. Raises :class:`Refused` as
+    :func:`paged` does."""
+    return None if text is None else after(text, clock.incarnation(connection), cursor.digest(filters), sorts)
 
 
 def cursor_at(connection: Connection, filters: msgspec.Struct, position: Sequence[int | bytes]) -> str:

@@ -11,6 +11,7 @@ from holdfast.problems import PlacedError
 from sidecar.api import shapes
 from sidecar.api.auth import Scope
 from sidecar.api.endpoint import Call, Resource
+from sidecar.api.pagination import CursorText, behind, cursor_at
 from sidecar.api.rules import ImportPathChange, absolute, changed_import_paths, pattern_errors
 from sidecar.api.validation import RulesBody
 from sidecar.catalog import agents, libraries, memberships, previewing
@@ -28,22 +29,40 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     path: str = "/"
 
 
+class PreviewQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the library is judged: what follows the cursor of the answer before."""
+
+    cursor: CursorText | None = None
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What a cursor is good for: this library, and this change."""
+
+    library: bytes
+    body: RulesBody
+
+
 @resource.serves(
     "POST",
     "/libraries/<library>/preview",
     scope=Scope.OPERATOR,
     reads=True,
+    query=PreviewQuery,
     body=RulesBody,
     returns=shapes.RulesPreview,
+    problems=("bad-cursor", "cursor-expired"),
 )
-def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPreview:
+def preview_rules(call: Call, library: bytes, query: PreviewQuery, body: RulesBody) -> shapes.RulesPreview:
     """What a change of import paths or patterns would exclude, include and leave, without making it.
 
     It counts the assets that are in the catalog. What import paths hold that nobody has looked at yet, and files that
-    were always excluded, are not in it.
+    were always excluded, are not in it. Of a library with very many assets one answer tells a part: send the same again
+    with its ``next_cursor`` for the next one, and add them up.
     """
+    asked = _Asked(library, body)
     with snapshot(call.engine) as connection:
         row = _library(call, connection, library)
+        begin = behind(connection, query.cursor, asked)
         has = libraries.import_paths(connection, [library])[library]
         kept = [ImportPathChange(id=ids.to_text("import_path", one.id)) for one in has if one.parent_id is None]
         given = kept if body.import_paths is None else body.import_paths
@@ -54,12 +73,14 @@ def preview_rules(call: Call, library: bytes, body: RulesBody) -> shapes.RulesPr
         if errors:
             raise Refused("invalid-body", "The library cannot be changed like this, see the errors.", errors=errors)
         roots = {one.id: one.server_path for one in wanted if isinstance(one, KeptImportPath)}
-        found = previewing.preview(connection, library, has, roots, chosen)
+        found = previewing.preview(connection, library, has, roots, chosen, begin[0] if begin else None)
+        cursor = None if found.behind is None else cursor_at(connection, asked, [found.behind])
     return shapes.RulesPreview(
         excluded=_share(found.excluded),
         included=_share(found.included),
         unchanged=found.unchanged,
         unexplored=[one.path for one in wanted if isinstance(one, NewImportPath)],
+        next_cursor=cursor,
     )
 
 

@@ -19,7 +19,8 @@ explained in [access.md](access.md), the words in [concepts.md](concepts.md).
 - JSON in UTF-8, fields in snake_case, times in UTC (RFC 3339), sizes in bytes, durations in seconds (`…_s`).
 - Ids are opaque: `lib_…`, `ast_…`, `vol_…`.
 - Send the token as `Authorization: Bearer hf_…`, or in `x-api-key`.
-- Lists: `?limit=&cursor=` → `{"items": […], "next_cursor": …}`; `next_cursor` is null on the last page.
+- Lists: `?limit=&cursor=` → `{"items": […], "next_cursor": …}`; `next_cursor` is null on the last page, and on no
+  other: a page may have few items or none, and yet be followed by more.
 - Unknown query parameters and fields are refused, never ignored.
 - Resources that can change carry an `ETag`: `If-None-Match` saves an answer, `If-Match` a change that was made blindly.
 - Errors are `application/problem+json` (RFC 9457); the last part of `type` is the code in [the table below](#problems).

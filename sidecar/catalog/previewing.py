@@ -1,4 +1,4 @@
-"""What other rules would do to the assets of a library. Reads all of it, a page at a time, and changes nothing."""
+"""What other rules would do to the assets of a library. Reads a part of it, page by page, and changes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sidecar.catalog.columns import AnyRow
 from sidecar.membership import Membership, Scope
 
 EXAMPLES = 10
+# So many assets are judged at a time: some seconds. Most libraries have fewer.
+JUDGED = 200_000
 
 
 @dataclass(slots=True)
@@ -37,11 +39,13 @@ class Share:
 
 @dataclass(slots=True)
 class Preview:
-    """What would be excluded and included by the change, and how many assets would stay as they are."""
+    """What would be excluded and included by the change, and how many assets would stay as they are. ``behind``: where
+    the part that was not judged begins; None when there is none."""
 
     excluded: Share = field(default_factory=Share)
     included: Share = field(default_factory=Share)
     unchanged: int = 0
+    behind: bytes | None = None
 
 
 def preview(
@@ -50,13 +54,16 @@ def preview(
     import_paths: Sequence[AnyRow],
     roots: Mapping[bytes, str],
     patterns: Sequence[str],
+    behind: bytes | None = None,
 ) -> Preview:
-    """Judge every asset by the import paths among ``roots``, each with its server path, and by these patterns."""
+    """Judge the assets behind one by the import paths among ``roots``, each with its server path, and by these
+    patterns."""
     exclusions = Exclusions(patterns)
     would_be: dict[bytes, Membership] = {}
     are: dict[bytes, Membership] = {}
     found = Preview()
-    position: str | None = None
+    position = None if behind is None else behind.hex()
+    judged = 0
     while True:
         page = rules.page(connection, library_id, position)
         for volume in {row.volume_id for row in page} - would_be.keys():
@@ -74,7 +81,9 @@ def preview(
             else:
                 found.included.take(row, would_be[row.volume_id], library_id)
         position = rules.position_after(page)
-        if position is None:
+        judged += len(page)
+        if position is None or judged >= JUDGED:
+            found.behind = None if position is None else bytes.fromhex(position)
             return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from sidecar.catalog import rules
+from sidecar.catalog import previewing, rules
 from sidecar.cli import main
 from tests.sidecar.world import Agent, Item, Problem, World, absent, checked, file, listed
 
@@ -44,6 +44,22 @@ def test_a_preview_says_what_the_change_then_does(world: World, library: Item, m
     body = {"import_paths": [{**old, "server_path": "/x"}, new], "exclusion_patterns": []}
     found = world.post(f"/libraries/{library['id']}/preview", body)
     assert (found["included"]["assets"], found["excluded"]["assets"], found["unchanged"]) == (2, 0, 2)
+
+
+def test_of_a_large_library_a_preview_tells_a_part_at_a_time(
+    world: World, library: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "BATCH", 1)
+    monkeypatch.setattr(previewing, "JUDGED", 2)
+    path, body = f"/libraries/{library['id']}/preview", {"exclusion_patterns": ["**/Raw/**"]}
+    parts = [world.post(path, body)]
+    while parts[-1]["next_cursor"] is not None:
+        parts.append(world.post(f"{path}?cursor={parts[-1]['next_cursor']}", body))
+    assert [one["excluded"]["assets"] + one["unchanged"] for one in parts] == [2, 2, 0]
+    assert sum(one["excluded"]["assets"] for one in parts) == 2
+    with pytest.raises(Problem) as error:
+        world.post(f"{path}?cursor={parts[0]['next_cursor']}", {"exclusion_patterns": []})
+    assert error.value.code == "bad-cursor"
 
 
 def test_a_preview_of_nonsense_is_refused(world: World, library: Item) -> None:

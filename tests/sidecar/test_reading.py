@@ -19,7 +19,7 @@ from holdfast.assignments import FENCE_HEADER
 from sidecar.api import RESOURCES
 from sidecar.api.endpoint import Route
 from sidecar.catalog import feed as feed_module
-from sidecar.catalog import lanes, path_checksums, rules, seeking
+from sidecar.catalog import lanes, path_checksums, previewing, rules, seeking
 from sidecar.catalog.tables import metadata
 from tests.sidecar import crowd
 from tests.sidecar.counting import Sent, cost, selects
@@ -47,8 +47,6 @@ class Example:
     body: Any = None
     token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    # It reads all there is, so many rows at a time, and says so in its description.
-    reads_all: bool = False
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +55,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "WINDOW", WINDOW)
     monkeypatch.setattr(feed_module, "OWNER_WINDOW", WINDOW)
     monkeypatch.setattr(rules, "BATCH", WINDOW)
+    monkeypatch.setattr(previewing, "JUDGED", 4 * WINDOW)
     monkeypatch.setattr(seeking, "SIZES_MAX", WINDOW)
 
 
@@ -124,7 +123,7 @@ def examples(world: World, made: Crowd, grown: dict[str, str]) -> dict[str, list
         "/libraries": [Example(), Example(query={"owner": "anna"}), Example(token=ben)],
         "/libraries/<library>/explain": [Example(query={"path": "/mnt/usb/photos/a.jpg"})],
         "/libraries/<library>/validate": [Example(body={"import_paths": [], "exclusion_patterns": ["*.tmp"]})],
-        "/libraries/<library>/preview": [Example(body={"exclusion_patterns": ["*.tmp"]}, reads_all=True)],
+        "/libraries/<library>/preview": [Example(body={"exclusion_patterns": ["*.tmp"]})],
         "/assets/<asset>/check": [Example(query={"wait": 0}, values={"asset": asset})],
         "/assets/lookup": [Example(body={name: wanted}) for name, wanted in lookups.items()],
         "/assets/upload-check": [
@@ -215,7 +214,7 @@ def faults(world: World, route: Route, one: Example) -> Iterator[str]:
     """What is wrong with the questions of a request."""
     for name, sent in pages(world, route, one):
         where = f"{route.method} {short(route)} {one.query or ''} ({name})"
-        if len(sent) > QUESTIONS and not one.reads_all:
+        if len(sent) > QUESTIONS:
             yield f"{where}: {len(sent)} questions"
         for question in sent:
             came_to = cost(world.engine, question)

@@ -84,12 +84,14 @@ class RulesShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RulesPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What other rules would do. ``unexplored`` are new import paths, of which nobody knows yet what they hold."""
+    """What other rules would do. ``unexplored`` are new import paths, of which nobody knows yet what they hold.
+    ``next_cursor`` is null when all of the library was judged."""
 
     excluded: RulesShare
     included: RulesShare
     unchanged: int
     unexplored: list[str]
+    next_cursor: str | None
 
 
 class PathExplanation(msgspec.Struct, frozen=True, kw_only=True):
