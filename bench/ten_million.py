@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import click
-import sqlalchemy as sa
 
 from bench.verdicts import Measured, table
 from demo.stage import StepFailed
@@ -42,11 +41,19 @@ _FEED_LIMIT, _LIST_LIMIT, _VOLUME_LIMIT, _VOLUME_LIMIT_MS = 1.2, 1.5, 1.3, 300
 Query = dict[str, Any]
 
 
-class Taken(NamedTuple):
-    """What was measured in one catalog, in seconds: by what it was."""
+class Steps(NamedTuple):
+    """What is to be measured in a catalog, by what it is. Each answers with seconds."""
 
-    first: dict[str, list[float]]  # at the beginning
-    deep: dict[str, list[float]]  # at the end
+    first: dict[str, Callable[[], float]]  # at the beginning
+    deep: dict[str, Callable[[], float]]  # near the end
+    anywhere: dict[str, Callable[[], float]]
+
+
+class Taken(NamedTuple):
+    """How long it took, in seconds."""
+
+    first: dict[str, list[float]]
+    deep: dict[str, list[float]]
     anywhere: dict[str, list[float]]
 
 
@@ -65,7 +72,7 @@ def main(folder: str, rows: int, engines: tuple[str, ...], rounds: int) -> None:
         tempfile.tempdir = place
         for engine in engines:
             with _urls(engine, place) as urls:
-                small, large = _measured(next(urls), SMALL, rounds), _measured(next(urls), rows, rounds)
+                small, large = _measured(engine, urls, rows, rounds)
             measurements += _verdicts(engine, rows, small, large)
     click.echo("\n".join(["", *table(measurements)]))
     sys.exit(0 if all(one.holds for one in measurements) else 1)
@@ -84,59 +91,61 @@ def _urls(engine: str, place: str) -> Iterator[Iterator[str]]:
         server.close()
 
 
-def _measured(url: str, rows: int, rounds: int) -> Taken:
+def _measured(name: str, urls: Iterator[str], rows: int, rounds: int) -> tuple[Taken, Taken]:
+    """A small catalog and a large one."""
+    with contextlib.ExitStack() as stack:
+        small, large = (_steps(stack, name, next(urls), size) for size in (SMALL, rows))
+        return _take(small, large, rounds)
+
+
+def _steps(stack: contextlib.ExitStack, name: str, url: str, rows: int) -> Steps:
+    """Make a catalog; what is to be measured in it."""
     engine = connect(url)
+    stack.callback(engine.dispose)
     catalog.migrate(engine)
-    try:
-        with World(engine) as world:
-            made = crowd.begin(world, rows)
-            with snapshot(engine) as connection:
-                before = clock.read(connection)
-            _fill(world, made)
-            return _take(world, made, before, rounds)
-    finally:
-        engine.dispose()
+    world = stack.enter_context(World(engine))
+    made = crowd.begin(world, rows)
+    with snapshot(engine) as connection:
+        before = clock.read(connection)
+    _fill(name, world, made)
+    first, deep = {}, {}
+    for what, (query, filters) in _lists(made).items():
+        first[what] = _list(world, filters, query)
+        deep[what] = _list(world, filters, query, crowd.asset_id(rows * 9 // 10))
+    first["feed page"] = _feed(world, before)
+    deep["feed page"] = _feed(world, before + max(0, rows - PAGE))
+    return Steps(first, deep, _anywhere(world, made))
 
 
-def _fill(world: World, made: Crowd) -> None:
-    start = time.monotonic()
-    name = world.engine.dialect.name
+def _fill(name: str, world: World, made: Crowd) -> None:
+    start, empty = time.monotonic(), _size()
     for begin in range(0, made.rows, crowd.BATCH):
         crowd.write(world.engine, made, begin, min(begin + crowd.BATCH, made.rows))
         if begin and begin % (made.rows // 10 // crowd.BATCH * crowd.BATCH or made.rows) == 0:
             click.echo(f"{name}: {begin:,} assets after {time.monotonic() - start:,.0f} s")
     took_s = time.monotonic() - start
-    click.echo(f"{name}: {made.rows:,} assets in {took_s:,.0f} s, {_size(world.engine) / 1e9:,.2f} GB on disk")
+    click.echo(f"{name}: {made.rows:,} assets in {took_s:,.0f} s, {(_size() - empty) / 1e9:,.2f} GB on disk")
 
 
-def _size(engine: sa.Engine) -> int:
-    """How many bytes a catalog takes up; SQLite's with its log, which is as large as its last transactions."""
-    if engine.dialect.name == "sqlite":
-        file = str(engine.url.database)
-        return sum(os.stat(one).st_size for one in (file, f"{file}-wal"))
-    chosen = "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
-    with engine.connect() as connection:
-        return int(connection.exec_driver_sql(chosen).scalar_one())
+def _size() -> int:
+    """How many bytes lie in the folder of the catalogs, logs included."""
+    found = 0
+    for folder, _, names in os.walk(tempfile.gettempdir()):
+        found += sum(os.stat(os.path.join(folder, name)).st_size for name in names if not name.endswith(".sock"))
+    return found
 
 
-def _take(world: World, made: Crowd, before: int, rounds: int) -> Taken:
+def _take(small: Steps, large: Steps, rounds: int) -> tuple[Taken, Taken]:
     """Everything, once before it counts and then so many times; what is compared takes turns, so that whatever else the
     machine does hits both."""
-    first = {name: _list(world, filters, query) for name, (query, filters) in _lists(made).items()}
-    deep = {
-        name: _list(world, filters, query, crowd.asset_id(made.rows * 9 // 10))
-        for name, (query, filters) in _lists(made).items()
-    }
-    first["feed page"] = _feed(world, before)
-    deep["feed page"] = _feed(world, before + max(0, made.rows - PAGE))
-    anywhere = _anywhere(world, made)
-    found = Taken({}, {}, {})
-    for name in (*first, *anywhere):
+    found = Taken({}, {}, {}), Taken({}, {}, {})
+    for name in (*large.first, *large.anywhere):
         for number in range(rounds + 1):
-            for steps, kept in zip((first, deep, anywhere), found, strict=True):
-                took_s = steps[name]() if name in steps else 0.0
-                if number and name in steps:
-                    kept.setdefault(name, []).append(took_s)
+            for steps, taken in zip((small, large), found, strict=True):
+                for here, kept in zip(steps, taken, strict=True):
+                    took_s = here[name]() if name in here else None
+                    if number and took_s is not None:
+                        kept.setdefault(name, []).append(took_s)
     return found
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, 
 from sidecar.catalog import asset_rows, assets, bulk
 from sidecar.catalog.clock import feed
 from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import asset, evidence, held, hold, hold_branch, volume
 from sidecar.guard import Place
 from sidecar.holds import EMPTY, HoldKind, HoldReason, HoldState, row_digest, toggled
@@ -232,10 +233,8 @@ def assets_page(connection: Connection, hold_id: bytes, after: bytes, limit: int
         .join(held, held.c.asset_id == asset.c.id)
         .outerjoin(evidence, evidence.c.id == held.c.evidence_id)
         .where(held.c.hold_id == hold_id, held.c.asset_id > after)
-        .order_by(held.c.asset_id)
-        .limit(limit)
     )
-    return connection.execute(chosen).all()
+    return connection.execute(along(chosen, held, "ix_held_hold_id").order_by(held.c.asset_id).limit(limit)).all()
 
 
 def open_key(volume_id: bytes, place: Place, kind: HoldKind) -> bytes:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import asset, import_path, library, xmp
 
 # Assets come library by library, in the order of their ids; .xmp files are in no library, and come last.
@@ -53,22 +54,18 @@ def page(connection: Connection, volume: bytes, after: Position, limit: int) -> 
     if current is None:
         return _xmp_page(connection, volume, Position(_XMP, b"", b""), limit)
     last = after.key if current == after.library else b""
-    rows = connection.execute(
-        select(
-            asset.c.id,
-            asset.c.volume_id,
-            asset.c.path,
-            asset.c.path_key,
-            asset.c.size,
-            asset.c.mtime_ns,
-            asset.c.absent_since,
-            asset.c.removed_at,
-            asset.c.content,
-        )
-        .where(asset.c.library_id == current, asset.c.id > last)
-        .order_by(asset.c.id)
-        .limit(limit)
-    ).all()
+    wanted = select(
+        asset.c.id,
+        asset.c.volume_id,
+        asset.c.path,
+        asset.c.path_key,
+        asset.c.size,
+        asset.c.mtime_ns,
+        asset.c.absent_since,
+        asset.c.removed_at,
+        asset.c.content,
+    ).where(asset.c.library_id == current, asset.c.id > last)
+    rows = connection.execute(along(wanted, asset, "ix_asset_library_id").order_by(asset.c.id).limit(limit)).all()
     found: dict[bytes, list[File]] = {}
     for row in rows:
         # Chosen here and not in SQL, so that a library with little on this volume is not read to its end for a page.

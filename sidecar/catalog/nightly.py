@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from holdfast import ids
 from holdfast.scans import ScanMode
@@ -17,6 +17,7 @@ from sidecar.asset import Status
 from sidecar.catalog import deletion, jobs, libraries, removal, scan_jobs, schedules, settings, wanted_scans
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.jobs import Batch
+from sidecar.catalog.lanes import along
 from sidecar.catalog.schedules import Due
 from sidecar.catalog.tables import asset, import_path, library, volume
 from sidecar.jobs import JobKind
@@ -89,7 +90,7 @@ def _remove_old(connection: Connection, locked: AnyRow, new_ids: Iterator[bytes]
         .where(asset.c.library_id == locked.id, asset.c.status == Status.MISSING)
         .where(volume.c.online_us - asset.c.absent_online_us >= retention_s * _MICRO)
     )
-    if not connection.execute(select(exists(old))).scalar_one():
+    if connection.execute(along(old, asset, "ix_asset_status").limit(1)).first() is None:
         return False
     wanted = removal.Wanted(older_than_s=retention_s)
     removal.begin(connection, locked.id, next(new_ids), wanted, BY, now)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 from sidecar.catalog import assets, bulk, places
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.engine import snapshot, transact
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import asset, import_path, path_checksum, path_checksum_state, volume
 
 DIGEST_BYTES = 20
@@ -99,10 +100,8 @@ def _changed(connection: Connection, until: int) -> Sequence[AnyRow]:
         .outerjoin(import_path, import_path.c.id == asset.c.import_path_id)
         .outerjoin(volume, volume.c.id == asset.c.volume_id)
         .where(asset.c.change > until)
-        .order_by(asset.c.change)
-        .limit(BATCH)
     )
-    return connection.execute(chosen).all()
+    return connection.execute(along(chosen, asset, "ix_asset_change").order_by(asset.c.change).limit(BATCH)).all()
 
 
 def _mapping(connection: Connection) -> dict[str, str]:

@@ -20,6 +20,7 @@ from sidecar.asset import Asset, Status
 from sidecar.catalog import asset_rows, bulk, clock, jobs, looks, rules
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.jobs import Batch
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import asset, import_path, removal
 from sidecar.jobs import JobKind
 from sidecar.removal import Storage, Verdict, judge, with_directory
@@ -86,10 +87,12 @@ def _gather(connection: Connection, row: AnyRow, position: _Position, new_ids: I
     """Learn where something is missing; at the end, ask for looks at all these directories."""
     chosen = (
         select(asset.c.id, asset.c.volume_id, asset.c.import_path_id, asset.c.path, import_path.c.directory)
-        .join(import_path, import_path.c.id == asset.c.import_path_id)
+        # There is always one; joined like this, nobody begins with it, and sorts what is missing.
+        .outerjoin(import_path, import_path.c.id == asset.c.import_path_id)
         .where(_missing(row.library_id, position.behind))
     )
-    page = connection.execute(chosen.order_by(asset.c.id).limit(GATHERED)).all()
+    chosen = along(chosen, asset, "ix_asset_status").order_by(asset.c.id).limit(GATHERED)
+    page = connection.execute(chosen).all()
     places = dict(position.places)
     for one in page:
         key = f"{one.import_path_id.hex()}.{one.volume_id.hex()}"
@@ -125,7 +128,7 @@ def _remove(connection: Connection, row: AnyRow, position: _Position, new_ids: I
     chosen = select(asset.c.id, asset.c.volume_id, asset.c.import_path_id).where(
         _missing(row.library_id, position.behind)
     )
-    page = connection.execute(chosen.order_by(asset.c.id).limit(BATCH)).all()
+    page = connection.execute(along(chosen, asset, "ix_asset_status").order_by(asset.c.id).limit(BATCH)).all()
     via = _unions(connection, row.library_id)
     # Locked before the assets, as ingest does it: no volume goes away now, and no report comes between.
     storages = looks.lock_storage(connection, {one.volume_id for one in page} | set(via.values()))

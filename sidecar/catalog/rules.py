@@ -18,6 +18,7 @@ from sidecar.catalog import asset_rows, figures, history, holds, jobs, membershi
 from sidecar.catalog.clock import CLOCK
 from sidecar.catalog.columns import AnyRow
 from sidecar.catalog.jobs import Batch
+from sidecar.catalog.lanes import along
 from sidecar.catalog.tables import asset
 from sidecar.jobs import JobKind
 from sidecar.ledger import Transition, Write
@@ -78,7 +79,7 @@ def page(connection: Connection, library_id: bytes, position: str | None) -> Seq
     )
     behind = b"" if position is None else bytes.fromhex(position)
     chosen = select(*columns).where(asset.c.library_id == library_id, asset.c.id > behind)
-    return connection.execute(chosen.order_by(asset.c.id).limit(BATCH)).all()
+    return connection.execute(along(chosen, asset, "ix_asset_library_id").order_by(asset.c.id).limit(BATCH)).all()
 
 
 def position_after(rows: Sequence[AnyRow]) -> str | None:
