@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 # Of its instructions SQLite takes about so many for a row that it looks at and does not want.
-_STEPS_A_ROW = 20
+_STEPS_A_ROW = 5
 
 
 class Sent(NamedTuple):

@@ -18,8 +18,8 @@ from holdfast import ids
 from holdfast.assignments import FENCE_HEADER
 from sidecar.api import RESOURCES
 from sidecar.api.endpoint import Route
+from sidecar.catalog import assets, lanes, path_checksums, previewing, rules, seeking
 from sidecar.catalog import feed as feed_module
-from sidecar.catalog import lanes, path_checksums, previewing, rules, seeking
 from sidecar.catalog.tables import metadata
 from tests.sidecar import crowd
 from tests.sidecar.counting import Sent, cost, selects
@@ -57,6 +57,8 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "BATCH", WINDOW)
     monkeypatch.setattr(previewing, "JUDGED", 4 * WINDOW)
     monkeypatch.setattr(seeking, "SIZES_MAX", WINDOW)
+    monkeypatch.setattr(assets, "_FEW", WINDOW // 4)
+    monkeypatch.setattr(assets, "ALIKE_MAX", 5)
 
 
 def readers() -> list[Route]:
@@ -78,7 +80,7 @@ def examples(world: World, made: Crowd, grown: dict[str, str]) -> dict[str, list
             "/uploads/x.jpg",
         ],
         "path_checksums": ["A" * 27 + "="],
-        "content_checksums": [crowd.content_of(one) or crowd.COMMON for one in some],
+        "content_checksums": [crowd.content_of(one) or crowd.COMMON for one in some[::3]],
     }
     ben = checked(world.admin.post("/tokens", json={"name": "ben", "scope": "reader", "owner": "ben"})).json()["token"]
     agent, fence = made.agents[0].token, {FENCE_HEADER: str(made.agents[0].fence)}
