@@ -15,7 +15,7 @@ export PHOTOS VENV REVISION UPGRADE
 .PHONY: help up test test-packages check audit mutations simulate demo bench bench-10m soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Try it on your photos: make up PHOTOS=/path/to/photos
 	@if [[ -z "$${PHOTOS:-}" ]]; then \

@@ -67,9 +67,12 @@ def _listening(engine: sa.Engine, take: Any) -> Iterator[None]:
 
 def _cost_on_sqlite(driver: sqlite3.Connection, one: Sent) -> Cost:
     plan = driver.execute(f"EXPLAIN QUERY PLAN {one.text}", one.parameters).fetchall()
-    # Such as "SCAN asset" or "SCAN asset USING INDEX …"; a subquery is called "(subquery-1)".
+    # "SCAN asset", and "SCAN asset USING INDEX …" for what is read in the order of an index, up to some LIMIT. A
+    # subquery is called "(subquery-1)".
     words = [row[3].split() for row in plan]
-    scanned = frozenset(word[1] for word in words if word[0] == "SCAN" and word[1].isidentifier())
+    scanned = frozenset(
+        word[1] for word in words if word[0] == "SCAN" and word[1].isidentifier() and "INDEX" not in word
+    )
     ticks = 0
 
     def tick() -> int:

@@ -193,9 +193,8 @@ def ask(world: World, route: Route, one: Example, cursor: str | None) -> Any:
         query["since" if path.endswith("/changes") else "cursor"] = cursor
     client = world.admin if one.token is None else world.client(one.token)
     sent = {} if one.body is None else {"json": one.body}
-    return checked(
-        client.request(route.method, f"http://sidecar{path}", params=query, headers=one.headers, **sent)
-    ).json()
+    answer = client.request(route.method, f"http://sidecar{path}", params=query, headers=one.headers, **sent)
+    return checked(answer).json() if "json" in answer.headers["Content-Type"] else {}
 
 
 def pages(world: World, route: Route, one: Example) -> Iterator[tuple[str, list[Sent]]]:
