@@ -80,11 +80,11 @@ def main(folder: str, rows: int, engines: tuple[str, ...], rounds: int) -> None:
 
 @contextlib.contextmanager
 def _urls(engine: str, place: str) -> Iterator[Iterator[str]]:
-    """The URLs of empty databases."""
+    """The URLs of empty databases, on the disk and not in memory."""
     if engine == "sqlite":
         yield (f"sqlite:///{os.path.join(place, f'{number}.sqlite3')}" for number in range(2))
         return
-    server = MariaDB()
+    server = MariaDB(place)
     try:
         yield (server.fresh_database() for _ in range(2))
     finally:

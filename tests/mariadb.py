@@ -30,8 +30,9 @@ _START_S = 60.0
 class MariaDB:
     """A running server. It runs as an unprivileged user when the tests run as root."""
 
-    def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-", dir=PLACE))
+    def __init__(self, place: str | None = PLACE) -> None:
+        """``place``: the directory to keep its own in; None for the usual one."""
+        self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-", dir=place))
         self.socket = self.home / "s.sock"
         self._user = unprivileged()
         self._server: subprocess.Popen[bytes] | None = None
