@@ -125,6 +125,7 @@ def examples(world: World, made: Crowd, grown: dict[str, str]) -> dict[str, list
         "/libraries": [Example(), Example(query={"owner": "anna"}), Example(token=ben)],
         "/libraries/<library>/explain": [Example(query={"path": "/mnt/usb/photos/a.jpg"})],
         "/libraries/<library>/validate": [Example(body={"import_paths": [], "exclusion_patterns": ["*.tmp"]})],
+        "/libraries/validate": [Example(body={"import_paths": [], "exclusion_patterns": ["*.tmp"]})],
         "/libraries/<library>/preview": [Example(body={"exclusion_patterns": ["*.tmp"]})],
         "/assets/<asset>/check": [Example(query={"wait": 0}, values={"asset": asset})],
         "/assets/lookup": [Example(body={name: wanted}) for name, wanted in lookups.items()],
