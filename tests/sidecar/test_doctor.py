@@ -51,12 +51,14 @@ def place(sqlite_template: Path, tmp_path: Path) -> tuple[str, str]:
 class TestService:
     def test_with_sidecar_and_worker_running_only_what_is_wrong_is_found(self, tmp_path: Path) -> None:
         served = Served(tmp_path)
+        served.wait_until_ready()
         place = ("--state", str(tmp_path))
         worker = subprocess.Popen(
             [sys.executable, "-m", "sidecar.cli", "worker", *place], stderr=subprocess.PIPE, text=True
         )
         try:
-            served.wait_until_ready()
+            assert worker.stderr is not None
+            assert any("lease.taken" in line for line in worker.stderr), "it holds the lease before it is asked after"
             config = tmp_path / "sidecar.toml"
             config.write_text(f'state_dir = "{tmp_path}"\nlisten = "127.0.0.1:{served.port}"\n')
             (tmp_path / "admin.token").chmod(0o644)
@@ -66,7 +68,6 @@ class TestService:
             for process in (worker, served.process):
                 process.terminate()
                 process.wait(PATIENCE_S)
-            assert worker.stderr is not None
             worker.stderr.close()
 
     def test_without_either_both_are_found_and_nothing_is_made(self, place: tuple[str, str], tmp_path: Path) -> None:
