@@ -59,11 +59,14 @@ from sidecar.catalog.clock import now_us
 from sidecar.config import Config
 from sidecar.web import (
     account,
+    assets,
     door,
     failures,
     holds,
+    jobs,
     library_editing,
     live,
+    missing,
     navigation,
     overview,
     pages,
@@ -78,7 +81,10 @@ PAGES: tuple[Pages, ...] = (
     live.pages,
     overview.pages,
     library_editing.pages,  # and those of ``libraries``, which are the same
+    assets.pages,
+    missing.pages,
     holds.pages,
+    jobs.pages,
 )
 
 

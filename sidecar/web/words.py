@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from holdfast import paths, wording
 from holdfast.volumes import VolumeState
+from sidecar.asset import Availability, Status
+from sidecar.web import spans
 
 
 class Look(NamedTuple):
@@ -46,6 +48,24 @@ BINDINGS: dict[str, Look] = {
     "bound": Look("Found", "check", "good"),
     "pending": Look("Not looked at yet", "clock", "quiet"),
     "refused": Look("Refused", "warning", "alarm"),
+}
+
+STATUSES: dict[str, Look] = {
+    Status.PRESENT: Look("Present", "check", "good"),
+    Status.MISSING: Look("Missing", "missing", "away"),
+    Status.EXCLUDED: Look("Excluded", "exclude", "quiet"),
+    Status.UNREADABLE: Look("Unreadable", "warning", "alarm"),
+    Status.REMOVED: Look("Removed", "cross", "quiet"),
+}
+AVAILABILITIES: dict[str, Look] = {
+    Availability.ONLINE: Look("Storage is there", "check", "good"),
+    Availability.UNAVAILABLE: Look("Storage is away", "unplugged", "away"),
+    Availability.UNKNOWN: Look("Nobody knows", "question", "quiet"),
+}
+DELIVERIES: dict[str, Look] = {
+    "pending": Look("On its way", "clock", "quiet"),
+    "delivered": Look("Delivered", "check", "good"),
+    "failed": Look("Given up", "warning", "alarm"),
 }
 
 _JOB_KINDS = {
@@ -121,6 +141,16 @@ def browser(agent: str) -> str:
     return name if system is None else f"{name} on {system}"
 
 
+def person(signature: str) -> str:
+    """Who it was, without the id of a token, or where they sat."""
+    return signature.partition(" (tok_")[0].removeprefix("the web pages, ")
+
+
+def folder(path: str) -> str:
+    """The folder of a file, with a slash at its end."""
+    return path.rpartition("/")[0] + "/"
+
+
 def times(number: int) -> str:
     """``once``, ``twice``, ``3 times``."""
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
@@ -132,8 +162,19 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "times": times,
     "path": path,
     "browser": browser,
+    "folder": folder,
+    "person": person,
+    "span": spans.told,
     "job_kind": job_kind,
     "clock": clock,
     "duration": wording.duration,
 }
-LOOKS = {"volume": VOLUMES, "hold": HOLDS, "job": JOBS, "binding": BINDINGS}
+LOOKS = {
+    "volume": VOLUMES,
+    "hold": HOLDS,
+    "job": JOBS,
+    "binding": BINDINGS,
+    "status": STATUSES,
+    "availability": AVAILABILITIES,
+    "delivery": DELIVERIES,
+}
