@@ -85,6 +85,12 @@ def is_text(name: str) -> bool:
     return name in _TEXTS
 
 
+def bounds(name: str) -> tuple[int, int] | None:
+    """The lowest and the highest value of a setting that is a whole number; None for one that is a text."""
+    known = _BOUNDS.get(name)
+    return None if known is None else known[:2]
+
+
 def problems(values: Mapping[str, Value]) -> list[tuple[str, str]]:
     """What is wrong with values to be set: (name, sentence). None stands for the default, which is never wrong."""
     found = []

@@ -7,8 +7,9 @@ tells of a change during which the sidecar died: it may have taken effect or not
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
@@ -19,6 +20,9 @@ from sidecar.catalog.tables import audit
 # Of a body so much is kept; enough for all that people type, and a bound for what programs send.
 BODY_CHARS_MAX = 4_096
 _TARGET_CHARS_MAX = 1_024
+# What a look reads at most, and at a time; bodies are long.
+READ_MAX = 5_000
+_READ_AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,33 @@ def page(
     if action is not None:
         chosen = chosen.where(audit.c.action == action)
     return connection.execute(chosen).all()
+
+
+class Found(NamedTuple):
+    """What a look through the log has found. ``position`` is the entry behind which it goes on, None at the end;
+    ``is_cut`` that it stopped there because it had read enough."""
+
+    rows: list[AnyRow]
+    position: bytes | None
+    is_cut: bool
+
+
+def look(connection: Connection, fits: Callable[[AnyRow], bool], before: bytes, limit: int) -> Found:
+    """The entries that fit, the newest first. However long the log is, a bounded part of it is read."""
+    found: list[AnyRow] = []
+    position = before
+    for _ in range(READ_MAX // _READ_AT_ONCE):
+        rows = page(connection, None, None, position, _READ_AT_ONCE)
+        for row in rows:
+            if not fits(row):
+                continue
+            if len(found) == limit:
+                return Found(found, found[-1].id, is_cut=False)
+            found.append(row)
+        if len(rows) < _READ_AT_ONCE:
+            return Found(found, None, is_cut=False)
+        position = rows[-1].id
+    return Found(found, position, is_cut=True)
 
 
 def _values(outcome: Outcome | None) -> dict[str, object]:

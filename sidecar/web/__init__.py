@@ -60,6 +60,7 @@ from sidecar.config import Config
 from sidecar.web import (
     account,
     assets,
+    audit,
     door,
     failures,
     holds,
@@ -71,6 +72,9 @@ from sidecar.web import (
     overview,
     pages,
     protection,
+    settings,
+    tokens,
+    webhooks,
     words,
 )
 from sidecar.web.pages import House, Pages
@@ -84,7 +88,11 @@ PAGES: tuple[Pages, ...] = (
     assets.pages,
     missing.pages,
     holds.pages,
+    tokens.pages,  # and those of ``agents``, likewise
+    webhooks.pages,
     jobs.pages,
+    settings.pages,
+    audit.pages,
 )
 
 

@@ -9,14 +9,31 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
+from holdfast import ids
 from holdfast.problems import CONTENT_TYPE
 from holdfast.volumes import Reason
+from sidecar import web
+from sidecar.api import create_app
 from sidecar.catalog.engine import connect
 from sidecar.catalog.tables import audit, volume_agent
+from sidecar.config import Config
 from sidecar.web import PAGES, advice, navigation
 from sidecar.web.protection import HEADERS
 from tests.sidecar.browser import Browser
 from tests.sidecar.world import Agent, World
+
+PLACES = (
+    "/libraries",
+    "/assets",
+    "/missing",
+    "/holds",
+    "/agents",
+    "/tokens",
+    "/webhooks",
+    "/jobs",
+    "/settings",
+    "/audit",
+)
 
 
 @pytest.fixture
@@ -40,10 +57,29 @@ def test_every_answer_protects_whoever_looks_at_it(lite: sa.Engine, path: str) -
 
 def test_pages_have_nothing_inline_and_nothing_from_elsewhere(lite: sa.Engine) -> None:
     browser = Browser(lite).as_role(lite, "admin")
-    for path in ("/overview", "/help", "/nothing"):
+    for path in ("/overview", "/help", "/nothing", *PLACES):
         browser.get(path)
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)", browser.page)
         assert not re.search(r'(?:src|href)="(?:https?:)?//', browser.page)
+
+
+def test_readers_see_lists_and_get_no_form_through(lite: sa.Engine) -> None:
+    reader = Browser(lite).as_role(lite, "reader")
+    for path in PLACES:
+        needed = "admin" if path in ("/audit", "/tokens") else "operator" if path == "/webhooks" else "reader"
+        assert reader.get(path).status_code == (200 if needed == "reader" else 403)
+    app = create_app(lite)
+    web.install(app, Config())
+    own = ("door_pages.", "account_pages.")
+    rules = [one for one in app.url_map.iter_rules() if "POST" in (one.methods or ()) and "_pages." in one.endpoint]
+    forms = [one for one in rules if not one.endpoint.startswith(own)]
+    assert len(forms) > 20
+    for rule in forms:
+        named = {name: ids.to_text(name, bytes(16)) for name in rule.arguments}
+        path = app.url_map.bind("holdfast.home").build(rule.endpoint, named, method="POST")
+        reader.get("/libraries")
+        assert reader.post(path).status_code == 403, path
+        assert "This needs the role" in reader.text
 
 
 def test_no_form_gets_through_that_is_not_ours(lite: sa.Engine) -> None:
