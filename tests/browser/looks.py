@@ -19,7 +19,8 @@ _COLOURS = 128
 
 def violations(page: Page) -> list[str]:
     """What axe finds wrong with a page."""
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from sidecar import web
+from sidecar.api import create_app
+from sidecar.config import Config
 from tests.browser.conftest import Opens
 from tests.browser.furnished import Household
 from tests.browser.looks import does_not_fit, picture, violations
@@ -28,11 +31,39 @@ PAGES: dict[str, tuple[Callable[[Household], str], str | None]] = {
     "holds": (lambda _: "/holds", "operator"),
     "hold": (lambda house: f"/holds/{house.hold}", "operator"),
     "hold-files": (lambda house: f"/holds/{house.hold}/files", "reader"),
+    "assets": (lambda house: f"/assets?path=/media/photos/2019/&library={house.library}", "reader"),
+    "assets-none": (lambda _: "/assets?path=/nowhere/&status=missing", "reader"),
+    "asset": (lambda house: f"/assets/{house.lost}", "operator"),
+    "asset-away": (lambda house: f"/assets/{house.away}", "operator"),
+    "missing": (lambda _: "/missing", "operator"),
+    "missing-library": (lambda house: f"/missing/{house.library}", "operator"),
+    "missing-remove": (lambda house: f"/missing/{house.library}/remove?checked={house.dry_run}", "operator"),
+    "agents": (lambda _: "/agents", "admin"),
+    "agent-new": (lambda _: "/agents/new", "admin"),
+    "agent-revoke": (lambda house: f"/agents/{house.agent}/revoke", "admin"),
+    "tokens": (lambda _: "/tokens", "admin"),
+    "token-new": (lambda _: "/tokens/new", "admin"),
+    "token-rotate": (lambda house: f"/tokens/{house.token}/rotate", "admin"),
+    "token-revoke": (lambda house: f"/tokens/{house.token}/revoke", "admin"),
+    "webhooks": (lambda _: "/webhooks", "operator"),
+    "webhook": (lambda house: f"/webhooks/{house.webhook}", "operator"),
+    "webhook-new": (lambda _: "/webhooks/new", "operator"),
+    "webhook-edit": (lambda house: f"/webhooks/{house.webhook}/edit", "operator"),
+    "webhook-rotate": (lambda house: f"/webhooks/{house.webhook}/rotate", "operator"),
+    "webhook-delete": (lambda house: f"/webhooks/{house.webhook}/delete", "operator"),
+    "jobs": (lambda _: "/jobs", "operator"),
+    "job-dry-run": (lambda house: f"/jobs/{house.dry_run}", "operator"),
+    "job-removal": (lambda house: f"/jobs/{house.removal}", "operator"),
+    "settings": (lambda _: "/settings", "admin"),
+    "settings-to-read": (lambda _: "/settings", "reader"),
+    "audit": (lambda _: "/audit", "admin"),
     "not-found": (lambda _: "/nothing", "reader"),
     "not-allowed": (lambda _: "/libraries/new", "reader"),
 }
+# What shows nothing, and what can be opened once: tests of the door go there.
+ELSEWHERE = {"live_pages.look", "overview_pages.go_to_overview", "door_pages.set_up"}
 # Those that the documentation shows: on a desktop in daylight, and on a phone at night.
-PICTURED = {"overview", "library-edit", "hold"}
+PICTURED = {"overview", "library-edit", "hold", "asset", "missing-library", "settings"}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -52,6 +83,16 @@ def test_a_page_is_for_everybody(name: str, served: Stack, household: Household,
     plain = opens(served.url, address(household), user, java_script_enabled=False, viewport=PHONE)
     texts = [one.locator("main").inner_text().splitlines() for one in (page, plain)]
     assert len(texts[0]) == len(texts[1]) > 2
+
+
+def test_no_page_is_left_out(served: Stack, household: Household) -> None:
+    app = create_app(household.world.engine)
+    web.install(app, Config())
+    places = app.url_map.bind("holdfast.home")
+    addresses = [address(household).partition("?")[0] for name, (address, _) in PAGES.items() if name != "not-found"]
+    looked_at = {places.match(address)[0] for address in addresses}
+    rules = [one for one in app.url_map.iter_rules() if "GET" in (one.methods or ())]
+    assert {one.endpoint for one in rules if "_pages." in one.endpoint} - looked_at == ELSEWHERE
 
 
 def test_a_page_can_be_used_by_the_keyboard_alone(served: Stack, household: Household, opens: Opens) -> None:
