@@ -22,6 +22,7 @@ from bench.verdicts import grid
 from demo.disks import Disk, disk, enter_private_mounts
 from demo.stage import Stage, StepFailed
 from holdfast.client import Client
+from holdfast.volumes import Reason
 
 _SAMPLE_S = 5.0
 _DISK_MIB = 512
@@ -83,6 +84,7 @@ def _run(folder: str, drive: Disk, seconds: float, chance: random.Random) -> lis
                 _replug(stage, drive, place)
             churn.step()
             stage.pause(chance.uniform(0.0, 0.05))
+            _accept(stage)
             if now - sampled_at >= _SAMPLE_S:
                 samples.append(_sample(stage, os.path.join(folder, "state", "agent")))
                 sampled_at = now
@@ -99,6 +101,14 @@ def _replug(stage: Stage, drive: Disk, place: str) -> None:
     drive.mount(place)
 
 
+def _accept(stage: Stage) -> None:
+    """A person is there who knows that folders were moved just before the disk was unplugged."""
+    status = stage.status()
+    for one in () if status is None else status.volumes:
+        if one.status.reason is Reason.PARTIAL:
+            stage.request("accept", one.status.volume)
+
+
 def _approve(person: Client) -> None:
     """A person is there who knows that what was deleted was deleted."""
     for hold in list(person.holds()):
@@ -109,6 +119,7 @@ def _compare(stage: Stage, person: Client, library: str, there: Callable[[], set
     """Wait until the catalog is what is on the disk."""
 
     def is_the_same() -> bool:
+        _accept(stage)
         _approve(person)
         known = {one["path"] for one in stage.assets(library).values() if one["status"] == "present"}
         return stage.is_settled() and known == there()

@@ -82,9 +82,13 @@ class Stage:
 
     def request_scan(self) -> None:
         """Ask the agent to scan everything again."""
+        self.request("scan")
+
+    def request(self, verb: str, volume: str | None = None) -> None:
+        """Ask the agent for something, as a person on its host does."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
             connection.connect(f"{self._home.agent_socket}.control")
-            connection.send(msgspec.json.encode({"verb": "scan"}))
+            connection.send(msgspec.json.encode({"verb": verb, "volume": volume}))
 
     def is_settled(self) -> bool:
         """Whether the agent has scanned all that it can, and delivered everything."""
