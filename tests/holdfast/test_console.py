@@ -140,6 +140,8 @@ def test_ctrl_c_ends_it_by_the_signal_as_a_shell_expects() -> None:
     program = (
         "import os, signal, click\n"
         "from holdfast import console\n"
+        # What a shell starts in the background ignores it, and so would everything started from there.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "@click.group(cls=console.Program, name='holdfast-test')\n"
         "def main(): pass\n"
         "@main.command()\n"
