@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import gzip
 import itertools
 import os
@@ -12,6 +14,7 @@ from typing import Any, Self
 import httpx2
 import msgspec
 import sqlalchemy as sa
+from flask import Flask
 
 from holdfast import ids
 from holdfast.assignments import FENCE_HEADER, Binding, BindingState, EnrolRequest, EnrolResponse, Heartbeat
@@ -32,8 +35,13 @@ from holdfast.reports import (
 )
 from holdfast.volumes import STATE_OF, Capacity, Epoch, Identity, Reason, VolumeStatus
 from sidecar.api import create_app
+from sidecar.api.endpoint import Services, install, services_of
+from sidecar.api.forwarded import Forwarded
+from sidecar.api.intake import Intake
 from sidecar.catalog import tokens
-from sidecar.catalog.engine import transact
+from sidecar.catalog.engine import connect, transact
+from sidecar.catalog.waiting import Doorbell
+from sidecar.forwarding import Proxies
 
 EPOCH = Epoch("boot", 7, 1)
 JSON = {"Content-Type": "application/json"}
@@ -182,12 +190,27 @@ class Agent:
         return msgspec.json.decode(checked(self.put(self.report(*observations))).content, type=Receipt)
 
 
+@functools.cache
+def _made() -> Flask:
+    return create_app(connect("sqlite:///nowhere"))
+
+
+def _application(engine: sa.Engine) -> Flask:
+    """What ``create_app`` makes. Its table of routes takes longer to make than most tests take, and is made once."""
+    app = copy.copy(_made())
+    services = services_of(app)
+    app.extensions = dict(app.extensions)
+    install(app, Services(engine, Doorbell(engine), Intake(), services.routes))
+    app.wsgi_app = Forwarded(functools.partial(Flask.wsgi_app, app), Proxies())  # type: ignore[method-assign]
+    return app
+
+
 class World:
     """The sidecar on a database. Enter it; ``admin`` may do everything."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self.app = create_app(engine)
+        self.app = _application(engine)
         self._clients: list[httpx2.Client] = []
         self.admin = self.client(self.token("admin"))
 
