@@ -34,7 +34,7 @@ test: ## Check everything: style, types, import rules, all tests
 	@"$$VENV/bin/python" -m tests.mutations --quick --parts 3 --after-tests --quiet --jobs 3
 
 test-packages: ## Build the Debian packages; install, upgrade, remove and purge them in a Debian of its own (root)
-	@.ci/packages
+	@.ci/packages installation
 	@.ci/venv all
 	@"$$VENV/bin/pytest" -n 0 -m installation $(ARGS)
 
