@@ -193,8 +193,8 @@ ASSETS = [
         ("R29",),
         "a directory hides what merely begins like it",
         "sidecar/catalog/asset_rows.py",
-        'return and_(table.c.path >= directory + b"/", table.c.path < directory + b"0")',
-        'return and_(table.c.path >= directory, table.c.path < directory + b"\\xff")',
+        'return and_(path >= directory + b"/", path < directory + b"0")',
+        'return and_(path >= directory, path < directory + b"\\xff")',
         (f"{INGEST}::TestFiles::test_r1_unreadable_is_not_missing",),
     ),
     Mutation(
