@@ -27,7 +27,7 @@ VERBS = {verb.name: verb for page in PAGES for verb in read(page.program)[1] if 
 # They do something, and say no more than that it is done; or, openapi and metrics, print a format of its own.
 ACTING = {
     "holdfast up",
-    *(f"holdfast-agent {verb}" for verb in ("run", "scan", "enrol", "accept", "release", "metrics")),
+    *(f"holdfast-agent {verb}" for verb in ("run", "scan", "enrol", "accept", "release", "rotate-token", "metrics")),
     *(
         f"holdfast-sidecar {verb}"
         for verb in ("serve", "worker", "migrate", "promote", "restore", "restored", "openapi")
