@@ -6,11 +6,12 @@ and to different folders on the disks, one of the two mappings is wrong: photos 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from holdfast import paths
+from holdfast import paths, wording
+from holdfast.findings import Finding, Severity
 
 
 class Mapped(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,21 @@ def overlaps(mapped: Sequence[Mapped]) -> Iterator[Overlap]:
         for inner in known[number + 1 :]:
             if _holds(outer.server_path, inner.server_path) and not _agree(outer, inner):
                 yield Overlap(outer=outer, inner=inner)
+
+
+def findings(mapped: Sequence[Mapped], code: str, name: Callable[[Mapped], str]) -> Iterator[Finding]:
+    """What a doctor says of each such pair. ``name`` is what an import path is called there."""
+    for pair in overlaps(mapped):
+        server_path = wording.shown(pair.inner.server_path)
+        yield Finding(
+            code=code,
+            severity=Severity.WARNING,
+            sentence=f"Two folders are at {server_path} for the photo server.",
+            about=server_path,
+            why=f"{name(pair.inner)} is called that, and so is a folder inside of {name(pair.outer)}, which is called"
+            f" {wording.shown(pair.outer.server_path)}. They are not the same.",
+            remedy="Correct the server_path of one of the two in its library: it is where the photo server sees it.",
+        )
 
 
 def _agree(outer: Mapped, inner: Mapped) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from agent.doctor.evidence import Evidence
 from agent.doctor.findings import Code
 from agent.doctor.storage import by_id, some
-from holdfast import paths, wording
+from holdfast import mapping, paths, wording
 from holdfast.assignments import AssignedPath, BindingState
 from holdfast.findings import Finding, Severity
-from holdfast.mapping import Mapped, overlaps
+from holdfast.mapping import Mapped
 from holdfast.volumes import VolumeStatus
 
 
@@ -79,18 +79,8 @@ def _beyond_roots(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _mapping(evidence: Evidence) -> Iterator[Finding]:
-    for pair in overlaps([Mapped(path=one.path, server_path=one.server_path) for one in evidence.agent.import_paths]):
-        inner, outer = wording.shown(pair.inner.path), wording.shown(pair.outer.path)
-        server_path = wording.shown(pair.inner.server_path)
-        yield Finding(
-            code=Code.PATHS_OVERLAP,
-            severity=Severity.WARNING,
-            sentence=f"Two folders are at {server_path} for the photo server.",
-            about=server_path,
-            why=f"{inner} is called that, and so is a folder inside of {outer}, which is called"
-            f" {wording.shown(pair.outer.server_path)}. They are not the same.",
-            remedy="Correct the server_path of one of the two in its library: it is where the photo server sees it.",
-        )
+    mapped = [Mapped(path=one.path, server_path=one.server_path) for one in evidence.agent.import_paths]
+    yield from mapping.findings(mapped, Code.PATHS_OVERLAP, lambda one: wording.shown(one.path))
 
 
 def _import_paths(evidence: Evidence) -> Iterator[Finding]:

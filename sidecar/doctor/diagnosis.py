@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from holdfast import wording
+from holdfast import mapping, wording
 from holdfast.findings import Finding, Severity, worst_first
-from holdfast.mapping import overlaps
+from holdfast.mapping import Mapped
 from sidecar.doctor.codes import Code
 from sidecar.doctor.evidence import AgentFacts, CatalogEvidence, Evidence, HookFacts
 from sidecar.doctor.server import diagnose_database
@@ -133,18 +133,11 @@ def _paths(_evidence: Evidence, catalog: CatalogEvidence) -> Iterator[Finding]:
             why=f"A library wants {path}, and agent {one.agent} does not look into it.",
             remedy="Do what the sentence says on the agent's host; it is tried again by itself every half minute.",
         )
-    for pair in overlaps(catalog.paths):
-        inner, outer = (f"{wording.shown(one.path)} ({wording.shown(one.agent)})" for one in (pair.inner, pair.outer))
-        server_path = wording.shown(pair.inner.server_path)
-        yield Finding(
-            code=Code.PATHS_OVERLAP,
-            severity=Severity.WARNING,
-            sentence=f"Two folders are at {server_path} for the photo server.",
-            about=server_path,
-            why=f"{inner} is called that, and so is a folder inside of {outer}, which is called"
-            f" {wording.shown(pair.outer.server_path)}. They are not the same.",
-            remedy="Correct the server_path of one of the two in its library: it is where the photo server sees it.",
-        )
+    yield from mapping.findings(catalog.paths, Code.PATHS_OVERLAP, _named)
+
+
+def _named(one: Mapped) -> str:
+    return f"{wording.shown(one.path)} ({wording.shown(one.agent)})"
 
 
 def _holds(_evidence: Evidence, catalog: CatalogEvidence) -> Iterator[Finding]:
