@@ -166,3 +166,15 @@ def program(name: str) -> str:
 
 def _path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
+
+@contextlib.contextmanager
+def empty_database(engine: str, request: pytest.FixtureRequest, file: Path) -> Iterator[str]:
+    """The URL of an empty database: this file, or one of the server of this test session."""
+    if engine == "sqlite":
+        yield f"sqlite:///{file}"
+        return
+    server: MariaDB = request.getfixturevalue("mariadb")
+    url = server.fresh_database()
+    yield url
+    server.drop_database(url)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -18,43 +15,13 @@ from tests.browser.conftest import Opens
 from tests.browser.looks import violations
 from tests.browser.test_flows import scripts, users
 from tests.linux.disks import Disks
+from tests.receiver import Receiver
+from tests.receiver import receiver as receiver  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.browser import PASSWORD
 from tests.story.stack import Stack, stack
 from tests.story.test_story import fill
 
 PHOTOS = 60
-
-
-@dataclass
-class Receiver:
-    """A receiver of web hooks on loopback. It answers with ``status``, and keeps what it was sent."""
-
-    status: int = 500
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    state = Receiver()
-
-    class Answering(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            state.received.append(({key.lower(): value for key, value in self.headers.items()}, body))
-            self.send_response(state.status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}/hooks"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield state
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +173,7 @@ def test_a_token_is_made_used_and_revoked(served: Stack, admin: str, opens: Open
 def test_a_web_hook_is_told_and_told_again(
     working: Stack, admin: str, receiver: Receiver, opens: Opens, scripts: bool
 ) -> None:
+    receiver.status = 500
     page = opens(working.url, "/webhooks", admin, java_script_enabled=scripts)
     page.get_by_role("link", name="New web hook").first.click()
     page.get_by_label("Receiver").fill(receiver.url)

@@ -24,7 +24,7 @@ from sidecar.catalog import tables
 from sidecar.catalog.engine import connect, snapshot
 from sidecar.cli.restored import say_so
 from sidecar.errors import SchemaMismatch
-from tests.mariadb import MARIADB, MariaDB
+from tests.mariadb import MARIADB, empty_database
 from tests.sidecar.world import JSON, World, checked
 
 KEPT = sorted((Path(__file__).parent / "kept").iterdir())
@@ -45,13 +45,8 @@ def test_every_released_version_is_kept() -> None:
 @pytest.fixture(params=["sqlite", MARIADB])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/catalog.sqlite3"
-        return
-    server: MariaDB = request.getfixturevalue("mariadb")
-    url = server.fresh_database()
-    yield url
-    server.drop_database(url)
+    with empty_database(request.param, request, tmp_path / "catalog.sqlite3") as url:
+        yield url
 
 
 def load(url: str, kept: Path) -> None:

@@ -5,29 +5,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from holdfast.volumes import Reason
-from sidecar.catalog.engine import connect
 from sidecar.worker import Worker
 from tests.sidecar.browser import Browser
+from tests.sidecar.embedded import world as world  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.test_searching import library
 from tests.sidecar.watched import fill, lose
 from tests.sidecar.world import Agent, World, absent, file, listed, moved, new_id
-
-
-@pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    """A catalog of one sort: what is tested here has nothing to do with the database."""
-    path = tmp_path / "catalog.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    engine = connect(f"sqlite:///{path}")
-    with World(engine) as made:
-        yield made
-    engine.dispose()
 
 
 @pytest.fixture

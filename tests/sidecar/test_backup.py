@@ -26,8 +26,9 @@ from sidecar.catalog.engine import connect, snapshot, transact
 from sidecar.cli import main
 from sidecar.cli.restored import say_so
 from sidecar.errors import CatalogDamaged, SchemaMismatch
-from tests.mariadb import MARIADB, MariaDB
+from tests.mariadb import MARIADB, empty_database
 from tests.needs import needs
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.test_migrations import ASSETS, fill, to_first
 from tests.sidecar.watched import fill as fill_folder
 from tests.sidecar.watched import lose
@@ -37,36 +38,19 @@ from tests.sidecar.world import Agent, Problem, World, listed, new_id
 OWN = {"clock", "audit", "lease"}
 
 
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
-
-
 @pytest.fixture(params=["sqlite", MARIADB])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/target.sqlite3"
-        return
-    server: MariaDB = request.getfixturevalue("mariadb")
-    url = server.fresh_database()
-    yield url
-    server.drop_database(url)
+    with empty_database(request.param, request, tmp_path / "target.sqlite3") as url:
+        yield url
 
 
 @pytest.fixture
 def same(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database of the engine that the test runs on."""
-    if database.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path}/other.sqlite3"
-        return
-    server: MariaDB = request.getfixturevalue("mariadb")
-    url = server.fresh_database()
-    yield url
-    server.drop_database(url)
+    engine = "sqlite" if database.startswith("sqlite") else "mariadb"
+    with empty_database(engine, request, tmp_path / "other.sqlite3") as url:
+        yield url
 
 
 def backup_of(engine: sa.Engine) -> bytes:

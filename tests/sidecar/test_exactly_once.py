@@ -18,17 +18,10 @@ from holdfast.assignments import FENCE_HEADER
 from holdfast.reports import BODY_BYTES_MAX, INFLATED_BYTES_MAX, FileFacts, Listed, Receipt, Report, Unreadable
 from sidecar.catalog import streams
 from sidecar.catalog.tables import clock
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import JSON, Agent, Problem, World, absent, checked, encoded, kinds, listed, new_id, proof
 
 OTHER_VOLUME = ids.to_text("volume", new_id())
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def receipt(answer: object) -> Receipt:

@@ -19,6 +19,7 @@ from sidecar.catalog.tables import agent as agent_table
 from sidecar.catalog.tables import clock as clock_table
 from sidecar.catalog.waiting import Doorbell
 from tests.mariadb import MariaDB
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import Agent, Problem, World, absent, checked, kinds, listed, moved, new_id
 
 
@@ -174,14 +175,6 @@ def test_what_commits_between_two_tables_waits_for_the_next_page(engine: sa.Engi
     assert (first.changes, first.upto) == ([], 0)
     with snapshot(engine) as connection:
         assert [one.row.id for one in feed.read(connection, first.upto, 100).changes] == late
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def test_following_the_feed_gives_the_table(world: World, agent: Agent) -> None:

@@ -14,18 +14,11 @@ from sidecar.catalog import deciding
 from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import held, volume
 from sidecar.worker import Worker
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.watched import Days, fill, lose, names, statuses, the_hold
 from tests.sidecar.world import Agent, World, absent, kinds, listed, new_id
 
 GRACE_S = 3600
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 @pytest.fixture

@@ -18,16 +18,9 @@ from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import asset, asset_transition, clock, held, tally
 from sidecar.courier import Courier
 from tests.mariadb import MARIADB
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.watched import HOUR_NS, Days, fill, lose, names, pieces, set_back, shifted, statuses, the_hold
 from tests.sidecar.world import Agent, Problem, World, absent, file, kinds, listed, moved, new_id, unreadable
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def decide(world: World, hold: dict[str, object], verb: str) -> dict[str, object]:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from sidecar.catalog.engine import connect
 from sidecar.catalog.tables import audit
 from sidecar.web import hold_tree
 from tests.sidecar.browser import Browser
+from tests.sidecar.embedded import world as world  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.watched import fill, lose
 from tests.sidecar.world import Agent, World, listed
-
-
-@pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    """A catalog of one sort: what is tested here has nothing to do with the database."""
-    file = tmp_path / "catalog.sqlite3"
-    file.write_bytes(sqlite_template.read_bytes())
-    engine = connect(f"sqlite:///{file}")
-    with World(engine) as made:
-        yield made
-    engine.dispose()
 
 
 @pytest.fixture

@@ -10,15 +10,8 @@ from holdfast.volumes import Reason
 from sidecar.catalog import agents
 from sidecar.catalog.engine import transact
 from sidecar.catalog.tables import agent as agent_table
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import Agent, Problem, World, absent, checked, kinds, listed
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def test_r25_missing_keeps_id_mark_and_history_and_is_never_removed_by_itself(world: World, agent: Agent) -> None:

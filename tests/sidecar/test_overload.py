@@ -15,15 +15,8 @@ from agent.testing.clock import FakeClock
 from agent.uplink import HttpUplink
 from sidecar.api import intake
 from sidecar.api.endpoint import services_of
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import EPOCH, Agent, World, absent, listed
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 @pytest.fixture

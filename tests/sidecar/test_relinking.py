@@ -13,6 +13,7 @@ from holdfast.volumes import Reason
 from sidecar.catalog import deciding, seeking
 from sidecar.catalog.engine import transact
 from sidecar.holds import HoldState
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import Agent, Item, Problem, World, absent, checked, kinds, listed, moved
 
 
@@ -23,14 +24,6 @@ def sha1(text: str) -> str:
 def read(name: str, text: str = "a beach", size: int = 100, mtime_ns: int = 1_000_000_000) -> FileFacts:
     """A file that the agent has read."""
     return FileFacts(name, size, mtime_ns, sha1(text))
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def missing(world: World, agent: Agent, *files: FileFacts) -> list[Item]:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from sidecar.catalog import missing
-from sidecar.catalog.engine import connect
 from sidecar.catalog.tables import audit
 from sidecar.web import missing_tree, spans
 from tests.sidecar.browser import Browser
+from tests.sidecar.embedded import world as world  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.test_removal import look, work
 from tests.sidecar.world import Agent, Item, World, absent, listed
-
-
-@pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    """A catalog of one sort: what is tested here has nothing to do with the database."""
-    path = tmp_path / "catalog.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    engine = connect(f"sqlite:///{path}")
-    with World(engine) as made:
-        yield made
-    engine.dispose()
 
 
 @pytest.fixture

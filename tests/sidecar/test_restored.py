@@ -7,16 +7,9 @@ import pytest
 from sidecar.catalog import clock
 from sidecar.catalog.engine import transact
 from tests.sidecar.backup import Backup
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.watched import fill, lose, names, statuses, the_hold
 from tests.sidecar.world import Agent, Problem, World, checked, listed, new_id
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def say_so(world: World) -> None:

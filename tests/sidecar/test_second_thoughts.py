@@ -6,16 +6,9 @@ import msgspec
 import pytest
 
 from holdfast.assignments import FENCE_HEADER, BelievedPage
+from tests.sidecar.bound import agent as agent  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.watched import fill, lose, names, shifted, statuses, the_hold
 from tests.sidecar.world import Agent, Item, Problem, World, checked, listed
-
-
-@pytest.fixture
-def agent(world: World) -> Agent:
-    made = Agent(world)
-    made.heartbeat()
-    world.library(made)
-    return made
 
 
 def decide(world: World, verb: str) -> Item:

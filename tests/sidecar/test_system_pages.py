@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,22 +13,12 @@ from sidecar.api import RESOURCES
 from sidecar.catalog import audit
 from sidecar.catalog.audit import Deed, Outcome
 from sidecar.catalog.clock import now_us
-from sidecar.catalog.engine import connect, transact
+from sidecar.catalog.engine import transact
 from sidecar.policy import Policy
 from sidecar.web import deeds, settings
 from tests.sidecar.browser import Browser
+from tests.sidecar.embedded import world as world  # noqa: PLC0414 - a fixture is found where its name is
 from tests.sidecar.world import JSON, Agent, World, listed
-
-
-@pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    """A catalog of one sort: what is tested here has nothing to do with the database."""
-    path = tmp_path / "catalog.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    engine = connect(f"sqlite:///{path}")
-    with World(engine) as made:
-        yield made
-    engine.dispose()
 
 
 @pytest.fixture

@@ -8,21 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.linux.disks import Disk, Disks
+from tests.linux.disks import Disk
+from tests.story.family import PHOTOS
+from tests.story.family import disk as disk  # noqa: PLC0414 - a fixture is found where its name is
 from tests.story.stack import Stack
-from tests.story.test_story import fill
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
-
-PHOTOS = 200
-
-
-@pytest.fixture
-def disk(disks: Disks, place: Path) -> Disk:
-    disk = disks.make("ext4", label="family")
-    disk.mount(place / "usb")
-    fill(place / "usb", PHOTOS)
-    return disk
 
 
 def test_r35_backed_up_while_photos_come_in_and_restored(parts: Stack, disk: Disk, tmp_path: Path) -> None:
