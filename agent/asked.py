@@ -6,7 +6,7 @@ not at all. It is forgotten when it is wanted no more, and when nobody knows wha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -33,11 +33,13 @@ def forget_done(store: Store) -> None:
 
 
 class Prospects(NamedTuple):
-    """What the engine has before it. ``unsettled`` are directories that are to be looked at again; ``is_walking``:
-    there are places left to look at, and until then nothing is proven; ``proves``: absences may be proven at all."""
+    """What the engine has before it. ``unsettled`` are directories that are to be looked at again, and ``awaits`` tell
+    of a file in a directory whether something is to happen to it before it is told; ``is_walking``: there are places
+    left to look at, and until then nothing is proven; ``proves``: absences may be proven at all."""
 
     now: float
     unsettled: Collection[str]
+    awaits: Sequence[Callable[[str, str], bool]]
     is_walking: bool
     proves: bool
 
@@ -84,13 +86,17 @@ class Asked:
         """How many files a pass has found of what the walk is about: of one that is about a single file, that file."""
         if walk.name is None or walk.directories:
             return outcome.files
-        known = self._journal.directory(walk.directory) if walk.directory in outcome.inside else None
-        return sum(file.name == walk.name for file in known.files) if known is not None else 0
+        return self._count(walk) if walk.directory in outcome.inside else 0
 
     def rest(self, walk: Walk, now: float) -> None:
         """The walk has been everywhere."""
         walk.ended = now
         self._resting[walk] = now + self._patience_s(walk)
+
+    @property
+    def are_resting(self) -> bool:
+        """Whether there are scans that have been everywhere."""
+        return bool(self._resting)
 
     def take_ended(self, prospects: Prospects) -> list[Walk]:
         """Those that have ended."""
@@ -101,6 +107,8 @@ class Asked:
         ]
         for walk in ended:
             del self._resting[walk]
+            if walk.name is not None and walk.complete and not walk.files:
+                walk.files = self._count(walk)  # it may have settled since
         return ended
 
     def note_done(self, walk: Walk) -> None:
@@ -122,13 +130,14 @@ class Asked:
 
     def _patience_s(self, walk: Walk) -> float:
         """How long the walk rests at most, beyond what a second look and files that settle take."""
-        if walk.name is not None:
-            return self._settings.confirm_delay_s + _LOOK_PATIENCE_S
-        return max(self._settings.confirm_delay_s, self._settings.settle_s) + _PATIENCE_S
+        longest = max(self._settings.confirm_delay_s, self._settings.settle_s)
+        return longest + (_PATIENCE_S if walk.name is None else _LOOK_PATIENCE_S)
 
     def _is_told(self, walk: Walk, prospects: Prospects) -> bool:
         """Whether nothing that the walk has found is still to be told."""
         if walk.name is not None:
+            if any(awaits(walk.directory, walk.name) for awaits in prospects.awaits):
+                return False
             # Somebody waits for the answer, and what is walked over before a proof may be all of the volume.
             can_prove = prospects.proves and not prospects.is_walking
             return not (can_prove and walk.name in self._journal.suspected_in(walk.directory))
@@ -136,6 +145,11 @@ class Asked:
             return False
         suspected = self._journal.suspected_listings() if prospects.proves else ()
         return not any(paths.contains(walk.directory, one) or paths.contains(one, walk.directory) for one in suspected)
+
+    def _count(self, walk: Walk) -> int:
+        """How many files of its directory are the one that the walk is about."""
+        known = self._journal.directory(walk.directory)
+        return sum(file.name == walk.name for file in known.files) if known is not None else 0
 
     def _done(self) -> set[str]:
         return set(_read(str(self._store.meta(_DONE))))

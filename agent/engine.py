@@ -55,7 +55,7 @@ class Engine:
         self._reader = Reader(store, clock, background_after_s=settings.background_after_s)
         self._at: Attachment | None = None
         self._watching = Watching(None)
-        self._accepted = False
+        self._accepted = self._reads_next = False
         self._walks = Walks(store, settings)
         self._walk_on_at = 0.0
         self._revisits = Revisits(settings.settle_s)
@@ -66,7 +66,6 @@ class Engine:
         self._spooled = True  # what an earlier run left behind
         self._turn = self.scans_finished = self.hints_wanted = 0
         self.last_scan: ScanFinished | None = None
-        self._reads_next = False
         self._resting = True  # until the journal was asked
 
     # What the outside asks for
@@ -316,10 +315,11 @@ class Engine:
 
     def _end_asked(self) -> None:
         """Tell the end of scans that were asked for, behind all that they have found."""
-        if self._at is None or self._resting:
+        if self._at is None or self._resting or not self._walks.are_asked_ones_resting:
             return
         unsettled = self._revisits.directories() | self._reader.awaited()
-        ahead = Prospects(self._boot(), unsettled, is_walking=bool(self._walks), proves=not self._at.guarded)
+        waits, proves = (self._reader.awaits, self._revisits.awaits), not self._at.guarded
+        ahead = Prospects(self._boot(), unsettled, waits, is_walking=bool(self._walks), proves=proves)
         for walk in self._walks.take_ended(ahead):
             self._tell([walk.end(ahead.now)], walk)
 

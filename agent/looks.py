@@ -51,10 +51,11 @@ class Outcome(NamedTuple):
 
     ``inside`` are the wanted subdirectories of each directory; ``files`` are in them, and so many of these were
     ``looked_at`` one by one. ``again`` are directories to be looked at once more when their files have settled,
-    ``unreadable`` those that could not be read, each with its errno. ``told`` counts observations spooled.
-    ``learned``: something was written down. ``suspected``: files were missed. ``unheard`` are new files that are to be
-    read first, ``gone`` the sizes of files that were told to be absent. ``displaced`` are looks that wait until there
-    are no places left in which a file may be that has lost its name to another.
+    ``unsettled`` the names of these files, ``unreadable`` directories that could not be read, each with its errno.
+    ``told`` counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed.
+    ``unheard`` are new files that are to be read first, ``gone`` the sizes of files that were told to be absent.
+    ``displaced`` are looks that wait until there are no places left in which a file may be that has lost its name to
+    another.
     """
 
     inside: dict[str, list[str]]
@@ -71,3 +72,4 @@ class Outcome(NamedTuple):
     unheard: list[Unheard]
     gone: list[int]
     displaced: Sequence[Wish] = ()
+    unsettled: Mapping[str, frozenset[str]] = {}

@@ -84,6 +84,7 @@ class Pass:
         self._later: list[str] = []
         self._origins_of: dict[str, set[str]] = {}
         self._again: set[str] = set()
+        self._unsettled: dict[str, frozenset[str]] = {}
         self._reread: dict[str, str | None] = {}
         self._suspected = self._learned = False
         self._turn = 0
@@ -148,6 +149,7 @@ class Pass:
         held = held if wish.settles else frozenset()
         if held:
             self._again.add(directory)
+            self._unsettled[directory] = held
         self._take_rules(listing)
         excluded = self._scopes.excluded(directory)
         settled = (file for file in listing.files if file.name not in held and not (excluded and excluded(file.name)))
@@ -349,6 +351,7 @@ class Pass:
             unheard=self._unheard,
             gone=self._gone,
             displaced=self._displaced,
+            unsettled=self._unsettled,
         )
 
     def _inside(self, directory: str) -> list[str]:

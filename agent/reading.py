@@ -117,6 +117,12 @@ class Reader:
         book = self._book
         return {directory for directory, _ in self._waiting} | ({book.directory} if book and book.urgent else set())
 
+    def awaits(self, directory: str, name: str) -> bool:
+        """Whether somebody waits for a file to be read."""
+        book = self._book
+        is_open = book is not None and book.urgent and (book.directory, book.file.name) == (directory, name)
+        return is_open or (directory, name) in self._waiting
+
     def due(self) -> float | None:
         """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
         if self._at is None or not (self.is_urgent or self._has_background()):

@@ -24,11 +24,15 @@ class Revisits:
         self._displaced: dict[str, Wish] = {}
         # Since when files of a directory are waited for to settle.
         self._unsettled_since: dict[str, float] = {}
+        self._unsettled: dict[str, frozenset[str]] = {}
+        self._read: set[str] = set()  # directories with files that were read just now, to be told
 
     def note(self, outcome: Outcome, now: float) -> bool:
         """What a pass has left for later. False: it is too much to be remembered, and forgotten."""
         for directory in outcome.inside.keys() - outcome.again:
             self._unsettled_since.pop(directory, None)
+            self._unsettled.pop(directory, None)
+        self._unsettled.update(outcome.unsettled)
         for directory in outcome.again:
             self._unsettled_since.setdefault(directory, now)
         for directory in (*outcome.again, *outcome.later):
@@ -36,12 +40,12 @@ class Revisits:
         self._displaced.update((wish.directory, wish._replace(waits=False)) for wish in outcome.displaced)
         if len(self._due_at) <= _MAX:
             return True
-        self._due_at.clear()
-        self._unsettled_since.clear()
+        self._forget()
         return False
 
     def at_once(self, directories: Iterable[str], now: float) -> None:
         """These are to be looked at now."""
+        self._read.update(directories)
         self._due_at.update(dict.fromkeys(directories, now))
 
     def take(self, wishes: dict[str, Wish], now: float, *, is_walking: bool) -> None:
@@ -49,6 +53,7 @@ class Revisits:
         is a walk."""
         for directory in [directory for directory, at in self._due_at.items() if at <= now]:
             del self._due_at[directory]
+            self._read.discard(directory)
             wishes.setdefault(directory, Wish(directory))
         for directory, wish in wishes.items():
             wishes[directory] = wish._replace(settles=not self._takes_too_long(directory, now))
@@ -77,6 +82,10 @@ class Revisits:
         """All that wait."""
         return self._due_at.keys() | self._displaced
 
+    def awaits(self, directory: str, name: str) -> bool:
+        """Whether a file is waited for to settle, or was read and waits to be told."""
+        return directory in self._read or name in self._unsettled.get(directory, ())
+
     def _takes_too_long(self, directory: str, now: float) -> bool:
         """Whether a file of a directory was waited for long enough; then it is waited for anew."""
         since = self._unsettled_since.get(directory)
@@ -87,6 +96,11 @@ class Revisits:
 
     def clear(self) -> None:
         """Forget them."""
+        self._forget()
+        self._displaced.clear()
+
+    def _forget(self) -> None:
         self._due_at.clear()
         self._unsettled_since.clear()
-        self._displaced.clear()
+        self._unsettled.clear()
+        self._read.clear()

@@ -76,6 +76,11 @@ class Walks:
             return False
         return walk.scan is not None
 
+    @property
+    def are_asked_ones_resting(self) -> bool:
+        """Whether there are scans that were asked for and have been everywhere, but not ended."""
+        return self._asked.are_resting
+
     def take_ended(self, prospects: Prospects) -> list[Walk]:
         """The scans that were asked for and have ended."""
         return self._asked.take_ended(prospects)

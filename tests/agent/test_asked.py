@@ -8,6 +8,7 @@ import pytest
 
 from agent.baseline import Baseline
 from agent.journal import Journal
+from agent.missed import Missed
 from agent.scopes import Scope, Scopes
 from agent.store import Lease, Standing
 from holdfast.reports import Absent, Listed, Observation, ScanFinished, ScanStarted
@@ -217,6 +218,35 @@ class TestEnd:
         world.disk.write("trip/new.jpg")
         told, _ = done(world, wanted(directory="trip"))
         assert [type(one) for one in told] == [ScanStarted, Listed, ScanFinished]
+
+    def test_the_one_file_that_it_is_about_is_told_before_it(self) -> None:
+        world = unwatched(*PHOTOS)
+        world.disk.write("trip/new.jpg")
+        told, end = done(world, wanted(directory="trip", name="new.jpg"))
+        assert [type(one) for one in told] == [ScanStarted, Listed, ScanFinished]
+        assert end.files == 1
+
+    def test_so_it_is_if_it_has_to_be_read_first(self) -> None:
+        world = unwatched(*PHOTOS, reads=True)
+        world.photos("trip/new.jpg")
+        world.engine.seek(Missed([world.disk.look("trip/new.jpg").size]))
+        told, _ = done(world, wanted(directory="trip", name="new.jpg"))
+        assert [type(one) for one in told] == [ScanStarted, Listed, ScanFinished]
+
+    def test_what_is_written_beside_that_file_is_not_waited_for(self) -> None:
+        world = unwatched(*PHOTOS)
+        world.disk.write("trip/new.jpg")
+        world.engine.want([wanted(directory="trip", name="b.jpg")])
+        world.engine.work()
+        assert [type(one) for one in world.told()] == [ScanStarted, ScanFinished]
+
+    def test_nor_is_that_file_if_it_never_settles(self) -> None:
+        world = unwatched(*PHOTOS)
+        world.engine.want([wanted(directory="trip", name="b.jpg")])
+        for _ in range(15):
+            world.disk.append("trip/b.jpg", 10)
+            world.run(1)
+        assert [type(one) for one in world.told()] == [ScanStarted, ScanFinished]
 
     def test_what_never_settles_is_not_waited_for(self) -> None:
         world = unwatched(*PHOTOS)

@@ -54,6 +54,7 @@ def test_r38_a_photo_that_is_put_on_another_disk_is_the_same_photo(running: Stac
     assert before["content_checksum"] == checksum(beach)
     (one / "2024" / "beach.jpg").unlink()
     running.feed.until_true(lambda: running.by_status(library) == {"present": 2, "missing": 1})
+    running.feed.drain()
     seen = len(running.feed.items)
     photo(other / "album" / "strand.jpg", beach)
     running.feed.until_true(lambda: running.by_status(library) == {"present": 3})

@@ -150,7 +150,7 @@ def test_a_look_at_one_file(running: Stack, disks: Disks, place: Path) -> None:
     parts.library(place / "usb")
     parts.feed.until_true(lambda: len(parts.assets()) == 2)
     found = check(parts, assets(parts)[str(there)])
-    assert (found["looked"], found["found"], found["asset"]["status"]) == (True, True, "present")
+    assert (found["looked"], found["found"], found["asset"]["status"]) == (True, True, "present"), found["message"]
     before = assets(parts)[str(gone)]
     gone.unlink()
     found = check(parts, before)
