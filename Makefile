@@ -30,8 +30,9 @@ test: ## Check everything: style, types, import rules, all tests
 	@.ci/packages
 	@.ci/venv all
 	@$(MAKE) check
-	@"$$VENV/bin/pytest" -n 3 --dist worksteal -m "not installation" $(ARGS)
-	@"$$VENV/bin/python" -m tests.mutations --quick --parts 3 --after-tests --quiet --jobs 3
+	@export HOLDFAST_PARTS=$${HOLDFAST_PARTS:-3}; \
+	  "$$VENV/bin/pytest" -n 3 --dist worksteal -m "not installation" $(ARGS); \
+	  "$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet --jobs 3
 
 test-packages: ## Build the Debian packages; install, upgrade, remove and purge them in a Debian of its own (root)
 	@.ci/packages installation

@@ -1,6 +1,7 @@
 """Every fault on every file system it can befall, at every moment, through the whole product.
 
 The table of what must come of it is ``tests/linux/matrix/expected.py``; docs/fault-matrix.md shows it to people.
+``tests.turns`` may spread it over a few commits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import turns
 from tests.linux.disks import Disks
 from tests.linux.matrix import document
 from tests.linux.matrix.expected import ROWS, Moment, row
@@ -30,8 +32,9 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("moment", Moment)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    ("group", "moment"), turns.of_this_commit([(group, moment) for moment in Moment for group in GROUPS])
+)
 def test_r42_every_fault_comes_to_its_state_and_to_no_false_absence(
     group: str, moment: Moment, tmp_path: Path, disks: Disks
 ) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from multiprocessing.connection import wait
 
+from tests import turns
 from tests.mutations.bench import Bench, Task, preload
 from tests.mutations.catalogue import everything, of_rules, quick
 from tests.mutations.judging import Verdict
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 when every break was noticed, 1 when one was not, 130 when it was broken off."""
     options = _options(arguments)
     mutations = of_rules(quick(everything()) if options.quick else everything(), options.rule)
-    mutations = mutations[_turn() % options.parts :: options.parts]
+    mutations = turns.of_this_commit(mutations)
     if options.list:
         for one in mutations:
             print(f"{'+'.join(one.rules):10} {one.what} ({one.file})")
@@ -64,23 +64,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rule", action="append", default=[], metavar="R9", help="only the mutations of this rule")
     parser.add_argument("--quick", action="store_true", help="leave out those that take long to judge")
     parser.add_argument("--after-tests", action="store_true", help="the product as it is has just passed all tests")
-    parser.add_argument(
-        "--parts", type=int, default=1, metavar="N", help="only one of so many parts, the next with the next commit"
-    )
     parser.add_argument("--list", action="store_true", help="list the mutations and do nothing")
     parser.add_argument("--quiet", action="store_true", help="show only what was not noticed, and the count")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("-j", "--jobs", type=int, default=cores, metavar="N", help=f"at once; {cores} here")
     return parser.parse_args(arguments)
-
-
-def _turn() -> int:
-    """A number that the next commit makes larger by one; 0 where nobody counts commits."""
-    command = ["git", "-C", os.path.dirname(__file__), "rev-list", "--count", "HEAD"]
-    try:
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError):
-        return 0
 
 
 def _passes(mutations: Sequence[Mutation], benches: Sequence[Bench], *, quiet: bool) -> bool:
