@@ -149,6 +149,7 @@ def test_a_look_at_one_file(running: Stack, disks: Disks, place: Path) -> None:
     there, gone = photo(place / "usb/a.jpg"), photo(place / "usb/b.jpg")
     parts.library(place / "usb")
     parts.feed.until_true(lambda: len(parts.assets()) == 2)
+    parts.until_online("usb")  # what is on a volume may be told a little before its state is
     found = check(parts, assets(parts)[str(there)])
     assert (found["looked"], found["found"], found["asset"]["status"]) == (True, True, "present"), found["message"]
     before = assets(parts)[str(gone)]
