@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -162,20 +161,6 @@ def test_exceptions_to_the_ban_are_still_needed() -> None:
         assert calls & BANNED_CALLS, f"{name} needs no exception any more"
     for name in ANY_ERRNO:
         assert list(_blind_handlers(TOP / name)), f"{name} needs no exception any more"
-
-
-def test_every_process_collects_the_same_tests_in_the_same_order() -> None:
-    # What a parameter is called must depend neither on the order of a set nor on the time; workers that disagree
-    # about what there is to run run nothing.
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-    collected = []
-    for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        collected.append([line for line in done.stdout.splitlines() if "::" in line])
-    assert collected[0]
-    assert collected[0] == collected[1]
 
 
 def test_a_test_that_cites_a_safety_rule_cites_one_that_there_is() -> None:

@@ -26,6 +26,11 @@ def turn() -> int:
         return 0
 
 
+def share(rounds: int) -> int:
+    """How many of so many rounds, which are alike but for chance, this commit has to go."""
+    return -(-rounds // parts())
+
+
 def of_this_commit(all_of_them: list[T]) -> list[T]:
     """The part of a list whose turn it is."""
     count = parts()

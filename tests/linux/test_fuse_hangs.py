@@ -24,12 +24,13 @@ from agent.stewards import Steward
 from agent.store import Standing, Store
 from agent.volume import Adopted, Attach, Doubtful, Sighting, Verified, Volume, advance
 from holdfast.volumes import Reason
+from tests import turns
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.needs import needs
 
 pytestmark = pytest.mark.root
 
-ROUNDS = 100
+ROUNDS = turns.share(100)
 WAIT_S = 30.0
 SETTINGS = EngineSettings(settle_s=0.1, confirm_delay_s=0.1, read_contents=False)
 PHOTOS = 30

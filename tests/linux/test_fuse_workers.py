@@ -15,12 +15,13 @@ from agent.linux.mountinfo import MountTable
 from agent.ports import Mount, Probe, Trouble
 from agent.probing import Prober
 from agent.processes import Workers
+from tests import turns
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.needs import needs
 
 pytestmark = pytest.mark.root
 
-ROUNDS = 100
+ROUNDS = turns.share(100)
 DEADLINE_S = 15.0
 WAIT_S = 30.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
@@ -36,6 +37,12 @@ def photo(path: Path, data: bytes) -> Path:
     return path
 
 
+def is_sought(parts: Stack, size: int) -> bool:
+    """Whether the agent knows that a file of this size is missed somewhere."""
+    registry = json.loads((parts.home / "agent" / "registry.json").read_text())
+    return size in registry["assignment"]["sought_sizes"]
+
+
 def by_name(parts: Stack) -> dict[str, dict[str, object]]:
     return {str(one["path"]): one for one in parts.assets().values()}
 
@@ -54,6 +61,7 @@ def test_r38_a_photo_that_is_put_on_another_disk_is_the_same_photo(running: Stac
     assert before["content_checksum"] == checksum(beach)
     (one / "2024" / "beach.jpg").unlink()
     running.feed.until_true(lambda: running.by_status(library) == {"present": 2, "missing": 1})
+    running.feed.until_true(lambda: is_sought(running, len(beach)))
     running.feed.drain()
     seen = len(running.feed.items)
     photo(other / "album" / "strand.jpg", beach)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests import turns
 from tests.linux.disks import Disk, Disks
 from tests.story.stack import Item, Stack, stack
 
@@ -237,13 +238,13 @@ def test_database_restarted_in_the_middle_of_a_scan(
 
 @pytest.mark.parametrize("how", ["plain", "lazy", "covered"])
 def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Path, how: str) -> None:
-    """(h) fifty times, at random moments of a running scan: never one false absence."""
+    """(h) fifty times, spread over a few commits, at random moments of a running scan: never one false absence."""
     parts = running
     disk = disks.make("ext4", label="family")
     library = online(parts, disk, place)
     before = parts.assets(library=library).keys()
     chance = random.Random(how)
-    for _ in range(50):
+    for _ in range(turns.share(50)):
         parts.scan()
         threading.Event().wait(chance.uniform(0.0, 0.04))  # the moment is meant to be random
         if how == "covered":
