@@ -8,8 +8,9 @@ has moved may have been written to by somebody who set its old time again, and i
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from agent.ports import FileEntry
@@ -19,7 +20,9 @@ from holdfast.reports import FileFacts
 
 # SQLite takes at least so many parameters in a statement, whatever its version.
 _PARAMETERS = 900
-_SIDECAR = ".xmp"  # all files in a listing are of some kind, and to ask for it costs more
+# How the names of .xmp files end. All files in a listing are of some kind, and to ask for it costs more.
+_SIDECARS = frozenset(f".{x}{m}{p}" for x in "xX" for m in "mM" for p in "pP")
+_mtime_ns = attrgetter("mtime_ns")
 _ANY_TIME = 0  # the change time of a file that the catalog told of
 
 
@@ -49,7 +52,7 @@ class Contents:
 
     def note(self, directory: str, files: Sequence[FileEntry]) -> None:
         """These files are in a directory now."""
-        newest = max((file.mtime_ns for file in self._unread(directory, files)), default=None)
+        newest = max(map(_mtime_ns, self._unread(directory, files)), default=None)
         if newest is not None:
             self._db.execute("INSERT OR REPLACE INTO unread VALUES (?, ?)", (paths.to_bytes(directory), newest))
         else:
@@ -92,10 +95,10 @@ class Contents:
         places = [place for file in files for place in self._places(directory, file)]
         self._db.executemany("DELETE FROM content WHERE place = ?", [(place,) for place in places])
 
-    def _unread(self, directory: str, files: Iterable[FileEntry]) -> Iterator[FileEntry]:
-        readable = [file for file in files if file.size > 0 and file.name[-4:].lower() != _SIDECAR]
+    def _unread(self, directory: str, files: Iterable[FileEntry]) -> list[FileEntry]:
+        readable = [file for file in files if file.size > 0 and file.name[-4:] not in _SIDECARS]
         known = self.digests(directory, readable)
-        return (file for file in readable if file.name not in known)
+        return [file for file in readable if file.name not in known] if known else readable
 
     def _reads(self, directory: str, files: Iterable[FileEntry]) -> Iterable[tuple[FileEntry, _Read]]:
         if self._db.execute("SELECT 1 FROM content LIMIT 1").fetchone() is None:

@@ -148,7 +148,7 @@ class Journal:
 
     def directories(self, inodes: Iterable[int]) -> set[str]:
         """The directories in which any of these inodes was last seen."""
-        wanted = _json([_signed(inode) for inode in inodes]).decode()
+        wanted = _json(_signed(inodes)).decode()
         rows = self._db.execute(
             "SELECT DISTINCT path FROM inode JOIN directory ON directory.id = inode.directory "
             "WHERE inode IN (SELECT value FROM json_each(?))",
@@ -180,10 +180,10 @@ class Journal:
             ),
         ).fetchone()
         directory = row[0]
-        self._db.executemany(
-            "DELETE FROM inode WHERE inode = ? AND directory = ?", [(_signed(i), directory) for i in went]
-        )
-        self._db.executemany("INSERT OR IGNORE INTO inode VALUES (?, ?)", [(_signed(i), directory) for i in came])
+        gone = [(inode, directory) for inode in _signed(went)]
+        self._db.executemany("DELETE FROM inode WHERE inode = ? AND directory = ?", gone)
+        new = [(inode, directory) for inode in _signed(came)]
+        self._db.executemany("INSERT OR IGNORE INTO inode VALUES (?, ?)", new)
 
     def forget(self, path: str) -> None:
         """Drop what is known of a directory and everything below it."""
@@ -280,7 +280,7 @@ class Journal:
                 (
                     paths.to_bytes(c.directory),
                     paths.to_bytes(c.file.name),
-                    _signed(c.file.inode),
+                    *_signed([c.file.inode]),
                     paths.to_bytes(c.listed),
                     c.rest,
                     _pack(c),
@@ -304,7 +304,7 @@ class Journal:
     def candidates_like(self, inodes: Iterable[int], places: Iterable[tuple[str, str]]) -> list[Candidate]:
         """The candidates that had one of these inodes, or were at one of these places."""
         found: dict[tuple[str, str], Candidate] = {}
-        wanted = _json([_signed(inode) for inode in inodes]).decode()
+        wanted = _json(_signed(inodes)).decode()
         for (body,) in self._db.execute(
             "SELECT body FROM candidate WHERE inode IN (SELECT value FROM json_each(?))", (wanted,)
         ):
@@ -388,6 +388,6 @@ def _known(row: Sequence[Any]) -> KnownDirectory:
     return KnownDirectory(stamp, files, births, directories, bool(told), bool(whole))
 
 
-def _signed(inode: int) -> int:
+def _signed(inodes: Iterable[int]) -> list[int]:
     """Inode numbers have 64 bits without a sign, SQLite's integers have one."""
-    return inode - (1 << 64) if inode >= 1 << 63 else inode
+    return [inode - 0x1_0000_0000_0000_0000 if inode > 0x7FFF_FFFF_FFFF_FFFF else inode for inode in inodes]

@@ -49,21 +49,26 @@ def learn(
             if (compared.known.stamp, compared.known.whole) != (stamp, whole):
                 journal.learn(directory, compared.known._replace(stamp=stamp, whole=whole), (), ())
             continue
-        files = [file for file in compared.files if (directory, file.inode, file.name) not in moved]
-        kept, births = compared.kept_births, compared.listing.births
-        file_births = [kept[file.name] if file.name in kept else births.get(file.name) for file in files]
-        here = {file.inode for file in files}
+        files = compared.files
+        if moved:
+            files = [file for file in files if (directory, file.inode, file.name) not in moved]
+        births = (
+            {**compared.listing.births, **compared.kept_births} if compared.kept_births else compared.listing.births
+        )
         stable = traits.stable_inodes
+        went = {departure.file.inode for departure in compared.departures}
+        if went:
+            went -= {file.inode for file in files}
         journal.learn(
             directory,
             KnownDirectory(
                 stamp,
                 pack_files(files),
-                pack_births(file_births),
+                pack_births([births.get(file.name) for file in files]),
                 pack_directories(compared.directories),
                 whole=whole,
             ),
             came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
-            went={departure.file.inode for departure in compared.departures} - here if stable else (),
+            went=went if stable else (),
         )
         contents.note(directory, files)

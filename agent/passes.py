@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 from agent import absences, contradictions, identity, learning, sentinels, survey, telling, unmoved
 from agent.absences import Grounds
@@ -26,7 +26,7 @@ from agent.ports import Clock, FileEntry, Listing, Trouble
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
 from agent.store import Standing, Store
-from agent.survey import Refused, Survey
+from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
 from holdfast.ignoring import FILES_MAX, IGNORE_FILE
@@ -250,17 +250,12 @@ class Pass:
         has_rules = self._scopes.ignores.rules != self._journal.rules()
         if not (has_news or has_rules or self._reread or self._unreadable or self._journal.has_candidates()):
             return 0
-        arrivals = [
-            identity.Arrival(directory, file, compared.listing.births.get(file.name))
-            for directory, compared in self._surveys.items()
-            for file in compared.arrivals
-        ]
         with self._store.transaction():
             if self._store.turn() != self._turn or self._store.standing() is not Standing.WRITING:
                 return 0  # what this was compared with is not what is known now, or another agent is the writer
             self._learned = True
             departures, forgotten = absences.departures(self._journal, self._surveys)
-            found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
+            found, fresh = self._resolve(departures)
             self._journal.clear(found.cleared)
             lost = {directory: paths.split(directory)[0] for directory in self._vanished}
             absences.reanchor(self._journal, {**lost, **forgotten}, self._surveys)
@@ -285,7 +280,7 @@ class Pass:
             observations: list[Observation] = [
                 *self._rules(forgotten),
                 *telling.moved(found.moves),
-                *self._listed(found.listed),
+                *self._listed(fresh),
                 *second.absent,
                 *unreadable,
             ]
@@ -305,22 +300,35 @@ class Pass:
         self._journal.note_rules_told()
         return [IgnoreRules(rules)]
 
+    def _resolve(self, departures: list[Departure]) -> tuple[identity.Resolution, Mapping[str, Sequence[FileEntry]]]:
+        """What arrivals and departures come to, and the arrivals that are new, by directory."""
+        arriving = {directory: compared.arrivals for directory, compared in self._surveys.items()}
+        if not departures and not self._journal.has_candidates():
+            # Nothing is missed that they could be. A first scan has hundreds of thousands of them.
+            return identity.resolve([], [], []), arriving
+        arrivals = [
+            identity.Arrival(directory, file, self._surveys[directory].listing.births.get(file.name))
+            for directory, files in arriving.items()
+            for file in files
+        ]
+        found = identity.resolve(arrivals, departures, self._candidates_like(arrivals))
+        fresh: dict[str, list[FileEntry]] = {}
+        for arrival in found.listed:
+            fresh.setdefault(arrival.directory, []).append(arrival.file)
+        return found, fresh
+
     def _candidates_like(self, arrivals: list[identity.Arrival]) -> list[Candidate]:
         if not arrivals or not self._journal.has_candidates():
             return []
         inodes = {arrival.file.inode for arrival in arrivals} if self._at.traits.stable_inodes else set()
         return self._journal.candidates_like(inodes, [(one.directory, one.file.name) for one in arrivals])
 
-    def _listed(self, arrivals: list[identity.Arrival]) -> list[Listed]:
+    def _listed(self, fresh: Mapping[str, Sequence[FileEntry]]) -> list[Listed]:
         """What is new, what changed in the eyes of others (size, modification time), and what must be retold."""
-        fresh: dict[str, list[FileEntry]] = {}
-        for arrival in arrivals:
-            fresh.setdefault(arrival.directory, []).append(arrival.file)
         found: list[Listed] = []
         for directory, compared in self._surveys.items():
             files = sorted((*fresh.get(directory, ()), *compared.changes, *compared.retold))
-            read = self._contents.digests(directory, files)
-            facts = [telling.facts(file, read.get(file.name)) for file in files]
+            facts = telling.all_facts(files, self._contents.digests(directory, files))
             found.extend(Listed(directory, piece) for piece in reports.pieces(facts))
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from agent import identity
 from agent.ports import FileEntry
 from holdfast import reports
@@ -18,6 +20,13 @@ def moved(moves: list[identity.Move]) -> list[Moved]:
             groups.setdefault((move.origin, move.arrival.directory), []).append(one)
         found.append(Moved([Move(origin, directory, files) for (origin, directory), files in groups.items()]))
     return found
+
+
+def all_facts(files: Iterable[FileEntry], digests: Mapping[str, str]) -> list[FileFacts]:
+    """Files of one directory as they are told; ``digests`` by name, of those that were read."""
+    if not digests:  # as in a first scan, of every file on a disk
+        return [FileFacts(name, size, mtime_ns) for name, _, size, mtime_ns, _ in files]
+    return [facts(file, digests.get(file.name)) for file in files]
 
 
 def facts(file: FileEntry, digest: str | None = None) -> FileFacts:
