@@ -7,7 +7,6 @@ so that a replugged disk is not the one that was mounted.
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 
@@ -52,7 +51,7 @@ def read_health(device: str, sys: str = SYS) -> Health | None:
         errors += _number(f"{disk}/device/ioerr_cnt")
         # A redundant array outlives its members, so what is below an md device is its own affair.
         if not os.path.isdir(f"{disk}/md"):
-            waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]
+            waiting += _below(disk)
         elif _number(f"{disk}/md/degraded"):
             degraded.add(os.path.basename(disk))
     return Health(frozenset(disks), frozenset(stopped), errors, filesystem_errors, frozenset(degraded))
@@ -92,7 +91,7 @@ def array_uuid(disk: str, database: str = udev.DATABASE) -> str:
 
 def serial(device: str, sys: str = SYS) -> str:
     """The serial number of the one disk that a device stands on; "" when there are several, or it has none."""
-    bottom = [disk for disk in _stack(device, sys) if not glob.glob(f"{disk}/slaves/*")]
+    bottom = [disk for disk in _stack(device, sys) if not _below(disk)]
     if len(bottom) != 1:
         return ""
     places = ("serial", "device/serial", "device/vpd_pg80")
@@ -118,7 +117,7 @@ def _stack(device: str, sys: str) -> list[str]:
     while waiting:
         disk = _whole_disk(waiting.pop())
         found.append(disk)
-        waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]
+        waiting += _below(disk)
     return found
 
 
@@ -128,10 +127,25 @@ def _whole_disk(place: str) -> str:
 
 def _filesystem_errors(name: str, sys: str) -> int:
     errors = _number(f"{sys}/fs/ext4/{name}/errors_count")
-    for member in glob.glob(f"{sys}/fs/btrfs/*/devices/{name}"):
-        for statistics in glob.glob(f"{os.path.dirname(os.path.dirname(member))}/devinfo/*/error_stats"):
-            errors += sum(int(word) for word in text(statistics).split() if word.isdigit())
+    for whole in _inside(f"{sys}/fs/btrfs"):
+        if f"{whole}/devices/{name}" not in _inside(f"{whole}/devices"):
+            continue
+        for member in _inside(f"{whole}/devinfo"):
+            errors += sum(int(word) for word in text(f"{member}/error_stats").split() if word.isdigit())
     return errors
+
+
+def _below(disk: str) -> list[str]:
+    """The devices that a device is made of."""
+    return [os.path.realpath(link) for link in _inside(f"{disk}/slaves")]
+
+
+def _inside(directory: str) -> list[str]:
+    """The paths of what is in a directory of sysfs; none when there is no such directory."""
+    try:
+        return [f"{directory}/{name}" for name in os.listdir(directory)]
+    except OSError:
+        return []
 
 
 def _number(path: str) -> int:
@@ -142,7 +156,8 @@ def _number(path: str) -> int:
 def text(path: str) -> str:
     """An attribute of sysfs; "" when there is none, which is how a device that is gone looks."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read().strip()
+        # Every pass asks for some; a file of text takes five times as long to be opened.
+        with open(path, "rb", buffering=0) as file:
+            return file.readall().decode("ascii", "replace").strip()
     except OSError:
         return ""
