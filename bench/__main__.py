@@ -10,7 +10,7 @@ from statistics import median
 
 import click
 
-from bench import bursts, idle, ingest, latencies, scans, tree
+from bench import bursts, idle, ingest, latencies, peers, scans, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -23,6 +23,7 @@ Written by `make bench`, which runs the real processes: an agent, a sidecar unde
 yardstick for scans is `find -printf '%s %T@ %i\\n'` over the same tree, with everything cached, in the same run.
 Compare ratios; the times are those of one machine."""
 _EXPLANATION = """
+- *bfs* lists the same facts as find. *fd* can only find names: it hands them to `stat`, many at a time, for the rest.
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
 - *Mode changed*, *mode new*: from asking the catalog for such a scan until it says that it is done.
@@ -31,7 +32,8 @@ _EXPLANATION = """
 - *Burst*: from the start of `cp -r` onto a watched disk until the last file is committed; the yardstick is that copy
   when nobody looks.
 - *Unmount* and *new photo*: from the return of umount(2), and from the close of the file, until a reader that waits on
-  the feed has the entry.
+  the feed has the entry. *watchman*, on such a disk, tells a subscriber on the same machine the name, after 20 ms of
+  rest: it knows no file again, and stores and sends nothing.
 - *Idle agent*: time on a processor, of all its processes, in a minute in which nothing happens; the limit is 0.2 % of a
   core. A request of any kind to one of the disks, by whomever, makes the run fail."""
 
@@ -63,12 +65,13 @@ def main(folder: str, rounds: int, no_document: bool) -> None:
 
 
 def _measure(root: str, rounds: int) -> list[Measured]:
-    click.echo("find …")
-    found = scans.find(root, rounds + 2)
+    click.echo("find, bfs, fd …")
+    found, bfs, fd = (peers.listings(name, root, rounds + 2) for name in ("find", "bfs", "fd"))
     click.echo(f"first scans and scans without change, {tree.FILES:,} files …")
     took = scans.all_kinds(root, rounds, rounds)
     click.echo("unmounts and new photos …")
     unmounted, closed = latencies.unmounts_and_closes(10 * rounds, 34 * rounds)
+    heard = peers.watchman_hears(latencies.PHOTOS, 34 * rounds)
     click.echo(f"{ingest.ROWS:,} new files into each database …")
     into_sqlite, into_mariadb = ingest.sqlite(rounds), ingest.mariadb(rounds)
     click.echo(f"a burst of {bursts.FILES:,} files …")
@@ -76,6 +79,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
     yardstick_s, raw_s, cp_s = median(found), median(into_mariadb.raw), median(burst.copying)
     return [
         Measured(f"find, {tree.FILES:,} files (yardstick)", found, None, yardstick_s),
+        Measured(f"bfs, {tree.FILES:,} files", bfs, None, yardstick_s),
+        Measured(f"fd and stat, {tree.FILES:,} files", fd, None, yardstick_s),
         Measured(f"first scan, {tree.FILES:,} files", took.first, 25, yardstick_s),
         Measured(f"all listed, {tree.FILES:,} files", took.listing, 5, yardstick_s),
         Measured(f"mode changed, {tree.FILES:,} files", took.changed, 3, yardstick_s),
@@ -88,6 +93,7 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured(f"burst of {bursts.FILES:,} files, until committed", burst.took, 3, cp_s, "cp"),
         Measured("unmount to feed entry", unmounted, 300),
         Measured("new photo to feed entry", closed, 500),
+        Measured("new photo to event of watchman", heard),
         Measured(f"idle agent, {idle.DISKS} disks, a minute", idle.minutes(rounds), 120),
     ]
 
@@ -95,7 +101,7 @@ def _measure(root: str, rounds: int) -> list[Measured]:
 def _machine() -> list[str]:
     return [
         f"Measured with Holdfast {__version__}, {_processor()}, {os.cpu_count()} cores, Linux {platform.release()},",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}.",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}. Beside it: {peers.versions()}.",
     ]
 
 

@@ -10,7 +10,7 @@ from demo.photos import fill, photo
 from demo.stage import Stage
 from holdfast.up.catalog import FeedItem
 
-_PHOTOS = 1_000
+PHOTOS = 1_000
 
 
 def unmounts_and_closes(unmounts: int, closes: int) -> tuple[list[float], list[float]]:
@@ -19,7 +19,7 @@ def unmounts_and_closes(unmounts: int, closes: int) -> tuple[list[float], list[f
         place = os.path.join(folder, "mnt")
         with disk(folder, "BENCH") as drive:
             drive.mount(place)
-            fill(place, _PHOTOS, "trip")
+            fill(place, PHOTOS, "trip")
             with Stage(os.path.join(folder, "state"), [place]) as stage:
                 library = stage.library("Bench", place).id
                 stage.await_refresh(library, None)

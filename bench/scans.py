@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import time
 from typing import NamedTuple
@@ -13,18 +12,6 @@ from demo.stage import Stage, StepFailed
 from holdfast.client import Client, ScanMode
 
 _SCAN_WAIT_S = 300.0
-
-
-def find(root: str, rounds: int) -> list[float]:
-    """The yardstick: what find(1) needs to tell size, time and inode of every file, with everything cached."""
-    command = ["find", root, "-printf", "%s %T@ %i\n"]
-    took = []
-    for number in range(rounds + 1):
-        start = time.monotonic()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        if number:  # the first round filled the cache
-            took.append(time.monotonic() - start)
-    return took
 
 
 class Scans(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 class Measured(NamedTuple):
     """One measurement: rounds in seconds. With a ``yardstick_s`` the limit is a multiple of that, which ``yardstick``
-    names, else milliseconds. Without a limit it is only told."""
+    names, else milliseconds. Without a limit it is only told; without any rounds, that the program is not installed."""
 
     what: str
     rounds_s: Sequence[float]
@@ -26,7 +26,7 @@ class Measured(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether it is within the limit."""
-        return self.limit is None or self.value <= self.limit
+        return self.limit is None or not self.rounds_s or self.value <= self.limit
 
 
 COLUMNS = ("what", "median", "slowest", "rounds", "measured", "limit", "verdict")
@@ -34,6 +34,8 @@ COLUMNS = ("what", "median", "slowest", "rounds", "measured", "limit", "verdict"
 
 def row(one: Measured) -> tuple[str, ...]:
     """One line of the table."""
+    if not one.rounds_s:
+        return (one.what, "not installed", "", "", "", "", "")
     return (
         one.what,
         _time(median(one.rounds_s)),

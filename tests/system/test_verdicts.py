@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from bench import peers
 from bench.verdicts import Measured, row, table
 
 
@@ -26,3 +31,16 @@ def test_the_yardstick_itself_has_no_verdict() -> None:
 def test_the_table_is_aligned() -> None:
     lines = table([Measured("a", [0.1], 300), Measured("a longer name", [1.5], 25, 0.1)])
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_program_that_is_not_installed_is_named_and_breaks_no_limit() -> None:
+    one = Measured("bfs", [], None, yardstick_s=0.2)
+    assert row(one) == ("bfs", "not installed", "", "", "", "", "")
+    assert one.holds
+
+
+def test_what_is_not_installed_is_not_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not any(peers.listings(name, str(tmp_path), 1) for name in peers.LISTERS)
+    assert peers.watchman_hears(1, 1) == []
+    assert peers.versions() == ""
