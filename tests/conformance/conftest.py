@@ -15,16 +15,17 @@ MOUNTABLE = ["fake", "ext4", "xfs", "btrfs"]
 @pytest.fixture(params=[*MOUNTABLE, "directory"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Any place that files can be in."""
-    yield from _world(request, tmp_path)
+    yield from world_of(request, tmp_path)
 
 
 @pytest.fixture(params=MOUNTABLE)
 def volume(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A place that can be mounted and unmounted."""
-    yield from _world(request, tmp_path)
+    yield from world_of(request, tmp_path)
 
 
-def _world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def world_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """The world that the parameter of a fixture names."""
     disks = None if request.param in ("fake", "directory") else request.getfixturevalue("disks")
     made = make_world(request.param, disks, tmp_path)
     yield made

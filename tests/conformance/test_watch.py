@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import select
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,25 +12,35 @@ import pytest
 from agent.linux.watched import UNMOUNTED
 from agent.ports import Hint, Lost, Trouble, Watch
 from holdfast import paths
+from tests.conformance.conftest import MOUNTABLE, world_of
 from tests.conformance.worlds import World, make_world
 from tests.linux.disks import Disks
 
 CREATED = {"written": True}
 CLOSED = {"whole": True}
+REPLACED = {"replaced": True}
 CHANGES = {
     "create": ("write", ("d/n.jpg",), [Hint("d", "n.jpg", **CREATED), Hint("d", "n.jpg", **CLOSED)]),
     "overwrite": ("write", ("d/a.jpg",), [Hint("d", "a.jpg", **CREATED), Hint("d", "a.jpg", **CLOSED)]),
     "append without closing": ("append", ("d/a.jpg",), [Hint("d", "a.jpg", **CREATED)]),
     "remove": ("unlink", ("d/a.jpg",), [Hint("d", "a.jpg")]),
     "make a directory": ("mkdir", ("d/n",), [Hint("d", "n")]),
-    "remove a directory": ("rmdir", ("d/empty",), [Hint("d/empty", ""), Hint("d", "empty")]),
+    "remove a directory": ("rmdir", ("d/empty",), [Hint("d/empty", ""), Hint("d", "empty", **REPLACED)]),
     "rename": ("rename", ("d/a.jpg", "d/z.jpg"), [Hint("d", "a.jpg"), Hint("d", "z.jpg", **CLOSED)]),
     "move": ("rename", ("d/a.jpg", "e/a.jpg"), [Hint("d", "a.jpg"), Hint("e", "a.jpg", **CLOSED)]),
     "move over another": ("rename", ("d/a.jpg", "e/b.jpg"), [Hint("d", "a.jpg"), Hint("e", "b.jpg", **CLOSED)]),
     "move out of what is watched": ("rename", ("d/a.jpg", "far/a.jpg"), [Hint("d", "a.jpg")]),
     "move in": ("rename", ("far/f.jpg", "d/f.jpg"), [Hint("d", "f.jpg", **CLOSED)]),
-    "rename a directory": ("rename", ("d/full", "d/other"), [Hint("d", "full"), Hint("d", "other")]),
-    "move a directory": ("rename", ("d/full", "e/full"), [Hint("d", "full"), Hint("e", "full")]),
+    "rename a directory": (
+        "rename",
+        ("d/full", "d/other"),
+        [Hint("d", "full", **REPLACED), Hint("d", "other", **REPLACED)],
+    ),
+    "move a directory": (
+        "rename",
+        ("d/full", "e/full"),
+        [Hint("d", "full", **REPLACED), Hint("e", "full", **REPLACED)],
+    ),
     "link": ("link", ("d/a.jpg", "e/a.jpg"), [Hint("e", "a.jpg", **CREATED)]),
     "make a symbolic link": ("symlink", ("d/l.jpg",), [Hint("d", "l.jpg", **CREATED)]),
     "set a time": ("touch", ("d/a.jpg", 1), [Hint("d", "a.jpg")]),
@@ -43,6 +54,12 @@ def watching(world: World, *directories: str) -> Watch:
     for directory in directories:
         assert watch.add(directory) is None
     return watch
+
+
+@pytest.fixture(params=[*MOUNTABLE, "tmpfs", "ntfs-3g"])
+def volume(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Whatever inotify watches: what is on a tmpfs and behind a local FUSE program too."""
+    yield from world_of(request, tmp_path)
 
 
 @pytest.fixture
@@ -69,7 +86,7 @@ def test_each_change_gives_its_hints(volume: World, watch: Watch, change: str) -
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs"])
+@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs", "tmpfs"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_one_mark_leads_to_the_same_places(disks: Disks, tmp_path: Path, fs_type: str, change: str) -> None:
     """The kernel merges what happens to one name, tells of no directory twice, and of the unwatched ones too. Where to
@@ -101,7 +118,7 @@ def test_hints_stand_in_the_order_of_what_happened(volume: World, watch: Watch) 
     volume.unlink("d/a.jpg")
     volume.rmdir("d/empty")
     volume.unlink("e/b.jpg")
-    assert watch.read() == [Hint("d", "a.jpg"), Hint("d/empty", ""), Hint("d", "empty"), Hint("e", "b.jpg")]
+    assert watch.read() == [Hint("d", "a.jpg"), Hint("d/empty", ""), Hint("d", "empty", **REPLACED), Hint("e", "b.jpg")]
 
 
 def test_a_hint_is_given_once_however_often_it_happened(volume: World, watch: Watch) -> None:
@@ -194,6 +211,7 @@ def test_the_descriptor_is_readable_while_hints_wait(volume: World, watch: Watch
     assert poll.poll(0) == []
 
 
+@pytest.mark.parametrize("volume", [*MOUNTABLE, "tmpfs"], indirect=True)  # NTFS has no such names
 def test_r37_names_that_are_not_text(volume: World) -> None:
     volume.mkdir("od\0ff")
     watch = watching(volume, "od\0ff")

@@ -110,6 +110,22 @@ class Disk:
             self.image.unlink(missing_ok=True)
 
 
+class MemoryDisk(Disk):
+    """A tmpfs. What is on it is gone when it is unmounted."""
+
+    def __init__(self, drawer: Disks, label: str = "") -> None:
+        self.fs_type = "tmpfs"
+        self.label = label
+        self.device = "none"
+        self._drawer = drawer
+        self._mounted_at: list[Path] = []
+
+    def close(self) -> None:
+        """Unmount it."""
+        while self._mounted_at:
+            self.umount(lazy=True)
+
+
 class Disks:
     """A drawer full of disks."""
 
@@ -119,6 +135,8 @@ class Disks:
 
     def make(self, fs_type: str = "ext4", size_mib: int = 64, label: str = "") -> Disk:
         """A new disk with an empty file system."""
+        if fs_type == "tmpfs":
+            return self._add(MemoryDisk(self, label))
         command = _MKFS[fs_type]
         needs(shutil.which(command[0], path=_environment()["PATH"]), f"needs {command[0]}")
         image = self._directory / f"{len(self._disks)}.img"

@@ -1,4 +1,4 @@
-"""A kernel whose queue of events is soon full."""
+"""A kernel whose queues of events are soon full."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from pathlib import Path
 from tests.needs import needs
 
 EVENTS = 64
-_LIMIT = Path("/proc/sys/fs/fanotify/max_queued_events")
+_LIMITS = [Path("/proc/sys/fs", kind, "max_queued_events") for kind in ("fanotify", "inotify")]
 
 
 @contextmanager
 def few_events() -> Iterator[None]:
-    """Marks that are set while this lasts lose what is more than :data:`EVENTS`. The limit is the machine's: it lasts
-    no longer than it has to, and one test at a time changes it."""
-    needs(os.access(_LIMIT, os.W_OK), f"needs to write {_LIMIT}")
-    with _LIMIT.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        before = file.read()
-        _LIMIT.write_text(str(EVENTS))
+    """Watches that begin while this lasts lose what is more than :data:`EVENTS`. The limits are the machine's: they
+    last no longer than they have to, and one test at a time changes them."""
+    needs(all(os.access(limit, os.W_OK) for limit in _LIMITS), f"needs to write {_LIMITS[0]} and {_LIMITS[1]}")
+    with _LIMITS[0].open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = [limit.read_text() for limit in _LIMITS]
         try:
+            for limit in _LIMITS:
+                limit.write_text(str(EVENTS))
             yield
         finally:
-            _LIMIT.write_text(before)
+            for limit, events in zip(_LIMITS, before, strict=True):
+                limit.write_text(events)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.root
 Watching = Callable[[Path], FanotifyWatch]
 
 
-@pytest.fixture(params=["ext4", "xfs", "btrfs"])
+@pytest.fixture(params=["ext4", "xfs", "btrfs", "tmpfs"])
 def disk(request: pytest.FixtureRequest, disks: Disks, tmp_path: Path) -> Disk:
     disk = disks.make(request.param)
     disk.mount(tmp_path / "disk")

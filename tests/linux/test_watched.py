@@ -56,7 +56,7 @@ def test_the_watches_below_a_renamed_directory_are_given_back() -> None:
             RawEvent(2, inotify.MOVE_SELF, ""),
         ]
     )
-    assert hints == [Hint("", "a"), Hint("", "z")]
+    assert hints == [Hint("", "a", replaced=True), Hint("", "z", replaced=True)]
     assert sorted(gone) == [2, 3, 4]
     assert sorted(known) == ["", "ab"]
 
@@ -95,7 +95,7 @@ def test_a_removed_directory_is_told_by_itself_and_by_its_parent() -> None:
             RawEvent(1, inotify.DELETE | inotify.ISDIR, "a"),
         ]
     )
-    assert hints == [Hint("a", ""), Hint("", "a")]
+    assert hints == [Hint("a", ""), Hint("", "a", replaced=True)]
     assert (list(known), gone) == ([""], [])
 
 

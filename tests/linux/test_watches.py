@@ -66,7 +66,7 @@ def disk(disks: Disks, tmp_path: Path) -> Disk:
 MARK, NONE = "fanotify, one mark", "inotify, 0 directories"
 
 
-@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs"])
+@pytest.mark.parametrize("fs_type", ["ext4", "xfs", "btrfs", "tmpfs"])
 def test_a_disk_of_its_own_gets_one_mark(disks: Disks, tmp_path: Path, choosing: Choosing, fs_type: str) -> None:
     place = disks.make(fs_type).mount(tmp_path / "disk")
     assert choosing(line_of(place)) == (MARK, "")
