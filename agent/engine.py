@@ -270,9 +270,8 @@ class Engine:
 
     def _wishes(self, now: float) -> list[Wish]:
         """Directories to look at because of hints, files that should have settled, and absences to confirm."""
-        wishes = {
-            ready.directory: Wish(ready.directory, ready.whole, ready.writing) for ready in self._settle.ready(now)
-        }
+        ready = self._settle.ready(now)
+        wishes = {one.directory: Wish(one.directory, one.whole, one.writing, replaced=one.replaced) for one in ready}
         self._revisits.take(wishes, now, is_walking=bool(self._walks))
         if self._confirming.is_due(now) and not self._walks:
             suspected = self._journal.suspected_listings()
@@ -298,7 +297,7 @@ class Engine:
         if is_scanned:
             self._finish(walk)
         is_scanned = is_scanned and not self._watching.is_complete
-        self._rescans.walked(self._boot(), found=outcome.told > 0, is_over=not self._walks, is_scanned=is_scanned)
+        self._rescans.walked(self._boot(), found=outcome.has_news, is_over=not self._walks, is_scanned=is_scanned)
         # The walk itself goes on below what it took; not so below what the pass looked at besides.
         besides = [path for path in outcome.new_directories if not walk.goes_on(path, taken)]
         return self._after(outcome._replace(new_directories=besides, later=[]), now)

@@ -27,7 +27,8 @@ class Wish(NamedTuple):
     """A directory to look at, as closely as ``mode`` says; the content of ``only`` this one name, where it is read
     again. ``whole``: names seen to be closed. ``writing``: names that are still written to. ``trusting``: it need not
     be listed if it looks as it did. ``waits``: it can be put off until all other places have been looked at.
-    ``settles``: files that are still being written to are left for later."""
+    ``settles``: files that are still being written to are left for later. ``replaced`` are subdirectories that may be
+    others than before, whatever they look like."""
 
     directory: str
     whole: frozenset[str] = frozenset()
@@ -37,6 +38,7 @@ class Wish(NamedTuple):
     trusting: bool = False
     waits: bool = True
     settles: bool = True
+    replaced: frozenset[str] = frozenset()
 
 
 class Unheard(NamedTuple):
@@ -52,10 +54,10 @@ class Outcome(NamedTuple):
     ``inside`` are the wanted subdirectories of each directory; ``files`` are in them, and so many of these were
     ``looked_at`` one by one. ``again`` are directories to be looked at once more when their files have settled,
     ``unsettled`` the names of these files, ``unreadable`` directories that could not be read, each with its errno.
-    ``told`` counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed.
-    ``unheard`` are new files that are to be read first, ``gone`` the sizes of files that were told to be absent.
-    ``displaced`` are looks that wait until there are no places left in which a file may be that has lost its name to
-    another.
+    ``told`` counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed,
+    ``missed``: for the first time. ``unheard`` are new files that are to be read first, ``gone`` the sizes of files
+    that were told to be absent. ``displaced`` are looks that wait until there are no places left in which a file may be
+    that has lost its name to another.
     """
 
     inside: dict[str, list[str]]
@@ -73,3 +75,9 @@ class Outcome(NamedTuple):
     gone: list[int]
     displaced: Sequence[Wish] = ()
     unsettled: Mapping[str, frozenset[str]] = {}
+    missed: bool = False
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something has changed: it is told, or will be when a file has settled or was missed twice."""
+        return self.told > 0 or bool(self.unsettled) or self.missed

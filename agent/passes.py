@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from agent import absences, contradictions, identity, learning, sentinels, survey, telling, unmoved
 from agent.absences import Grounds
@@ -86,7 +86,7 @@ class Pass:
         self._again: set[str] = set()
         self._unsettled: dict[str, frozenset[str]] = {}
         self._reread: dict[str, str | None] = {}
-        self._suspected = self._learned = False
+        self._suspected = self._missed = self._learned = False
         self._turn = 0
         self._doubt: Doubt | None = None
 
@@ -265,7 +265,8 @@ class Pass:
             )
             self._again |= second.look_at
             self._journal.suspect(absences.candidate(one, self._surveys, self._at.epoch) for one in found.gone)
-            self._suspected = bool(found.gone) or second.waiting
+            self._missed = bool(found.gone)
+            self._suspected = self._missed or second.waiting
             for directory in forgotten:
                 self._journal.forget(directory)
             for move in found.moves:
@@ -360,6 +361,7 @@ class Pass:
             gone=self._gone,
             displaced=self._displaced,
             unsettled=self._unsettled,
+            missed=self._missed,
         )
 
     def _inside(self, directory: str) -> list[str]:
@@ -371,13 +373,22 @@ class Pass:
 
     def _new_directories(self) -> list[str]:
         """Directories that must be entered, because of what this pass saw of their parents."""
-        return [
-            path
+        found = {
+            path: None
             for directory, compared in self._surveys.items()
             if not compared.unchanged
             for path in self._inside(directory)
             if path not in self._surveys and _is_new(paths.split(path)[1], compared)
-        ]
+        }
+        return list(found | dict.fromkeys(self._replaced()))
+
+    def _replaced(self) -> Iterator[str]:
+        """Directories that are not watched, though they may have been looked at and look as ever."""
+        for directory, wish in self._looked.items():
+            compared = self._surveys.get(directory)
+            there = wish.replaced if compared is None else wish.replaced.intersection(compared.listing.directories)
+            below = (paths.join(directory, name) for name in sorted(there))
+            yield from (path for path in below if self._scopes.enters(path))
 
 
 def _is_new(name: str, compared: Survey) -> bool:

@@ -177,13 +177,15 @@ class Hint(NamedTuple):
     """Something may have changed: ``name`` in ``directory``, or the directory itself when it is empty.
 
     ``written``: bytes may still be coming. ``whole``: the file was closed, or came by a rename. Both are False
-    for everything else (gone, attributes).
+    for everything else (gone, attributes). ``replaced``: a directory of this name has left, or come; one that stands
+    there now may be another than before, and is not watched.
     """
 
     directory: str
     name: str
     written: bool = False
     whole: bool = False
+    replaced: bool = False
 
 
 class Lost(NamedTuple):

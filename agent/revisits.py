@@ -30,7 +30,8 @@ class Revisits:
     def note(self, outcome: Outcome, now: float) -> bool:
         """What a pass has left for later. False: it is too much to be remembered, and forgotten."""
         for directory in outcome.inside.keys() - outcome.again:
-            self._unsettled_since.pop(directory, None)
+            if directory not in self._due_at:  # else a glance, for one, may not have seen that a file grows
+                self._unsettled_since.pop(directory, None)
             self._unsettled.pop(directory, None)
         self._unsettled.update(outcome.unsettled)
         for directory in outcome.again:

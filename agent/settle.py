@@ -25,24 +25,29 @@ NAMES_MAX = 16_384
 class _Pending:
     """The hints of one directory."""
 
-    __slots__ = ("first", "last", "whole", "writing")
+    __slots__ = ("first", "last", "replaced", "whole", "writing")
 
     def __init__(self, now: float) -> None:
         self.first = now
         self.last = now
         self.writing: dict[str, float] = {}
         self.whole: set[str] = set()
+        self.replaced: set[str] = set()
 
 
 class Ready:
-    """A directory to look at. ``whole`` names were seen to be closed; ``writing`` ones are still being written."""
+    """A directory to look at. ``whole`` names were seen to be closed; ``writing`` ones are still being written. In the
+    places of ``replaced`` directories there may be others now."""
 
-    __slots__ = ("directory", "whole", "writing")
+    __slots__ = ("directory", "replaced", "whole", "writing")
 
-    def __init__(self, directory: str, whole: frozenset[str], writing: frozenset[str]) -> None:
+    def __init__(
+        self, directory: str, whole: frozenset[str], writing: frozenset[str], replaced: frozenset[str] = frozenset()
+    ) -> None:
         self.directory = directory
         self.whole = whole
         self.writing = writing
+        self.replaced = replaced
 
 
 class Settle:
@@ -72,6 +77,9 @@ class Settle:
                 pending.writing[hint.name] = now
                 pending.whole.discard(hint.name)
                 self._names += 1
+            elif hint.replaced:
+                pending.replaced.add(hint.name)
+                self._names += 1
         if len(self._pending) > DIRECTORIES_MAX or self._names > NAMES_MAX:
             self._fold()
 
@@ -87,7 +95,8 @@ class Settle:
         for directory, pending in due:
             quiet = now - self._settle_s
             writing = {name: at for name, at in pending.writing.items() if at > quiet}
-            found.append(Ready(directory, frozenset(pending.whole), frozenset(writing)))
+            replaced = frozenset(pending.replaced)
+            found.append(Ready(directory, frozenset(pending.whole), frozenset(writing), replaced))
             del self._pending[directory]
             if writing:
                 again = self._pending[directory] = _Pending(min(writing.values()))
@@ -95,7 +104,7 @@ class Settle:
                 again.first = again.last
                 again.writing = writing
         if due:
-            self._names = sum(len(p.writing) + len(p.whole) for p in self._pending.values())
+            self._names = sum(len(p.writing) + len(p.whole) + len(p.replaced) for p in self._pending.values())
         return found
 
     def due(self) -> float | None:

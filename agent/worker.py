@@ -216,7 +216,7 @@ class Worker:
         reliable = traits(order.mount.fs_type)
         self._files = self._storage.files(order, self._is_spoken_to)
         self._noise = Noise()
-        self._watch, seen_so = self._storage.watch(order, self._about_to_ask) if reliable.local else (None, "")
+        self._watch, seen_so = self._storage.watch(order, self._about_to_ask)
         self._adopting = True
         doubt = self._engine.attach(
             Attachment(order.epoch, self._files, reliable, order.mount.mount_point, order.guarded),

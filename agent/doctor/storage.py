@@ -263,7 +263,7 @@ def _watching(evidence: Evidence) -> Iterator[Finding]:
             remedy=f"sysctl fs.inotify.max_user_instances={wanted}; for good, in /etc/sysctl.d/60-holdfast.conf."
             " Then restart the agent.",
         )
-    yield from (_scans_only(reading) for reading in readings if reading.watching == "scans only")
+    yield from (_scans_only(reading) for reading in readings if _is_shared(reading))
 
 
 def _fanotify(evidence: Evidence, readings: list[VolumeReading]) -> Iterator[Finding]:
@@ -279,6 +279,11 @@ def _fanotify(evidence: Evidence, readings: list[VolumeReading]) -> Iterator[Fin
         remedy="It needs CAP_SYS_ADMIN: the drop-in holdfast-agent.service.d/fanotify.conf.example grants it. Or set"
         ' watch = "auto".',
     )
+
+
+def _is_shared(reading: VolumeReading) -> bool:
+    """Whether it has no watch, and could have none here."""
+    return reading.watching.startswith("scans only") and not traits(reading.status.identity.fs_type).local
 
 
 def _scans_only(reading: VolumeReading) -> Finding:

@@ -180,7 +180,7 @@ class Watched:
 
 def _hint(directory: str, event: RawEvent) -> Hint:
     if event.mask & ISDIR:
-        return Hint(directory, event.name)
+        return Hint(directory, event.name, replaced=bool(event.mask & (DELETE | MOVED_FROM | MOVED_TO)))
     written = bool(event.mask & (CREATE | MODIFY))
     whole = bool(event.mask & (CLOSE_WRITE | MOVED_TO))
     return Hint(directory, event.name, written=written, whole=whole)

@@ -15,6 +15,8 @@ from agent.ports import Mount, Watch
 from agent.settings import WatchChoice
 
 _OFF = 'scans only (watch = "no" in agent.toml)'
+# Not made through this kernel, so it has no event for them.
+_SHARED = "scans only (a watch does not see what others change on {fs_type})"
 _NO_INSTANCES = (
     "scans only, for lack of inotify instances; raise the limit with: sysctl fs.inotify.max_user_instances=1024"
 )
@@ -34,6 +36,8 @@ def choose(
     """
     if choice == "no":
         return None, _OFF
+    if not traits(mount.fs_type).local:
+        return None, _SHARED.format(fs_type=mount.fs_type)
     why = _WISHED if choice == "inotify" else _unfit(mount, choice)
     if not why:
         try:

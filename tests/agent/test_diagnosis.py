@@ -56,6 +56,7 @@ SIDECARS = (
 )
 NOW = 1_700_000_000.0
 PLACE = "/mnt/usb"
+SHARED = "scans only (a watch does not see what others change on nfs4)"
 GB = 1_000_000_000
 
 
@@ -176,7 +177,7 @@ CASES: dict[Code, Evidence] = {
     Code.STRAY_FILES: without(Reason.NOT_MOUNTED, host=replace(WELL.host, mounts=[ROOT])),
     Code.FILES_BENEATH: replace(WELL, beneath={PLACE: Look(entries=["IMG_1.jpg"])}),
     Code.FANOTIFY_MISSING: replace(WELL, settings=replace(WELL.settings, watch="fanotify")),
-    Code.SCANS_ONLY: replace(WELL, agent=agent(volume(fs_type="nfs4"), watching="scans only")),
+    Code.SCANS_ONLY: replace(WELL, agent=agent(volume(fs_type="nfs4"), watching=SHARED)),
     Code.WATCH_LIMIT: replace(WELL, host=replace(WELL.host, max_user_watches=999)),
     Code.INSTANCE_LIMIT: replace(WELL, host=replace(WELL.host, max_user_instances=2)),
     Code.DELIVERY_STALLED: replace(WELL, agent=agent(volume(), problem="413 too-large: too large")),
@@ -312,7 +313,7 @@ def test_r31_the_watch_limit_is_named_with_the_number_that_is_needed() -> None:
 
 
 def test_folders_that_cannot_be_watched_need_no_watch() -> None:
-    share = agent(volume(fs_type="nfs4"), watching="scans only")
+    share = agent(volume(fs_type="nfs4"), watching=SHARED)
     evidence = replace(WELL, agent=share, journals=[replace(JOURNAL, directories=10_000_000)])
     assert found(evidence) == {Code.SCANS_ONLY}
 

@@ -90,3 +90,11 @@ def test_every_hinted_directory_becomes_ready_and_the_memory_empties(events: lis
     final = {one.directory for one in settle.ready(now + 2 * (SETTLE_S + CEILING_S))}
     assert seen | last | final == {hint.directory for _, hint in events}
     assert settle.due() is None
+
+
+def test_a_directory_whose_place_another_may_have_taken_is_named_once() -> None:
+    settle = Settle(5.0)
+    settle.hint([Hint("", "a", replaced=True), Hint("", "b")], 0.0)
+    assert [(one.directory, one.replaced) for one in settle.ready(1.0)] == [("", {"a"})]
+    settle.hint([Hint("", "b")], 2.0)
+    assert [(one.directory, one.replaced) for one in settle.ready(3.0)] == [("", set())]

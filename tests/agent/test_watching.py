@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.scopes import Scope, Scopes
 from agent.testing.host import FakeHost
 from agent.testing.watch import FakeWatch
@@ -92,3 +94,23 @@ def test_r40_an_attachment_that_ends_gives_its_watches_back() -> None:
     assert len(watch) == 2
     world.engine.detach()
     assert len(watch) == 0
+
+
+@pytest.mark.parametrize("fs_type", ["ext4", "exfat"])
+def test_r31_a_directory_that_is_made_anew_is_watched_anew(fs_type: str) -> None:
+    world = known("keeper.jpg", "trip/a.jpg", fs_type=fs_type)
+    world.disk.rmtree("trip")
+    world.disk.mkdir("trip")
+    world.run(10)
+    world.news()
+    world.photos("trip/b.jpg")
+    world.run(10)
+    assert world.news() == {"listed": {"trip/b.jpg"}}
+
+
+def test_r31_a_directory_in_the_place_of_another_is_entered_though_inodes_mean_nothing() -> None:
+    world = known("keeper.jpg", "trip/a.jpg", "other/deep/b.jpg", fs_type="exfat")
+    world.disk.rename("trip", "aside")
+    world.disk.rename("other", "trip")
+    world.run(10)
+    assert world.news()["listed"] == {"aside/a.jpg", "trip/deep/b.jpg"}

@@ -405,6 +405,14 @@ EVENTS = [
     ),
     Mutation(
         ("R31",),
+        "a directory that took the place of another one is not watched",
+        "agent/linux/watched.py",
+        "replaced=bool(event.mask & (DELETE | MOVED_FROM | MOVED_TO))",
+        "replaced=False",
+        ("tests/agent/test_watching.py::test_r31_a_directory_that_is_made_anew_is_watched_anew",),
+    ),
+    Mutation(
+        ("R31",),
         "a file system is marked whose handles come to name nothing",
         "agent/linux/watches.py",
         "if not traits(mount.fs_type).stable_inodes:",
