@@ -324,7 +324,7 @@ IDENTITIES = [
         ("R1",),
         "an unlocked disk is not followed to the one below it",
         "agent/linux/blockdev.py",
-        '            waiting += [os.path.realpath(link) for link in glob.glob(f"{disk}/slaves/*")]\n        elif',
+        "            waiting += _below(disk)\n        elif",
         "            pass\n        elif",
         (f"{BLOCKDEV}::test_a_mapped_device_stands_on_the_disk_below_it",),
     ),
