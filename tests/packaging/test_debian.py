@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ import pytest
 
 from holdfast import __version__
 from tests.linux.disks import Disks
-from tests.needs import needs
 from tests.packaging.clean_root import CleanRoot, clean_root
+from tests.packaging.debs import build_again
 from tests.packaging.guide import chapter
 
 TOP = Path(__file__).parents[2]
@@ -29,28 +27,6 @@ GREETING = "TOKEN=$(sudo cat /var/lib/holdfast/sidecar/admin.token)\n"
 ACCOUNTS = {f"/etc/{name}{suffix}" for name in ("passwd", "group", "shadow", "gshadow") for suffix in ("", "-")}
 # What is kept until a package is purged: configuration, which services are enabled, state.
 KEPT = ("/etc/", "/var/lib/holdfast")
-
-
-def build(directory: Path) -> None:
-    """Both packages, as ``make deb`` builds them."""
-    needs(shutil.which("dh"), "needs debhelper, to build packages")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run(
-        [TOP / "debian" / "build", directory], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def build_again(before: Path, after: Path) -> None:
-    """The same packages with a higher version, as for an upgrade; without what costs time."""
-    after.mkdir()
-    for package in before.glob("*.deb"):
-        content = after / package.stem
-        subprocess.run(["dpkg-deb", "--raw-extract", package, content], check=True)
-        control = content / "DEBIAN" / "control"
-        control.write_text(re.sub(r"^(Version: .*)-1$", r"\1-2", control.read_text(), flags=re.MULTILINE))
-        subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", content, after], check=True)
-        shutil.rmtree(content)
 
 
 @pytest.fixture
@@ -89,9 +65,8 @@ def states(root: CleanRoot, verb: str) -> dict[str, str]:
 @pytest.mark.timeout(900)
 @pytest.mark.installation
 @pytest.mark.root
-def test_the_packages_live_as_the_document_says(root: CleanRoot, disks: Disks, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    build(first)
+def test_the_packages_live_as_the_document_says(root: CleanRoot, disks: Disks, packages: Path, tmp_path: Path) -> None:
+    first, second = packages, tmp_path / "second"
     build_again(first, second)
     disks.make("ext4", label="photos").mount(root.path / "srv/photos")
     (root.path / "srv/photos/IMG_1.jpg").write_bytes(b"\xff\xd8 one")

@@ -1,0 +1,92 @@
+"""Shares whose server goes away while they are mounted: real servers of NFS and SMB, and clients of Debian's kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from tests.packaging.installed import Installed, is_away
+from tests.packaging.machine import Machine
+from tests.packaging.usb import PHOTOS, Usb
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.installation, pytest.mark.root]
+
+# An answer of the verb while another volume hangs. A processor that is computed needs seconds for an empty program.
+AT_ONCE_S = 30
+# Packets are lost both ways, as when a cable is pulled: nobody is told anything.
+CUT = """
+nft -f - << END
+table inet cable {
+  chain in {
+    type filter hook input priority 0
+    tcp dport { 445, 2049 } drop
+    tcp sport { 445, 2049 } drop
+  }
+}
+END
+"""
+
+
+class Share(NamedTuple):
+    """How one is served, mounted, and stopped."""
+
+    serve: str
+    mount: str
+    unit: str
+
+
+SHARES = {
+    # A server that was restarted lets clients claim what they had, for so long.
+    "nfs": Share(
+        serve="""
+            printf '[nfsd]\\ngrace-time = 10\\nlease-time = 10\\n' > /etc/nfs.conf.d/quick.conf
+            systemctl start nfs-server
+            exportfs -o rw,no_subtree_check,fsid=7 127.0.0.1:/export/nfs
+        """,
+        mount="mount -t nfs4 127.0.0.1:/export/nfs /srv/nfs",
+        unit="nfs-server",
+    ),
+    "smb": Share(
+        serve="""
+            printf '[global]\\nserver role = standalone server\\n[photos]\\npath = /export/smb\\n' > /etc/samba/smb.conf
+            printf 'secret\\nsecret\\n' | smbpasswd -s -a root
+            systemctl start smbd
+        """,
+        mount="mount -t cifs -o username=root,password=secret //127.0.0.1/photos /srv/smb",
+        unit="smbd",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHARES)
+def test_a_server_that_goes_away_hides_its_photos_and_holds_up_nobody(
+    installed: Installed, computer: Machine, usb: Callable[[], Usb], kind: str
+) -> None:
+    share, place, beside, disk = SHARES[kind], f"/srv/{kind}", f"/srv/beside-{kind}", usb()
+    disk.fill("ext4", f"beside-{kind}")
+    disk.mount(beside)
+    computer.script(f"""
+        mkdir -p /export/{kind}/trip {place}
+        for name in one two trip/three; do echo "$name" > /export/{kind}/$name.jpg; done
+        {share.serve}
+        {share.mount}
+    """)
+    installed.make_library(place)
+    installed.make_library(beside)
+    installed.taken_up(beside, PHOTOS)
+    assets = installed.taken_up(place, PHOTOS)
+
+    for away, back in ((CUT, "nft delete table inet cable"), (f"systemctl stop {share.unit}", share.serve)):
+        computer.script(away)
+        volume = installed.volume(place, is_away)
+        said = computer.script(f"timeout {AT_ONCE_S} holdfast-agent status")
+        assert volume["detail"] in said
+        installed.check_away(place, assets)
+        computer.script(f"cp {beside}/one.jpg {beside}/$(date +%s).jpg")
+        known = len(installed.assets(beside))
+        installed.assets(beside, lambda found, before=known: len(found) > before)
+        computer.script(back)
+        installed.check_back(place, assets)
+    computer.script(f"umount {place}; systemctl stop {share.unit}")
