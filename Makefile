@@ -34,7 +34,7 @@ test: ## Check everything: style, types, import rules, all tests
 	  "$$VENV/bin/pytest" -n 3 --dist worksteal -m "not installation" $(ARGS); \
 	  "$$VENV/bin/python" -m tests.mutations --quick --after-tests --quiet --jobs 3
 
-test-packages: ## Build the Debian packages; install, upgrade, remove and purge them in a Debian of its own (root)
+test-packages: ## Install the Debian packages, from first to last, and live with disks, shares and reboots on a machine of their own (root)
 	@.ci/packages installation
 	@.ci/venv all
 	@"$$VENV/bin/pytest" -n 0 -m installation $(ARGS)

@@ -33,11 +33,13 @@ class Installed:
         self.host = host
 
     def introduce(self) -> None:
-        """As docs/install.md says; with scans of what cannot be watched that somebody can wait for."""
-        self.host.script("echo 'rescan_s = 10.0' >> /etc/holdfast/agent.toml")
-        self.host.script(
-            "sudo holdfast-sidecar tokens create --scope enrol --name agent | sudo holdfast-agent enrol --root /srv"
-        )
+        """As docs/install.md says, with two settings. What cannot be watched is scanned soon; and to start a process
+        takes many seconds where the processor is computed, which is not to be taken for storage that hangs."""
+        self.host.script("""
+            printf 'rescan_s = 10.0\\nprobe_deadline_s = 60.0\\n' >> /etc/holdfast/agent.toml
+            sudo holdfast-sidecar tokens create --scope enrol --name agent |
+              sudo holdfast-agent enrol --root /srv
+        """)
 
     def make_library(self, place: str) -> None:
         """One with this import path, be it there or not."""

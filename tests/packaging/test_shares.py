@@ -13,8 +13,8 @@ from tests.packaging.usb import PHOTOS, Usb
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.installation, pytest.mark.root]
 
-# An answer of the verb while another volume hangs. A processor that is computed needs seconds for an empty program.
-AT_ONCE_S = 30
+# Whoever asks a share whose server is gone waits for as long as that is gone. A computed processor is slow, too.
+NOT_HUNG_S = 120
 # Packets are lost both ways, as when a cable is pulled: nobody is told anything.
 CUT = """
 nft -f - << END
@@ -81,7 +81,7 @@ def test_a_server_that_goes_away_hides_its_photos_and_holds_up_nobody(
     for away, back in ((CUT, "nft delete table inet cable"), (f"systemctl stop {share.unit}", share.serve)):
         computer.script(away)
         volume = installed.volume(place, is_away)
-        said = computer.script(f"timeout {AT_ONCE_S} holdfast-agent status")
+        said = computer.script(f"timeout {NOT_HUNG_S} holdfast-agent status")
         assert volume["detail"] in said
         installed.check_away(place, assets)
         computer.script(f"cp {beside}/one.jpg {beside}/$(date +%s).jpg")
