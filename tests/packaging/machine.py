@@ -62,8 +62,10 @@ class Machine(Host):
     def script(self, text: str) -> str:
         order = {"path": "/bin/bash", "arg": ["-c", as_typed(text)], "capture-output": True}
         pid = self._guest.ask("guest-exec", {**order, "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]})
+        deadline = time.monotonic() + self.patience_s
         while not (done := self._guest.ask("guest-exec-status", pid))["exited"]:
-            time.sleep(0.05)  # it is not told when a program ends
+            assert time.monotonic() < deadline, f"{text}\n-- does not end"
+            time.sleep(0.05)  # nothing tells when a program ends
         printed, complained = (base64.b64decode(done.get(key, "")).decode() for key in ("out-data", "err-data"))
         return judged(text, done.get("exitcode", -1), printed, complained)
 

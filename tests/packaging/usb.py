@@ -26,13 +26,16 @@ class Usb:
         self.plug()
 
     def fill(self, fs_type: str, label: str) -> None:
-        """Give it a file system with three photos, in two folders."""
+        """Give it a file system with three photos, in two folders. The agent sees nothing of that: it would look at
+        what is mounted, and could be at it when it is unmounted a moment later."""
         self._machine.script(f"""
             {_MKFS[fs_type]} {label} {self.device}
-            mount {self.device} /mnt
-            mkdir /mnt/trip
-            for name in one two trip/three; do echo "$name" > /mnt/$name.jpg; done
-            umount /mnt
+            unshare --mount bash -euc '
+              mount {self.device} /mnt
+              mkdir /mnt/trip
+              for name in one two trip/three; do echo "$name" > /mnt/$name.jpg; done
+              umount /mnt
+            '
         """)
 
     def mount(self, place: str) -> None:
