@@ -14,6 +14,7 @@ from demo.stage import Stage, StepFailed
 
 FILES = 50_000
 _PER_DIRECTORY = 500
+# With an inode for each file of a round.
 _DISK_MIB = 1_024
 _BYTES = b"not much of a photo"
 _WAIT_S = 300.0
@@ -27,9 +28,10 @@ class Bursts(NamedTuple):
 
 
 def copies(rounds: int) -> Bursts:
-    """Copy a tree onto a watched disk, again and again, each time after the one before was removed."""
+    """Copy a tree onto a watched disk, again and again, each time into a folder of its own."""
     found = Bursts([], [])
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, disk(folder, "BURST", _DISK_MIB) as drive:
+    size_mib = _DISK_MIB * rounds
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, disk(folder, "BURST", size_mib) as drive:
         card, place = os.path.join(folder, "card"), os.path.join(folder, "mnt")
         _fill(card)
         drive.mount(place)
