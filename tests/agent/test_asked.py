@@ -179,6 +179,14 @@ class TestExtent:
         assert end.complete
         assert isinstance(told[-1], ScanFinished)
 
+    @pytest.mark.parametrize("guarded", [False, True])
+    def test_a_file_whose_folder_is_gone_is_not_found(self, guarded: bool) -> None:
+        world = unwatched(*PHOTOS)
+        world.engine.guard(guarded=guarded)
+        world.disk.rmtree("trip")
+        _, end = done(world, wanted(directory="trip", name="b.jpg"))
+        assert end.files == 0
+
     def test_what_lies_in_no_import_path_is_not_looked_at(self) -> None:
         world = unwatched(*PHOTOS)
         world.engine.assign(Scopes([Scope("trip", f"{AT}/trip", ())]))
