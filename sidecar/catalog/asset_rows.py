@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, 
 
 from holdfast.media import Kind
 from sidecar.asset import Asset, Status, status
-from sidecar.catalog import bulk
+from sidecar.catalog import bulk, lanes
 from sidecar.catalog.columns import AnyRow
+from sidecar.catalog.lanes import Lane
 from sidecar.catalog.tables import asset as table
 from sidecar.ledger import Write
 
@@ -56,6 +57,9 @@ _FACTS = (
     table.c.absent_online_us,
     table.c.content,
 )
+# So many assets are held in memory at a time, of those that may be a whole library.
+PAGE = 5 * bulk.CHUNK
+_BY_PATH, _BY_STATUS = "ix_asset_path", "ix_asset_status"
 _DIRECTORY_KEY_BYTES = 4
 _FIRST_KEY, _LAST_KEY = bytes(16), b"\xff" * 16
 # Each is a predicate of its own; a report has seldom more directories.
@@ -147,20 +151,27 @@ def present_below(connection: Connection, library: bytes, volume: bytes, directo
 
     The caller may change their status between pages.
     """
-    last = b""
+    wanted = _facts().where(
+        table.c.library_id == library, table.c.volume_id == volume, table.c.status == Status.PRESENT
+    )
+    # In the order of ids, which every engine has: MySQL indexes the beginning of a path only, and would sort all that
+    # is left for every page. What is small is sorted, so that nothing else of its library is looked at.
     inside = below(directory)
+    order: ColumnElement[Any] = table.c.id
+    if inside is not None and lanes.is_small(
+        connection, table, [Lane(_BY_PATH, (table.c.library_id == library, inside))]
+    ):
+        wanted, order = lanes.along(wanted.where(inside), table, _BY_PATH), lanes.opaque(table.c.id)
+    else:
+        wanted = lanes.along(wanted, table, _BY_STATUS)
+        inside = below(directory, lanes.opaque(table.c.path))
+        wanted = wanted if inside is None else wanted.where(inside)
+    last = b""
     while True:
-        chosen = (
-            _facts()
-            .where(table.c.library_id == library, table.c.volume_id == volume, table.c.status == Status.PRESENT)
-            .where(table.c.path > last)
-            .order_by(table.c.path)
-            .limit(5 * bulk.CHUNK)
-        )
-        page = [_asset(row) for row in connection.execute(chosen if inside is None else chosen.where(inside))]
+        page = [_asset(row) for row in connection.execute(wanted.where(order > last).order_by(order).limit(PAGE))]
         if not page:
             return
-        last = page[-1].path
+        last = page[-1].id
         yield page
 
 

@@ -18,7 +18,8 @@ from holdfast import ids
 from holdfast.assignments import FENCE_HEADER
 from sidecar.api import RESOURCES
 from sidecar.api.endpoint import Route
-from sidecar.catalog import assets, lanes, path_checksums, previewing, rules, seeking
+from sidecar.asset import Status
+from sidecar.catalog import asset_rows, assets, lanes, path_checksums, previewing, rules, seeking
 from sidecar.catalog import feed as feed_module
 from sidecar.catalog.tables import metadata
 from tests.sidecar import crowd
@@ -57,6 +58,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "BATCH", WINDOW)
     monkeypatch.setattr(previewing, "JUDGED", 4 * WINDOW)
     monkeypatch.setattr(seeking, "SIZES_MAX", WINDOW)
+    monkeypatch.setattr(asset_rows, "PAGE", WINDOW // 2)
     monkeypatch.setattr(assets, "_FEW", WINDOW // 4)
     monkeypatch.setattr(assets, "ALIKE_MAX", 5)
 
@@ -239,3 +241,24 @@ def test_no_question_reads_more_than_its_share(world: World, engine: sa.Engine, 
         assert asked <= told, f"say in this test what is asked of {short(route)} by {asked - told}"
     found = [fault for route in readers() for one in known[short(route)] for fault in faults(world, route, one)]
     assert not found, "\n\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("directory", "bound"), [(b"", 5 * ROWS), (crowd.ROOT, 5 * ROWS), (b"photos/2003/trip-00003", BOUND)]
+)
+def test_what_lies_below_a_directory_is_read_once(
+    world: World, engine: sa.Engine, made: Crowd, directory: bytes, bound: int
+) -> None:
+    """When nobody may enter it any more, be it one folder or the half of a library."""
+    analyzed(engine)
+    place = made.place_of(0)
+    assert place.volume is not None
+    numbers = [one for one in range(ROWS) if made.place_of(one) == place]
+    inside = [one for one in numbers if crowd.path_of(made, one).startswith(directory and directory + b"/")]
+    present = {crowd.asset_id(one) for one in inside if crowd.status_of(made, one) is Status.PRESENT}
+    with engine.connect() as connection, selects(engine) as sent:
+        below = asset_rows.present_below(connection, place.library, place.volume, directory)
+        found = [one.id for page in below for one in page]
+    assert len(found) == len(present)
+    assert set(found) == present
+    assert sum(cost(engine, question).rows for question in sent) <= bound
