@@ -4,7 +4,7 @@ Nobody waits for it, and nothing hangs on it: it begins once a day, goes through
 and starts over the next day if it is broken off. What the feed has shown is forgotten with its change number, so that
 whoever has not read that far is told to read anew, instead of missing that something is gone.
 
-Never forgotten are living assets and their history, evidence, holds, agents, volumes and tokens.
+Never forgotten are living assets and their history with its evidence, holds, agents, volumes and tokens.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from sidecar.catalog.tables import (
     asset_transition,
     audit,
     delivery,
+    evidence,
     figure,
     gap,
+    held,
     import_path,
     job,
     library,
@@ -214,6 +216,16 @@ def _steps_of_volumes(connection: Connection, behind: tuple[bytes, ...], policy:
     return _forget(connection, volume_transition, behind, old, is_overtaken)
 
 
+def _proofs(connection: Connection, behind: tuple[bytes, ...], policy: Policy, now: int) -> Found:
+    """Evidence that nothing rests on: its assets were forgotten, or a person did not believe it.
+
+    What rests on a piece of evidence is written together with it, and later only where something did already.
+    """
+    told = exists(select(asset_transition.c.id).where(asset_transition.c.evidence_id == evidence.c.id))
+    waits = exists(select(held.c.asset_id).where(held.c.evidence_id == evidence.c.id))
+    return _forget(connection, evidence, behind, ~told, ~waits)
+
+
 def _deliveries(connection: Connection, behind: tuple[bytes, ...], policy: Policy, now: int) -> Found:
     over = (delivery.c.state != PENDING, delivery.c.next_at <= now - policy.deliveries_kept_s * _US)
     return _forget(connection, delivery, behind, *over)
@@ -233,6 +245,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("volume_steps", _steps_of_volumes),
     ("deliveries", _deliveries),
     ("audit_entries", _entries),
+    ("proofs", _proofs),
 )
 
 

@@ -18,7 +18,7 @@ from sidecar.catalog import asset_rows, bulk, rules, schedules, tables, tidying
 from sidecar.catalog.clock import now_us
 from sidecar.catalog.engine import transact
 from sidecar.worker import Worker
-from tests.sidecar.watched import fill, lose
+from tests.sidecar.watched import fill, lose, the_hold
 from tests.sidecar.world import Agent, Item, Problem, World, listed, new_id
 
 DAY_US = 86_400 * 1_000_000
@@ -68,6 +68,15 @@ def remove(world: World, agent: Agent, library: Item, directory: str, names: Ite
     return job
 
 
+def proofs(world: World) -> set[bytes]:
+    """The evidence that there is."""
+
+    def read(connection: sa.Connection) -> set[bytes]:
+        return set(connection.execute(sa.select(tables.evidence.c.id)).scalars())
+
+    return transact(world.engine, read)
+
+
 def count(world: World, table: sa.Table) -> int:
     return int(world.value(sa.select(sa.func.count()).select_from(table)))
 
@@ -78,7 +87,9 @@ def test_tombstones_go_after_their_time_with_all_that_belongs_to_them(
     monkeypatch.setattr(tidying, "BATCH", 10)
     names = fill(agent, "trip", 60)
     job = remove(world, agent, library, "trip", names[:25])
+    lose(agent, "trip", names[25:27])
     agent.send(listed("trip", *names[25:30]))
+    at_first = proofs(world)
     before = {table.name: count(world, table) for table in tables.metadata.sorted_tables}
     assert "assets" not in tidy(world, TOMBSTONES - 2)
     assert count(world, tables.asset) == 60
@@ -86,14 +97,33 @@ def test_tombstones_go_after_their_time_with_all_that_belongs_to_them(
     found = tidy(world, TOMBSTONES)
     assert (found["assets"], found["jobs"]) == (25, 1)
     assert found["batches"] == 3 + len(tidying.STEPS) - 1, "of ten at a time"
+    assert found["proofs"] == 1, "that of what was forgotten"
+    assert proofs(world) < at_first
+    for name in names[25:27]:
+        steps = world.get(f"/assets/{world.by_path()[f'/mnt/usb/trip/{name}']['id']}/history")["items"]
+        assert steps, name
+        assert all(step["evidence"] for step in steps), "what is alive keeps its proofs"
     assert len(world.assets()) == 35
     for table in (tables.asset_transition, tables.removal, tables.path_checksum):
         left = sa.select(sa.func.count()).where(table.c.asset_id.not_in(sa.select(tables.asset.c.id)))
         assert world.value(left) == 0, table.name
-    untouched = {"evidence", "library", "volume", "agent", "token", "import_path", "stream", "tally"}
+    untouched = {"library", "volume", "agent", "token", "import_path", "stream", "tally"}
     assert {name: count(world, tables.metadata.tables[name]) for name in untouched} == {
         name: before[name] for name in untouched
     }
+
+
+def test_what_waits_for_a_person_keeps_its_proof(world: World, agent: Agent, library: Item) -> None:
+    world.patch("/settings", {"guard_percent": 10, "guard_files": 100})
+    lose(agent, "trip", fill(agent, "trip", 300)[:150])
+    before = the_hold(world)["evidence"]
+    tidy(world, TOMBSTONES)
+    hold = the_hold(world)
+    assert hold["evidence"] == before
+    world.post(f"/holds/{hold['id']}/dismiss", {"digest": hold["digest"]})
+    kept = proofs(world)
+    assert tidy(world, 0)["proofs"] == 1
+    assert proofs(world) < kept, "what nobody believed proves nothing"
 
 
 class TestFeed:

@@ -148,6 +148,7 @@ asset_transition = Table(
     Column("from_volume_id", c.identifier()),
     Column("job_id", c.identifier()),
     PrimaryKeyConstraint("asset_id", "id"),
+    Index("ix_asset_transition_evidence_id", "evidence_id"),
     one_of("from_status", Status),
     one_of("to_status", Status),
     sqlite_with_rowid=False,

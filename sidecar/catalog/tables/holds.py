@@ -94,6 +94,7 @@ held = Table(
     CheckConstraint("(hold_id IS NULL) = (due_us IS NOT NULL)", name="waits"),
     Index("ix_held_hold_id", "hold_id", "asset_id"),
     Index("ix_held_volume_id", "volume_id", "due_us"),
+    Index("ix_held_evidence_id", "evidence_id"),
     sqlite_with_rowid=False,
     **ENGINES,
 )
