@@ -17,7 +17,8 @@ Where times do not prove it, more is asked for:
       tell, anywhere else                               the same when it is asked afresh
 
 What only another mount can prove rests until there is one: a mount id or a boot that is not the one in which the
-file was missed first of all.
+file was missed first of all. Should the times move after all, the look that saw them move is the first that counts: a
+listing that lacks a name of a directory which has not changed may be a lie.
 """
 
 from __future__ import annotations
@@ -108,7 +109,11 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
                     _woken(structs.replace(candidate, listed=where, before=None, first=None, epoch=grounds.epoch))
                 )
                 look_at.add(where)
-            elif candidate.first is None or candidate.epoch != grounds.epoch:
+            elif (
+                candidate.first is None
+                or candidate.epoch != grounds.epoch
+                or _has_moved_since(candidate, look, grounds)
+            ):
                 waiting.append(_woken(structs.replace(candidate, first=look, epoch=grounds.epoch)))
             else:
                 standing, before = _stands(candidate, candidate.first, look, grounds)
@@ -209,6 +214,15 @@ def shown(directory: str, name: str, listing: Listing) -> str | None:
 def _woken(candidate: Candidate) -> Candidate:
     """A candidate that rested is to be looked at again."""
     return structs.replace(candidate, rest=Rest.WOKEN) if candidate.rest is Rest.RESTS else candidate
+
+
+def _has_moved_since(candidate: Candidate, look: Look, grounds: Grounds) -> bool:
+    """Whether the directory had not changed at all when the file was missed, and has by now."""
+    if candidate.first is None:
+        return False
+    then, now = ((one.mtime_ns, one.ctime_ns) for one in (candidate.first, look))
+    before, traits = candidate.before, grounds.traits
+    return is_same_stamp(before, then, traits) and not is_same_stamp(before, now, traits)
 
 
 def _is_apart(first: Look, second: Look, grounds: Grounds) -> bool:

@@ -12,7 +12,7 @@ from agent.sentinels import Verdict
 from agent.store import Store
 from agent.survey import Survey
 from holdfast.gate import REQUIRED
-from holdfast.reports import Look, why_not_proven
+from holdfast.reports import Absent, Look, why_not_proven
 from holdfast.volumes import Epoch
 
 EPOCH = Epoch("boot", 7, 1)
@@ -89,6 +89,25 @@ def test_r1_what_proves_a_file_gone_where_times_or_servers_may_lie(
 ) -> None:
     told = judge(survey(103.0), fs_type=fs_type, before=before, sentinels=sentinels, since=since)
     assert told == (["a.jpg"] if expected else [])
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["nobody vouches", "a person vouches"])
+def test_r1_a_look_at_a_directory_that_had_not_moved_is_no_half_of_a_proof(accepted: bool) -> None:
+    """A name was missing from a share, where such a listing is often a lie, and something else has changed since."""
+    store = Store(":memory:", "vol_1", "jrn_1")
+    journal = Journal(store)
+    grounds = Grounds(EPOCH, traits("nfs4"), 2.0, Verdict.FOUND, accepted=accepted)
+    told: list[Absent] = []
+    with store.transaction():
+        journal.suspect([Candidate("trip", FILE, 1, "trip", UNMOVED, FIRST, EPOCH, EPOCH)])
+        for boot_s in (110.0, 111.0, 120.0):
+            found = second_looks(journal, {"trip": survey(boot_s, (6, 6))}, grounds, sorted(REQUIRED))
+            told += found.absent
+            assert found.waiting is (boot_s == 110.0)
+    store.close()
+    (absent,) = told
+    assert (absent.proof.first.boot_s, absent.proof.second.boot_s) == (110.0, 120.0)
+    assert why_not_proven(absent, EPOCH) is None
 
 
 def test_a_person_vouches_for_what_times_do_not_show() -> None:
