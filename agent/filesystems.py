@@ -65,6 +65,15 @@ PSEUDO = frozenset(
 )
 
 
+# A server answers for these, which does many things at once.
+_SERVED = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "afs"),
+        *("fuse.sshfs", "fuse.smbnetfs", "fuse.glusterfs", "fuse.ceph-fuse"),
+        *("fuse.rclone", "fuse.s3fs", "fuse.goofys", "fuse.mount.davfs", "fuse.davfs2", "fuse.juicefs", "fuse.JuiceFS"),
+    }
+)
+
 # Programs that stand before disks of this machine, or of one in the same house.
 _NEAR = frozenset(
     {
@@ -80,6 +89,11 @@ _NEAR = frozenset(
 def is_fuse(fs_type: str) -> bool:
     """Whether a program stands behind mounts of this type, which may hang or die."""
     return fs_type in ("fuse", "fuseblk") or fs_type.startswith("fuse.")
+
+
+def is_served(fs_type: str) -> bool:
+    """Whether a server is known to be behind mounts of this type."""
+    return fs_type in _SERVED
 
 
 def is_fetched(fs_type: str) -> bool:

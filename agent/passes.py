@@ -96,7 +96,9 @@ class Pass:
         self._at.files.begin()
         wanted = list(wishes)
         self._unmoved = unmoved.find(self._journal, self._at, wanted)
-        self._look(wish for wish in wanted if wish.directory not in self._unmoved.known)
+        wanted = [wish for wish in wanted if wish.directory not in self._unmoved.known]
+        self._at.files.expect([wish.directory for wish in wanted if wish.mode is not ScanMode.NEW])
+        self._look(wanted)
         if self._unfinished or self._new_directories():
             waiting = {directory for directory, wish in self._looked.items() if wish.waits}
             displaced = contradictions.put_off_displaced(self._surveys, waiting)

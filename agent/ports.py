@@ -152,6 +152,10 @@ class Files(Protocol):
         the same inode (0: any), is listed as it is known.
         """
 
+    def expect(self, directories: Sequence[str]) -> None:
+        """These are going to be listed, in this order. Storage that takes its time may be asked for them meanwhile;
+        nothing is concluded from that."""
+
     def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
         """The directories among these that have their times still, and their files as they were. That is no proof of
         anything; it means that there is nothing to do. One that is not there any more is left out."""

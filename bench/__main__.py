@@ -10,7 +10,7 @@ from statistics import median
 
 import click
 
-from bench import bursts, idle, ingest, latencies, peers, scans, tree
+from bench import bursts, idle, ingest, latencies, peers, scans, shares, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -27,6 +27,8 @@ _EXPLANATION = """
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
 - *Mode changed*, *mode new*: from asking the catalog for such a scan until it says that it is done.
+- *First look*: the agent's engine alone, on a share (FUSE) on which every answer takes 5 ms and is remembered for three
+  seconds, with nothing remembered yet.
 - *Ingest*: one stream of reports of 5,000 new files each through the whole application, until all are committed. Its
   yardstick writes the same rows into the same table, in transactions of the same size, and does nothing else.
 - *Burst*: from the start of `cp -r` onto a watched disk until the last file is committed; the yardstick is that copy
@@ -69,6 +71,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
     found, bfs, fd = (peers.listings(name, root, rounds + 2) for name in ("find", "bfs", "fd"))
     click.echo(f"first scans and scans without change, {tree.FILES:,} files …")
     took = scans.all_kinds(root, rounds, rounds)
+    click.echo("a share whose answers take their time …")
+    far = shares.first_looks(rounds)
     click.echo("unmounts and new photos …")
     unmounted, closed = latencies.unmounts_and_closes(10 * rounds, 34 * rounds)
     heard = peers.watchman_hears(latencies.PHOTOS, 34 * rounds)
@@ -85,6 +89,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured(f"all listed, {tree.FILES:,} files", took.listing, 5, yardstick_s),
         Measured(f"mode changed, {tree.FILES:,} files", took.changed, 3, yardstick_s),
         Measured(f"mode new, {tree.FILES:,} files", took.new, 1.5, yardstick_s),
+        Measured(f"find, {shares.FILES:,} files on a share (yardstick)", far.find, None, median(far.find)),
+        Measured(f"first look, {shares.FILES:,} files on a share", far.agent, 1, median(far.find)),
         Measured(f"raw upsert, {ingest.ROWS:,} rows, SQLite (yardstick)", into_sqlite.raw),
         Measured(f"ingest, {ingest.ROWS:,} files, SQLite", into_sqlite.took, None, median(into_sqlite.raw), "raw"),
         Measured(f"raw upsert, {ingest.ROWS:,} rows, MariaDB (yardstick)", into_mariadb.raw),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,11 +30,13 @@ _RESOLVE = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_XDEV | kernel.RESOLVE_NO_S
 
 
 class Attachment:
-    """The mount with this unique id, expected at this path. It holds nothing open."""
+    """The mount with this unique id, expected at this path. It holds nothing open. May be used by several threads;
+    ``breath`` is what their readings have in common."""
 
     def __init__(self, mount_point: str, mount_id: int) -> None:
         self.mount_point = mount_point
         self.mount_id = mount_id
+        self.breath = Breath()
         self._root = os.fsencode(mount_point)
         # Reading a directory must not even touch its access time. Only owners and root may ask for that, so the
         # first refusal ends the asking.
@@ -101,10 +104,11 @@ class Attachment:
             os.close(root)
 
     def _open_quietly(self, root: int, path: bytes, flags: int) -> int:
+        noatime = self._noatime
         try:
-            return kernel.openat2(root, path, flags | self._noatime, _RESOLVE)
+            return kernel.openat2(root, path, flags | noatime, _RESOLVE)
         except PermissionError as error:
-            if error.errno != errno.EPERM or not self._noatime:
+            if error.errno != errno.EPERM or not noatime:
                 raise
         self._noatime = 0
         return kernel.openat2(root, path, flags, _RESOLVE)
@@ -115,6 +119,51 @@ class Attachment:
             raise OSError(errno.EXDEV, "another mount stands at this path", self.mount_point)
 
 
+class Breath:
+    """How long the directories of a mount are held: for a moment, and then none of them for a moment, however many
+    threads are reading. A descriptor of one of them keeps people from unmounting as well as those of all."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holders = 0
+        self._until = 0.0
+        self._resting = False
+
+    def take(self) -> None:
+        """Before something is opened: wait until nobody rests any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._resting)
+            if not self._holders:
+                self._until = time.monotonic() + HELD_S
+            self._holders += 1
+
+    def let_go(self) -> None:
+        """After it was closed."""
+        with self._changed:
+            self._holders -= 1
+            if not self._holders:
+                self._changed.notify_all()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to rest, for whoever holds something."""
+        return self._resting or time.monotonic() >= self._until
+
+    def rest(self) -> None:
+        """Leave the disk alone for a moment. The caller has let go; what others still hold is waited for, as long as
+        the storage takes to answer them."""
+        with self._changed:
+            if self._resting:
+                self._changed.wait_for(lambda: not self._resting)
+                return
+            self._resting = True
+            self._changed.wait_for(lambda: not self._holders)
+        time.sleep(REST_S)
+        with self._changed:
+            self._resting = False
+            self._changed.notify_all()
+
+
 class Reading:
     """A directory that is being read, as a context manager. Its ``descriptor`` is given back now and then."""
 
@@ -122,8 +171,8 @@ class Reading:
         self._attachment = attachment
         self._directory = directory
         self._asked_to_let_go = asked_to_let_go
+        self._breath = attachment.breath
         self.descriptor = -1
-        self._until = 0.0
         self._inode = 0
 
     def __enter__(self) -> Self:
@@ -148,22 +197,30 @@ class Reading:
         """
         if self._asked_to_let_go():
             raise OSError(errno.ECANCELED, "the volume is to be let go of", self._directory)
-        if time.monotonic() < self._until:
+        if not self._breath.is_over:
             return
         self._close()
-        time.sleep(REST_S)
+        self._breath.rest()
         self._open()
         if os.fstat(self.descriptor).st_ino != self._inode:
             raise OSError(errno.EAGAIN, "another directory stands at this path", self._directory)
 
     def _open(self) -> None:
-        self.descriptor = self._attachment.open(self._directory)
-        self._until = time.monotonic() + HELD_S
+        self._breath.take()
+        try:
+            self.descriptor = self._attachment.open(self._directory)
+        except OSError:
+            self._breath.let_go()
+            raise
 
     def _close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-        self.descriptor = -1
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor < 0:
+            return
+        try:
+            os.close(descriptor)
+        finally:
+            self._breath.let_go()
 
 
 def trouble(error: OSError, where: str) -> Trouble:

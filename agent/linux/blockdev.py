@@ -100,6 +100,13 @@ def serial(device: str, sys: str = SYS) -> str:
     return next((number for one in found if (number := one.strip("\0 "))), "")
 
 
+def has_heads(device: str, sys: str = SYS) -> bool:
+    """Whether any of the disks that a device stands on has to move something to get from one place to another, or does
+    not say."""
+    disks = _stack(device, sys)
+    return not disks or any(text(f"{disk}/queue/rotational") != "0" for disk in disks)
+
+
 def btrfs_generation(uuid: str, sys: str = SYS) -> int | None:
     """The generation of a mounted btrfs with this UUID (32 digits), which only grows; None where it is not told."""
     dashed = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.linux import background, blockdev, kernel, sentinels
+from agent.linux.ahead import Ahead, Question
 from agent.linux.attachment import Attachment, Reading, trouble
 from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, sort_out
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
+from agent.linux.pace import Pace
 from agent.linux.probe import identity_of
 from agent.ports import NOTHING_KNOWN, Chunk, FileEntry, Health, Listing, Marker, Mount, Place, Sought, Trouble
 from agent.recognition import recognise
@@ -47,6 +50,8 @@ class MountedFiles:
     and any change of the mount table ends the pass: nothing that is read after it counts.
 
     ``marker`` is what the marker file has to say, where there is one: this id, and no earlier generation.
+
+    ``parallel``: it likes to be asked several things at once, should it take its time.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class MountedFiles:
         identity: Identity | None = None,
         marker: Marker | None = None,
         remote: bool = False,
+        parallel: bool = False,
         asked_to_let_go: Callable[[], bool] = lambda: False,
         mountinfo: str = MOUNTINFO,
         sys: str = blockdev.SYS,
@@ -77,9 +83,13 @@ class MountedFiles:
         self._sys = sys
         self._adopted = self._health()
         self._baseline: _Baseline | Trouble = Trouble(errno.EINVAL, "no pass was begun")
+        self._ahead = Ahead(self._attachment)
+        self._pace = Pace() if parallel else None
+        self._expected: dict[str, int] = {}
 
     def begin(self) -> None:
         """Start of a pass: note what :meth:`gate` looks back to."""
+        self._expect_nothing()
         # First forget the past, then look: whatever happens during the look is then seen by the gate.
         self._table_events.happened()
         self._quiet = True
@@ -97,33 +107,40 @@ class MountedFiles:
 
     def list(self, directory: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
         """Read a directory to its end."""
-        for _ in range(READINGS_MAX):
-            if self._asked_to_let_go():
-                return Trouble(errno.ECANCELED, directory)
-            try:
-                with self._attachment.reading(directory, self._asked_to_let_go) as reading:
-                    listing = self._read(directory, reading, known)
-                self._check_undisturbed()
-            except OSError as error:
-                return trouble(error, directory)
-            if listing is not None:
-                return listing
-        return Trouble(errno.EAGAIN, directory)
+        is_ahead = self._reach(directory)
+        began, worked = time.monotonic(), time.thread_time()
+        found = self._list(directory, known)
+        if isinstance(found, Trouble) and found.errno == errno.ECANCELED:
+            self._expect_nothing()
+        if not isinstance(found, Trouble):
+            self._note(began, worked, 1 + found.entries - len(known), ahead=is_ahead)
+        return found
+
+    def expect(self, directories: Sequence[str]) -> None:
+        """These are going to be listed, in this order."""
+        self._ask_ahead([Question(directory, None) for directory in directories])
 
     def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
         """The directories among these that have their times still, and their files as they were."""
+        began, worked = time.monotonic(), time.thread_time()
         found: list[Place] = []
         try:
+            is_ahead = self._ask_ahead([Question(place.directory, ()) for place in places])
             with self._attachment.reading("", self._asked_to_let_go) as root:
                 for number, place in enumerate(places):
                     if not number % PAUSE_EVERY:
                         root.pause()
+                    self._reach(place.directory)
                     if self._has_stamp(root.descriptor, place):
                         found.append(place)
+            self._ask_ahead([Question(one.directory, [paths.to_os(file.name) for file in one.files]) for one in found])
             unmoved = [place.directory for place in found if self._are_as_known(place)]
             self._check_undisturbed()
         except OSError as error:
             return trouble(error, "")
+        finally:
+            self._expect_nothing()
+        self._note(began, worked, len(places) + sum(len(place.files) for place in found), ahead=is_ahead)
         return unmoved
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
@@ -153,6 +170,7 @@ class MountedFiles:
         """The commit gate (R1). Answers with the names of the checks that were passed; where one fails, the
         trouble's ``where`` is its name. Where the kernel's mount ids are unique, ``mount-table`` may be missing
         from the answer: mounts elsewhere are then no reason for doubt."""
+        self._expect_nothing()
         if isinstance(self._baseline, Trouble):
             return self._baseline
         root = self._gate_root(self._baseline, self._is_quiet())
@@ -162,8 +180,50 @@ class MountedFiles:
         return device if isinstance(device, Trouble) else [*root, *device]
 
     def close(self) -> None:
-        """Give the descriptor of the mount table back."""
+        """Give the descriptor of the mount table back, and end what is asked ahead."""
+        self._ahead.close()
         self._table_events.close()
+
+    def _ask_ahead(self, questions: Sequence[Question]) -> bool:
+        """Have these asked by others, if that is likely to help; whether they are."""
+        self._expect_nothing()
+        if self._pace is None or not questions or not self._pace.asks_ahead(time.monotonic()):
+            return False
+        self._expected = {question.directory: number for number, question in enumerate(questions)}
+        self._ahead.begin(questions)
+        return True
+
+    def _reach(self, directory: str) -> bool:
+        """Whether this directory was asked for ahead. The threads do not fall behind it."""
+        number = self._expected.get(directory)
+        if number is None:
+            return False
+        self._ahead.reach(number)
+        return True
+
+    def _expect_nothing(self) -> None:
+        if self._expected:
+            self._expected = {}
+            self._ahead.end()
+
+    def _note(self, began: float, worked: float, looks: int, *, ahead: bool) -> None:
+        if self._pace is not None:
+            now = time.monotonic()
+            self._pace.note(now, now - began, time.thread_time() - worked, looks, ahead=ahead)
+
+    def _list(self, directory: str, known: Mapping[str, FileEntry]) -> Listing | Trouble:
+        for _ in range(READINGS_MAX):
+            if self._asked_to_let_go():
+                return Trouble(errno.ECANCELED, directory)
+            try:
+                with self._attachment.reading(directory, self._asked_to_let_go) as reading:
+                    listing = self._read(directory, reading, known)
+                self._check_undisturbed()
+            except OSError as error:
+                return trouble(error, directory)
+            if listing is not None:
+                return listing
+        return Trouble(errno.EAGAIN, directory)
 
     def _read(self, directory: str, reading: Reading, known: Mapping[str, FileEntry]) -> Listing | None:
         """One reading; None when the directory changed meanwhile."""
@@ -201,6 +261,7 @@ class MountedFiles:
         """Whether the files of a directory are as they were."""
         if not place.files:
             return True
+        self._reach(place.directory)
         try:
             with self._attachment.reading(place.directory, self._asked_to_let_go) as reading:
                 return are_as_known(reading, place.files)

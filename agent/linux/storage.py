@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from agent.filesystems import traits
-from agent.linux.blockdev import device_of
+from agent.filesystems import is_served, traits
+from agent.linux.blockdev import device_of, has_heads
 from agent.linux.clock import SystemClock
 from agent.linux.files import MountedFiles
 from agent.linux.fuse import read_branches
@@ -47,13 +47,15 @@ class KernelStorage:
 
     def files(self, order: Adopt, asked_to_let_go: Callable[[], bool]) -> MountedFiles:
         """The files of the volume that is to be adopted."""
+        device = device_of(order.mount)
         return MountedFiles(
             order.mount.mount_point,
             order.epoch.mount_id,
-            device=device_of(order.mount),
+            device=device,
             identity=order.identity,
             marker=order.marker,
             remote=not traits(order.mount.fs_type).local,
+            parallel=is_served(order.mount.fs_type) or not has_heads(device),
             asked_to_let_go=asked_to_let_go,
         )
 

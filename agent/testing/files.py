@@ -76,6 +76,9 @@ class FakeFiles:
             return Trouble(error.errno or errno.EIO, directory)
         return Trouble(errno.EAGAIN, directory)
 
+    def expect(self, directories: Sequence[str]) -> None:
+        """Answers at once as ever."""
+
     def unmoved(self, places: Sequence[Known]) -> Collection[str] | Trouble:
         """The directories among these that have their times still, and their files as they were."""
         try:

@@ -1,6 +1,6 @@
 """A FUSE file system that passes a directory through, read-only, and fails in ways that a test chooses.
 
-Run as a program: ``python -m tests.linux.fuse_faults SOURCE MOUNT_POINT CONTROL``, with CONTROL the number of an
+Run as a program: ``python -m tests.linux.fuse_faults SOURCE MOUNT_POINT CONTROL KEEP_S``, with CONTROL the number of an
 inherited socket. On it the program says ``mounted``, takes :class:`Faults` as a line of JSON each, and answers
 ``done`` when they are in force. :class:`FaultyMount` is the other end.
 """
@@ -135,12 +135,14 @@ class FaultyFiles(Operations):  # type: ignore[misc]
 class FaultyMount:
     """A directory, mounted through :class:`FaultyFiles` in a process of its own; gone at the end, whatever happens.
 
-    Used as a context manager, or with :meth:`close`. It can be mounted again after its program died.
+    Used as a context manager, or with :meth:`close`. It can be mounted again after its program died. The kernel
+    remembers answers for ``keep_s``.
     """
 
-    def __init__(self, source: Path, place: Path) -> None:
+    def __init__(self, source: Path, place: Path, *, keep_s: float = 0.0) -> None:
         self.source = source
         self.place = place
+        self._keep_s = keep_s
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._connection = 0
@@ -170,7 +172,10 @@ class FaultyMount:
         self._control.settimeout(_PATIENCE_S)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self.source), str(self.place), str(theirs.fileno())],
+                [
+                    *(sys.executable, "-m", __name__, str(self.source), str(self.place)),
+                    *(str(theirs.fileno()), str(self._keep_s)),
+                ],
                 pass_fds=(theirs.fileno(),),
                 cwd=_REPOSITORY,
                 process_group=0,
@@ -281,13 +286,13 @@ def _lies_below(path: str, tops: Iterable[str]) -> bool:
     return any(top in ("/", path) or path.startswith(f"{top}/") for top in tops)
 
 
-def main(source: str, mount_point: str, control: str) -> None:
+def main(source: str, mount_point: str, control: str, keep_s: str) -> None:
     """Serve until unmounted."""
-    options: dict[str, Any] = {"attr_timeout": 0, "entry_timeout": 0, "negative_timeout": 0}
+    options: dict[str, Any] = {"attr_timeout": keep_s, "entry_timeout": keep_s, "negative_timeout": 0}
     with socket.socket(fileno=int(control)) as line:
         files = FaultyFiles(source, line)
         threading.Thread(target=files.obey, daemon=True).start()
-        # Without caches every question reaches the program; directly, not through the page cache, contents too.
+        # Where nothing is kept, every question reaches the program; directly, not through the page cache, contents too.
         FUSE(
             files,
             mount_point,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux.blockdev import device_of, read_health
+from agent.linux.blockdev import device_of, has_heads, read_health
 from agent.linux.mountinfo import parse
 from agent.ports import Disk, Health, Mount
 from tests.linux.disks import Disks, run
@@ -72,6 +72,24 @@ def test_errors_of_each_member_of_a_btrfs_count(sys: Sysfs) -> None:
         text = f"write_errs 0\nread_errs {count}\nflush_errs 0\ncorruption_errs 1\ngeneration_errs 0\n"
         (pool / "devinfo" / member / "error_stats").write_text(text)
     assert sys.health("8:0").errors == 7
+
+
+def test_which_disks_have_heads(sys: Sysfs) -> None:
+    ssd, old, array = sys.disk("sda", "8:0", 1), sys.disk("sdb", "8:16", 2), sys.disk("md0", "9:0", 3)
+    sys.disk("sdc", "8:32", 4)
+    sys.partition(ssd, "sda1", "8:1")
+    for disk, word in ((ssd, "0"), (old, "1"), (array, "0")):
+        (disk / "queue").mkdir()
+        (disk / "queue/rotational").write_text(f"{word}\n")
+    top = str(sys.top)
+    assert not has_heads("8:1", top)
+    assert has_heads("8:16", top)
+    assert has_heads("8:32", top), "what does not say is read as if it had"
+    assert has_heads("0:44", top), "as is what stands on no disk"
+    (array / "slaves/sda").symlink_to(ssd)
+    assert not has_heads("9:0", top)
+    (array / "slaves/sdb").symlink_to(old)
+    assert has_heads("9:0", top), "one member has"
 
 
 def test_what_has_no_block_device_has_no_health(sys: Sysfs) -> None:

@@ -13,6 +13,7 @@ FANOTIFY = "tests/linux/test_fanotify.py"
 TABLE = "tests/linux/test_mountinfo.py"
 WORKERS = "tests/linux/test_fuse_workers.py"
 BLOCKDEV = "tests/linux/test_blockdev.py"
+AHEAD = "tests/linux/test_ahead.py"
 UNMOUNTING = "tests/linux/test_unmounting.py"
 
 DESCRIPTORS = [
@@ -106,6 +107,22 @@ DESCRIPTORS = [
         "            pass\n"
         "        device = self._gate_device(self._baseline)\n",
         (f"{FILES}::test_r28_a_disk_mounted_read_only_serves_every_call",),
+    ),
+    Mutation(
+        ("R40",),
+        "each of those who read at once rests when it likes, so that the disk is always held by one",
+        "agent/linux/attachment.py",
+        "        self._breath = attachment.breath\n",
+        "        self._breath = Breath()\n",
+        (f"{AHEAD}::test_r40_all_let_go_together_so_that_people_can_unmount",),
+    ),
+    Mutation(
+        ("R40",),
+        "what is asked ahead goes on when somebody wants the disk",
+        "agent/linux/files.py",
+        "if isinstance(found, Trouble) and found.errno == errno.ECANCELED:\n",
+        "if False:\n",
+        (f"{AHEAD}::test_r40_nothing_is_held_when_somebody_wants_the_disk",),
     ),
     Mutation(
         ("R40",),

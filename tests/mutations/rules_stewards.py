@@ -164,7 +164,7 @@ WORKERS = [
         ("R1",),
         "a worker does not look at the disk below its mount",
         "agent/linux/storage.py",
-        "            device=device_of(order.mount),\n",
+        "            device=device,\n",
         "            device=None,\n",
         (_PROOF,),
     ),
