@@ -12,7 +12,7 @@ ARGS ?=
 # Handed over by the environment, so that spaces and quotes in a path need no care.
 export PHOTOS VENV REVISION UPGRADE
 
-.PHONY: help up test test-packages check audit mutations simulate demo bench bench-10m soak matrix reference manual locks dist deb clean
+.PHONY: help up test test-packages check audit mutations simulate demo bench bench-1m bench-10m soak matrix reference manual locks dist deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ demo: ## Watch it tell apart a disk that is away and photos that are gone (root;
 bench: ## Measure scans and latencies against their limits; writes docs/benchmarks.md (root)
 	@.ci/venv all
 	@exec "$$VENV/bin/python" -m bench $(ARGS)
+
+bench-1m: ## Measure scans and unplugging with a million files through both parts, on both databases (root)
+	@.ci/venv all
+	@exec "$$VENV/bin/python" -m bench.million $(ARGS)
 
 bench-10m: ## Measure reading in a made-up catalog of ten million assets: ARGS="--dir DIR --rows N --engine sqlite"
 	@.ci/venv all

@@ -45,17 +45,18 @@ def _settle(place: str) -> None:
 
 
 def _minute(stage: Stage, places: Sequence[str]) -> float:
-    processes, requests = _processes(stage), [_requests(place) for place in places]
+    processes, requests = of_agent(stage), [_requests(place) for place in places]
     spent_s = sum(map(_spent_s, processes))
     stage.pause(_MINUTE_S)
     if [_requests(place) for place in places] != requests:
         raise StepFailed("a disk was asked for something while the agent had nothing to do")
-    if _processes(stage) != processes:
+    if of_agent(stage) != processes:
         raise StepFailed("the agent has started or ended processes while it had nothing to do")
     return sum(map(_spent_s, processes)) - spent_s
 
 
-def _processes(stage: Stage) -> list[int]:
+def of_agent(stage: Stage) -> list[int]:
+    """The processes of the agent: the supervisor and its workers."""
     status = stage.status()
     if status is None:
         raise StepFailed("the agent does not answer")

@@ -1,4 +1,4 @@
-"""The tree that is measured on: a hundred thousand photos that take up hardly any space."""
+"""The trees that are measured on: photos that take up hardly any space."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ def ensure(folder: str) -> str:
     marker = os.path.join(folder, _MADE)
     if os.path.exists(marker):
         return root
-    for number in range(DIRECTORIES):
+    grow(root, DIRECTORIES)
+    with open(marker, "w", encoding="ascii") as file:
+        file.write(f"{FILES} files\n")
+    return root
+
+
+def grow(root: str, directories: int) -> None:
+    """Make so many directories of photos below ``root``."""
+    for number in range(directories):
         directory = os.path.join(root, f"{2000 + number % 25}", f"trip-{number:04d}")
         os.makedirs(directory, exist_ok=True)
         for index in range(FILES_PER_DIRECTORY):
             _sparse(os.path.join(directory, f"IMG_{index:04d}.jpg"), number * FILES_PER_DIRECTORY + index)
-    with open(marker, "w", encoding="ascii") as file:
-        file.write(f"{FILES} files\n")
-    return root
 
 
 def _sparse(path: str, number: int) -> None:

@@ -9,18 +9,22 @@ from typing import NamedTuple
 
 class Measured(NamedTuple):
     """One measurement: rounds in seconds. With a ``yardstick_s`` the limit is a multiple of that, which ``yardstick``
-    names, else milliseconds. Without a limit it is only told; without any rounds, that the program is not installed."""
+    names, else milliseconds. Without a limit it is only told; without any rounds, that the program is not installed.
+    With ``mib`` the rounds are MiB, and so is the limit."""
 
     what: str
     rounds_s: Sequence[float]
     limit: float | None = None
     yardstick_s: float | None = None
     yardstick: str = "find"
+    mib: bool = False
 
     @property
     def value(self) -> float:
         """The median, in the unit of the limit."""
         middle = median(self.rounds_s)
+        if self.mib:
+            return middle
         return middle / self.yardstick_s if self.yardstick_s is not None else middle * 1000
 
     @property
@@ -38,8 +42,8 @@ def row(one: Measured) -> tuple[str, ...]:
         return (one.what, "not installed", "", "", "", "", "")
     return (
         one.what,
-        _time(median(one.rounds_s)),
-        _time(max(one.rounds_s)),
+        _mib(median(one.rounds_s)) if one.mib else _time(median(one.rounds_s)),
+        _mib(max(one.rounds_s)) if one.mib else _time(max(one.rounds_s)),
         str(len(one.rounds_s)),
         _amount(one, one.value),
         "" if one.limit is None else _amount(one, one.limit, digits=0 if one.limit == int(one.limit) else 1),
@@ -67,7 +71,13 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:,.2f} s"
 
 
+def _mib(number: float) -> str:
+    return f"{number:,.0f} MiB"
+
+
 def _amount(one: Measured, number: float, digits: int = 1) -> str:
+    if one.mib:
+        return _mib(number)
     if one.yardstick_s is not None:
         return f"{number:,.{digits}f} x {one.yardstick}"
     return f"{number:,.0f} ms"

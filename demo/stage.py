@@ -39,10 +39,14 @@ class Gathered(NamedTuple):
 class Stage:
     """A sidecar and an agent. Enter it to start them; leaving it stops them."""
 
-    def __init__(self, state: str, roots: Sequence[str], *, plain: Sequence[str] = ()) -> None:
-        """``plain``: those of the roots that are plain folders, with no disk mounted on them."""
+    def __init__(
+        self, state: str, roots: Sequence[str], *, plain: Sequence[str] = (), database: str | None = None
+    ) -> None:
+        """``plain``: those of the roots that are plain folders, with no disk mounted on them. ``database``: the URL of
+        an empty one; None for a file of the stage's own."""
         self._home = Home(state)
         self._roots, self._plain = list(roots), list(plain)
+        self._database = database or f"sqlite:///{self._home.directory}/catalog.sqlite3"
         self._listen = Listen("127.0.0.1", _free_port())
         self._crew = Crew()
         self._cursor: str | None = None
@@ -53,7 +57,7 @@ class Stage:
         self._home.__enter__()
         try:
             launch = Launch(self._home, self._crew, self._listen, self.pause)
-            token = launch.sidecar(f"sqlite:///{self._home.directory}/catalog.sqlite3")
+            token = launch.sidecar(self._database)
             self.url, self.token = self._listen.url, token
             self.catalog = Catalog(self.url, token)
             self.agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain).agent

@@ -1,0 +1,240 @@
+"""``python -m bench.million``: a library of a million files, from the disk to the catalog, on both databases.
+
+What it costs is compared with ``find`` on the same disk in the same run, everything cached, and unplugging it with
+unplugging a disk of a thousand files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from statistics import median
+from typing import NamedTuple
+
+import click
+
+from agent.engine import Engine
+from agent.filesystems import traits
+from agent.linux.clock import SystemClock
+from agent.linux.files import MountedFiles
+from agent.linux.kernel import boot_id, mount_at
+from agent.looks import Attachment
+from agent.scopes import Scope, Scopes
+from agent.settings import EngineSettings
+from agent.store import Standing, Store
+from bench import idle, peers, scans, tree
+from bench.verdicts import Measured, table
+from demo.disks import Disk, disk, enter_private_mounts
+from demo.stage import Stage, StepFailed
+from holdfast.client import Client, ScanMode
+from holdfast.up.catalog import FeedItem
+from holdfast.volumes import Epoch
+from tests.mariadb import MariaDB
+
+DIRECTORIES = 10_000
+SMALL_DIRECTORIES = 10
+UNPLUGS = 5
+SETTLED_S = 6.0
+_DISK_MIB = 24 * 1024  # a file with holes; by its size it has inodes for a million and a half
+_WAIT_S = 600.0
+_MEMORY_MIB = 120
+
+
+class Taken(NamedTuple):
+    """Seconds; and MiB of memory."""
+
+    first: list[float]
+    changed: list[float]
+    new: list[float]
+    elsewhere: list[float]
+    unplugged: list[float]
+    plugged: list[float]
+    memory: list[float]
+
+
+@click.command()
+@click.option("--dir", "folder", default="/var/tmp", show_default=True, help="Where everything is made, and removed.")
+@click.option("--rounds", default=3, show_default=True, help="First scans into each database.")
+@click.option("--directories", default=DIRECTORIES, show_default=True, help="Of a hundred files each.")
+def main(folder: str, rounds: int, directories: int) -> None:
+    """Measure a large library against its limits. Exits with 1 when a limit is broken."""
+    if os.geteuid() != 0:
+        click.echo("The benchmarks mount disks of their own and need root: sudo make bench-1m", err=True)
+        sys.exit(77)
+    enter_private_mounts()
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir=folder) as place:
+        os.chmod(place, 0o755)  # the database server runs as somebody else
+        tempfile.tempdir = place
+        try:
+            measurements = _measure(place, directories, rounds)
+        except StepFailed as error:
+            click.echo(f"The measurement failed: {error}", err=True)
+            sys.exit(1)
+    click.echo("\n".join(["", *table(measurements)]))
+    sys.exit(0 if all(one.holds for one in measurements) else 1)
+
+
+def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
+    files, few = directories * tree.FILES_PER_DIRECTORY, SMALL_DIRECTORIES * tree.FILES_PER_DIRECTORY
+    with _filled(folder, "LARGE", directories) as large, _filled(folder, "SMALL", SMALL_DIRECTORIES) as small:
+        find = peers.listings("find", _place(large), rounds + 2)
+        alone = [_agent_alone(_place(large), files) for _ in range(rounds)]
+        into_sqlite = _taken("SQLite", large, files, [None] * rounds)
+        few_sqlite = _taken("SQLite", small, few, [None])
+        with closing(MariaDB(None)) as server:
+            server.start()
+            into_mariadb = _taken("MariaDB", large, files, [server.fresh_database() for _ in range(rounds)])
+            few_mariadb = _taken("MariaDB", small, few, [server.fresh_database()])
+    yardstick_s = median(find)
+    found = [
+        Measured(f"find, {files:,} files (yardstick)", find, None, yardstick_s),
+        Measured(f"agent alone, {files:,} files, until all is in its outbox", alone, 4, yardstick_s),
+    ]
+    for name, limit, took, little in (
+        ("SQLite", 10, into_sqlite, few_sqlite),
+        ("MariaDB", 15, into_mariadb, few_mariadb),
+    ):
+        found += [
+            Measured(f"{name}, first scan, {files:,} files, until committed", took.first, limit, yardstick_s),
+            Measured(f"{name}, mode changed", took.changed, 1.2, yardstick_s),
+            Measured(f"{name}, mode new", took.new, 0.1, yardstick_s),
+            Measured(f"{name}, 1 % changed while it was unplugged, until committed", took.elsewhere, None, yardstick_s),
+            Measured(f"{name}, memory of supervisor and worker, at most", took.memory, _MEMORY_MIB, mib=True),
+        ]
+        for verb, many, one in (
+            ("unplugging", took.unplugged, little.unplugged),
+            ("plugging in", took.plugged, little.plugged),
+        ):
+            found += [
+                Measured(f"{name}, {verb} {few:,} files, until the feed shows it", one),
+                Measured(f"{name}, {verb} {files:,} files", many, 1.3, median(one), f"of {few:,}"),
+                Measured(f"{name}, the same", many, 300),
+            ]
+    return found
+
+
+@contextmanager
+def _filled(folder: str, label: str, directories: int) -> Iterator[Disk]:
+    """A disk with so many directories of photos, mounted."""
+    click.echo(f"{directories * tree.FILES_PER_DIRECTORY:,} files on a disk …")
+    with disk(folder, label, _DISK_MIB) as drive:
+        place = os.path.join(folder, label.lower())
+        drive.mount(place)
+        tree.grow(os.path.join(place, "photos"), directories)
+        yield drive
+
+
+def _place(drive: Disk) -> str:
+    if drive.place is None:
+        raise StepFailed(f"{drive.label} is not mounted")
+    return drive.place
+
+
+def _agent_alone(place: str, files: int) -> float:
+    """How long the agent's engine takes, with its journal on a disk, until all is in its outbox."""
+    epoch = Epoch(boot_id(), mount_at(os.fsencode(place)).mount_id, 1)
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        store = Store(os.path.join(folder, "journal.sqlite3"), "vol_bench", "jrn_bench")
+        with store.transaction():
+            store.stand(Standing.WRITING)
+        # Bounded as it is, the outbox holds a few thousand files: the sidecar is what would empty it meanwhile.
+        engine = Engine(store, SystemClock(), EngineSettings(spool_bytes_max=1 << 40), os.urandom)
+        engine.assign(Scopes([Scope("", place, ())]))
+        with closing(MountedFiles(place, epoch.mount_id)) as mounted:
+            start = time.monotonic()
+            engine.attach(Attachment(epoch, mounted, traits("ext4"), place), None)
+            while engine.scans_finished == 0:
+                engine.work()
+            took_s = time.monotonic() - start
+            engine.detach()
+        store.close()
+    if engine.last_scan is None or engine.last_scan.files != files:
+        raise StepFailed(f"the agent's scan ended with {engine.last_scan}")
+    return took_s
+
+
+def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]) -> Taken:
+    click.echo(f"{files:,} files into {name} …")
+    took = Taken([], [], [], [], [], [], [])
+    place = _place(drive)
+    for number, database in enumerate(databases):
+        peers.listings("find", place, 0)  # to have it cached again after it was unmounted
+        with (
+            tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
+            Stage(os.path.join(folder, "state"), [place], database=database) as stage,
+            Client(stage.url, stage.token) as client,
+        ):
+            library = stage.library("Bench", place).id
+            took.first.append(scans.first(stage, library, files))
+            took.changed.append(scans.asked(stage, client, library, ScanMode.CHANGED))
+            took.new.append(scans.asked(stage, client, library, ScanMode.NEW))
+            took.elsewhere.append(_changed_elsewhere(stage, drive, library))
+            if number == 0:
+                for _ in range(UNPLUGS):
+                    took.unplugged.append(_unplugged(stage, drive))
+                    took.plugged.append(_plugged(stage, drive, place, library))
+            took.memory.append(_memory_mib(stage))
+    return took
+
+
+def _unplugged(stage: Stage, drive: Disk) -> float:
+    stage.catch_up()
+    drive.umount()
+    return stage.gather(_is("volume.offline"), "the unmount").took_s
+
+
+def _plugged(stage: Stage, drive: Disk, place: str, library: str) -> float:
+    """The scan that follows is waited for as well."""
+    refreshed = stage.refreshed_at(library)
+    stage.catch_up()
+    drive.mount(place)
+    took_s = stage.gather(_is("volume.online"), "the mount").took_s
+    stage.await_refresh(library, refreshed, _WAIT_S)
+    return took_s
+
+
+def _changed_elsewhere(stage: Stage, drive: Disk, library: str) -> float:
+    """A file of each directory gets another time on another machine."""
+    place = _place(drive)
+    refreshed = stage.refreshed_at(library)
+    drive.umount()
+    stage.gather(_is("volume.offline"), "the unmount")
+    elsewhere = f"{place}-elsewhere"
+    drive.mount(elsewhere)
+    now = time.time()
+    for folder, _, names in os.walk(elsewhere):
+        for name in sorted(names)[:1]:
+            os.utime(os.path.join(folder, name), (now, now))
+    drive.umount()
+    os.rmdir(elsewhere)
+    stage.pause(SETTLED_S)
+    start = time.monotonic()
+    drive.mount(place)
+    stage.await_refresh(library, refreshed, _WAIT_S)
+    stage.wait_for(stage.is_settled, "rest", _WAIT_S)
+    return time.monotonic() - start
+
+
+def _is(kind: str) -> Callable[[list[FeedItem]], bool]:
+    return lambda items: any(item.kind == kind for item in items)
+
+
+def _memory_mib(stage: Stage) -> float:
+    """Of the supervisor and the worker of this volume; other workers wait, and have touched nothing."""
+    supervisor, *workers = map(_peak_mib, idle.of_agent(stage))
+    return supervisor + max(workers)
+
+
+def _peak_mib(pid: int) -> float:
+    """The most memory that a process has had (proc_pid_status(5))."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        (line,) = [line for line in file if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
