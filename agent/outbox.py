@@ -147,6 +147,15 @@ class Outbox:
         return _compress(head + b"[" + b",".join(row.body for row in rows) + b"]}")
 
 
+def flaw(body: bytes) -> str | None:
+    """What is wrong with a sealed report, so that nobody can take it; None when nothing is."""
+    try:
+        reports.check(msgspec.json.decode(gzip.decompress(body), type=reports.Report))
+    except (reports.BadReport, msgspec.DecodeError) as error:
+        return str(error)
+    return None
+
+
 def _compress(body: bytes) -> bytes:
     # The level that is cheapest by far and within a fifth of the best: a report is sent once, over a LAN.
     return gzip.compress(body, compresslevel=1, mtime=0)

@@ -288,6 +288,9 @@ class _ShipperThread(threading.Thread):
                     shipper.lease = taken = self._granted
                 step = shipper.step()
                 self._note(shipper.problem)
+                if shipper.mistake is not None:
+                    _log.error("shipping.mistaken", volume=self._volume, problem=shipper.mistake)
+                    shipper.mistake = None
                 if shipper.acknowledged > self.acknowledged:
                     self.acknowledged, self.acknowledged_at = shipper.acknowledged, self._clock.now().wall
                 self.pending = outbox.pending()[0]

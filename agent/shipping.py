@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agent.backoff import wait_s
 from agent.baseline import Baseline
-from agent.outbox import Outbox, Sealed
+from agent.outbox import Outbox, Sealed, flaw
 from agent.ports import Clock, Refused, Unreachable, Uplink
 from agent.store import Lease, Standing, Store
 from holdfast.volumes import Reason, sentence
@@ -21,6 +21,9 @@ from holdfast.volumes import Reason, sentence
 # The uplink's refusals that end the lease, and those that say that a page's cursor is of no use any more.
 _NOT_THE_WRITER = "two-writers"
 _CURSOR_LOST = ("bad-cursor", "cursor-expired")
+_IMPOSSIBLE = "invalid-report"
+# A journal does not begin anew for its own mistakes more often than this: all of its volume is scanned and told again.
+MISTAKE_EVERY_S = 3600.0
 
 
 class Delivery(Enum):
@@ -59,6 +62,8 @@ class Shipper:
         self.lease: Lease | None = None
         self.problem: str | None = None
         self.acknowledged = 0  # reports, since this shipper began
+        self.mistake: str | None = None  # what was wrong with the last report of ours that was impossible
+        self._mistake_at = float("-inf")
         self._store = store
         self._outbox = Outbox(store)
         self._baseline = Baseline(store)
@@ -73,7 +78,8 @@ class Shipper:
         """Deliver one report, if there is one, or learn one page of what the catalog believes.
 
         A stream stops, visibly, when the sidecar refuses a report: to skip it would lose what it says. It is tried
-        again later, in case the refusal was the sidecar's mistake and was mended there.
+        again later, in case the refusal was the sidecar's mistake and was mended there. Where the mistake is our own,
+        be it of an earlier version, it will never be taken: then the journal begins anew, as one that was lost (R34).
         """
         lease = self.lease
         if lease is None:
@@ -124,11 +130,22 @@ class Shipper:
                 return self._acknowledge(sealed.sequence)
             if error.code == "stream-diverged":
                 return self._begin(lease, keep=False)
+            if error.code == _IMPOSSIBLE and self._is_our_mistake(sealed):
+                return self._begin(lease, keep=False)
             raise
         if not receipt.applied and receipt.expected > sealed.sequence + 1:
             # The sidecar has seen later reports of this journal than the journal itself remembers.
             return self._begin(lease, keep=False)
         return self._acknowledge(receipt.sequence)
+
+    def _is_our_mistake(self, sealed: Sealed) -> bool:
+        """Whether we find the report impossible too, and may begin anew for it."""
+        now = self._clock.now().boot
+        found = flaw(sealed.body)
+        if found is None or now - self._mistake_at < MISTAKE_EVERY_S:
+            return False
+        self.mistake, self._mistake_at = found, now
+        return True
 
     def _learn(self, fence: int) -> Step:
         """One page of the baseline."""

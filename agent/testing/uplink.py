@@ -168,9 +168,9 @@ class FakeSidecar:
         try:
             reports.check(report)
         except reports.BadReport as error:
-            raise Refused(422, "bad-report", str(error)) from error
+            raise Refused(422, "invalid-report", str(error)) from error
         if (report.volume, report.sequence) != (volume, sequence):
-            raise Refused(422, "bad-report", "the report is not the one that its address names")
+            raise Refused(422, "invalid-report", "the report is not the one that its address names")
         stream = self.streams.setdefault(volume, Stream())
         if report.journal != stream.journal:
             stream.journal = report.journal

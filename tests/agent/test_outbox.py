@@ -11,12 +11,12 @@ import pytest
 
 from agent.outbox import Outbox, Sealed
 from agent.ports import Refused, Unreachable
-from agent.shipping import Delivery, Shipper
+from agent.shipping import MISTAKE_EVERY_S, Delivery, Shipper
 from agent.store import JournalUnusable, Lease, Standing, Store
 from agent.testing.clock import FakeClock
-from holdfast import reports
+from holdfast import gate, reports
 from holdfast.assignments import Assignment, BelievedPage, Heartbeat, HeartbeatResponse
-from holdfast.reports import FileFacts, Listed, Receipt, Report
+from holdfast.reports import Absent, FileFacts, Listed, Look, Proof, Receipt, Report
 from holdfast.volumes import Epoch
 
 EPOCH = Epoch("boot", 7, 1)
@@ -185,13 +185,43 @@ def test_r32_lost_answer_is_recognised_by_the_number_expected(store: Store) -> N
 
 def test_r32_refused_report_stops_the_stream_visibly_and_is_not_skipped(store: Store) -> None:
     spool(store, listed("a"))
-    uplink = ScriptedUplink(failing(Refused(422, "bad-report", "nonsense")), failing(Refused(422, "bad-report", "")))
+    uplink = ScriptedUplink(
+        failing(Refused(422, "invalid-report", "nonsense")), failing(Refused(422, "invalid-report", ""))
+    )
     ship = shipper(store, uplink)
     step = ship.step()
     assert step.delivery is Delivery.STOPPED
     assert "nonsense" in (step.problem or "")
     assert ship.step().delivery is Delivery.STOPPED
     assert Outbox(store).has_pending()
+
+
+def impossible() -> Absent:
+    """An absence with a proof that is none: the folder has not changed since it had the name."""
+    first, second = (Look(at=at, boot_s=at, mount_id=7, mtime_ns=5, ctime_ns=5, entries=0) for at in (1.0, 9.0))
+    return Absent("trip", ["a.jpg"], Proof("trip", (5, 5), first, second, sorted(gate.REQUIRED)))
+
+
+def test_r34_what_both_sides_find_impossible_is_given_up_and_all_is_told_anew(store: Store) -> None:
+    refusal = failing(Refused(422, "invalid-report", "the directory has not changed"))
+    spool(store, impossible())
+    clock = FakeClock()
+    uplink = ScriptedUplink(*[refusal] * 4)
+    ship = Shipper(store, uplink, clock, chance=lambda: 0.5, new_journal=lambda: "jrn_another")
+    ship.lease = Lease(*LEASE)
+    assert ship.step().delivery is Delivery.SENT
+    assert (store.id, store.standing()) == ("jrn_another", Standing.BASELINE)
+    assert "has not changed since it had the name" in (ship.mistake or "")
+    assert not Outbox(store).has_pending()
+    ship.step()
+    assert store.standing() is Standing.WRITING
+    # A mistake that is made again and again must not keep a large library busy for good.
+    spool(store, impossible())
+    assert [ship.step().delivery, ship.step().delivery] == [Delivery.STOPPED] * 2
+    assert Outbox(store).has_pending()
+    clock.advance(MISTAKE_EVERY_S)
+    assert ship.step().delivery is Delivery.SENT
+    assert store.standing() is Standing.BASELINE
 
 
 @pytest.mark.parametrize(

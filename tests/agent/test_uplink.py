@@ -158,7 +158,7 @@ def test_a_wish_that_makes_no_sense_is_none(connect: Connect, text: str) -> None
     assert unreachable.value.retry_after_s is None
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "forbidden"), (422, "bad-report")])
+@pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "forbidden"), (422, "invalid-report")])
 def test_what_will_stay_wrong_is_refused(connect: Connect, status: int, code: str) -> None:
     with pytest.raises(Refused) as refused:
         connect(problem(status, code)).send("vol_1", 1, b"", 3)

@@ -302,6 +302,22 @@ STREAMS = [
         (f"{OUTBOX}::test_r34_journal_that_was_set_back_begins_anew_and_drops_what_is_stale",),
     ),
     Mutation(
+        ("R34",),
+        "an impossible report of our own keeps its stream for ever",
+        "agent/shipping.py",
+        "if error.code == _IMPOSSIBLE and self._is_our_mistake(sealed):",
+        "if False:",
+        (f"{OUTBOX}::test_r34_what_both_sides_find_impossible_is_given_up_and_all_is_told_anew",),
+    ),
+    Mutation(
+        ("R32", "R34"),
+        "a report that the sidecar alone finds impossible is given up",
+        "agent/shipping.py",
+        "if found is None or now - self._mistake_at < MISTAKE_EVERY_S:",
+        "if now - self._mistake_at < MISTAKE_EVERY_S:",
+        (f"{OUTBOX}::test_r32_refused_report_stops_the_stream_visibly_and_is_not_skipped",),
+    ),
+    Mutation(
         ("R34", "R35"),
         "a stream that begins anew loses what waited",
         "agent/outbox.py",

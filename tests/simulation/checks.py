@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent.ports import Unreachable
+from agent.ports import Refused, Unreachable
 from agent.testing.disk import FakeDisk
 from agent.uplink import HttpUplink
 from holdfast import ids, paths
@@ -38,8 +38,8 @@ class CheckFailed(AssertionError):
 
 @dataclass
 class CheckedUplink:
-    """The way to the sidecar, which looks at what goes by: no false word goes out, nothing is acknowledged that is not
-    committed, and a heartbeat costs the feed no more than its volumes."""
+    """The way to the sidecar, which looks at what goes by: no false word goes out and no impossible one, nothing is
+    acknowledged that is not committed, and a heartbeat costs the feed no more than its volumes."""
 
     beyond: HttpUplink
     sidecar: SimulatedSidecar
@@ -64,7 +64,12 @@ class CheckedUplink:
             self.note(f"    {volume[-4:]} {sequence}: {one}")
         if false := self.truth.false_words(report):
             raise CheckFailed(f"report {sequence} says what is not so: {false}")
-        receipt = self.beyond.send(volume, sequence, body, fence)
+        try:
+            receipt = self.beyond.send(volume, sequence, body, fence)
+        except Refused as error:
+            if error.code == "invalid-report":
+                raise CheckFailed(f"report {sequence} is impossible: {error}") from error
+            raise
         key = (ids.from_text("volume", volume), ids.from_text("journal", report.journal))
         row = self.sidecar.table.execute(_EXPECTED, key).fetchone()
         if row is None or row[0] <= sequence:
