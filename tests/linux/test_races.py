@@ -31,14 +31,14 @@ ROUNDS_S = 1.5
 
 FLIPPER = """
 import ctypes, errno, itertools, os, sys, time
-kind, place, right, wrong = sys.argv[1], *map(os.fsencode, sys.argv[2:])
+kind, fs_type, place, right, wrong = sys.argv[1], *map(os.fsencode, sys.argv[2:])
 libc = ctypes.CDLL(None, use_errno=True)
 MNT_DETACH = 2
 MS_BIND = 4096
 
 def mount(device):
     # A lazily unmounted disk may still be shutting down.
-    while libc.mount(device, place, b"ext4", 1, None):
+    while libc.mount(device, place, fs_type, 1, None):
         assert ctypes.get_errno() == errno.EBUSY, os.strerror(ctypes.get_errno())
 
 def umount(flags):
@@ -88,15 +88,21 @@ def flipping(kind: str, *arguments: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("linux", ["6.8", "6.1"])
-@pytest.mark.parametrize("kind", ["umount", "lazy", "swap", "swap slowly", "cover"])
+@pytest.mark.parametrize(
+    ("fs_type", "kind"),
+    [
+        *(("ext4", kind) for kind in ("umount", "lazy", "swap", "swap slowly", "cover")),
+        *((fs_type, kind) for fs_type in ("xfs", "btrfs") for kind in ("umount", "swap")),
+    ],
+)
 def test_r1_no_listing_is_accepted_that_lacks_a_name(
-    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, linux: str
+    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fs_type: str, kind: str, linux: str
 ) -> None:
     if linux == "6.1":
         # Without unique mount ids the disks that take turns have one and the same id.
         monkeypatch.setattr(kernel, "STATX_MNT_ID_UNIQUE", kernel.STATX_MNT_ID)
         monkeypatch.setattr(kernel.Statx, "has_unique_mount_id", False)
-    right, wrong = disks.make(size_mib=8), disks.make(size_mib=8)
+    right, wrong = disks.make(fs_type), disks.make(fs_type)
     place = tmp_path / "disk"
     hold(place, BARE)
     for disk, names in ((wrong, WRONG), (right, NAMES)):
@@ -108,7 +114,7 @@ def test_r1_no_listing_is_accepted_that_lacks_a_name(
     hold(cover, WRONG)
     table = MountTable()
     outcomes: Counter[str] = Counter()
-    with flipping(kind, str(place), right.device, str(cover) if kind == "cover" else wrong.device):
+    with flipping(kind, fs_type, str(place), right.device, str(cover) if kind == "cover" else wrong.device):
         until = time.monotonic() + ROUNDS_S
         while time.monotonic() < until:
             mount_id = table.unique_id(str(place))
@@ -118,7 +124,7 @@ def test_r1_no_listing_is_accepted_that_lacks_a_name(
             files.close()
     table.close()
     assert outcomes["wrong"] == 0, outcomes
-    assert outcomes["complete"] > 50, outcomes
+    assert outcomes["complete"] > 10, outcomes
     assert outcomes["trouble"] + outcomes["gate closed"] > 0, outcomes
 
 
@@ -157,7 +163,7 @@ def test_r1_the_flipper_does_fool_who_trusts_a_path(disks: Disks, tmp_path: Path
     right.umount()
     right.mount(place, "ro")
     fooled = 0
-    with flipping("umount", str(place), right.device, wrong.device):
+    with flipping("umount", "ext4", str(place), right.device, wrong.device):
         until = time.monotonic() + 10
         while not fooled and time.monotonic() < until:
             fooled += len(os.listdir(place)) < len(NAMES)
