@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,41 @@ class TestCompletions:
         done = run("fish", "--no-config", "-c", script, PATH=f"{tmp_path}:/usr/bin:/bin", HOME=str(tmp_path))
         # What stands behind a comma is lost on the way: click's own script splits there.
         assert done.stdout == "status\tShow every volume\n"
+
+    def test_zsh_completes_verbs_and_options_as_often_as_it_is_asked(self, tmp_path: Path) -> None:
+        """In a terminal of its own, with the keys that people press; ^X shows what stands there."""
+        needs(shutil.which("zsh"), "needs zsh")
+        self.install(tmp_path, "holdfast-agent")
+        setting_up = (
+            f"PS1=; fpath=({COMPLETIONS}/zsh $fpath); path=({tmp_path} $path); autoload -Uz compinit; compinit -D -u;"
+            ' show() { print -r -- "<$BUFFER>" }; zle -N show; bindkey ^X show; print "<rea""dy>"'
+        )
+        typed = [
+            "holdfast-agent sta",
+            "holdfast-agent doctor --js",
+            "holdfast-agent scan --vol",
+            "holdfast-agent scan --js",
+        ]
+        script = [
+            "zmodload zsh/zpty",
+            "zpty z zsh -f -i",
+            f"zpty -w z {shlex.quote(setting_up)}",
+            "zpty -r z out '*<ready>*'",
+        ]
+        for text in typed:
+            script += [
+                f"zpty -w -n z '{text}'$'\\t\\x18'",
+                "zpty -r z out '*<*>*'",
+                'print -r -- "${${out##*<}%%>*}"',
+                "zpty -w -n z $'\\x15'",
+            ]
+        done = run("zsh", "-f", "-c", "\n".join(script), PATH="/usr/bin:/bin", HOME=str(tmp_path), TERM="dumb")
+        assert done.stdout.splitlines() == [
+            "holdfast-agent status ",
+            "holdfast-agent doctor --json ",
+            "holdfast-agent scan --volume ",
+            "holdfast-agent scan --js",
+        ]
 
     def install(self, place: Path, name: str) -> None:
         module = {"holdfast-agent": "agent.cli", "holdfast-sidecar": "sidecar.cli"}[name]
