@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.packaging.installed import Installed, is_away
+from tests.packaging.installed import AGENT, Installed, is_away
 from tests.packaging.machine import Machine
 from tests.packaging.usb import PHOTOS, Usb
 
@@ -45,7 +45,7 @@ SHARES = {
             systemctl start nfs-server
             exportfs -o rw,no_subtree_check,fsid=7 127.0.0.1:/export/nfs
         """,
-        mount="mount -t nfs4 127.0.0.1:/export/nfs /srv/nfs",
+        mount="mount -t nfs4 127.0.0.1:/export/nfs",
         unit="nfs-server",
     ),
     "smb": Share(
@@ -54,10 +54,20 @@ SHARES = {
             printf 'secret\\nsecret\\n' | smbpasswd -s -a root
             systemctl start smbd
         """,
-        mount="mount -t cifs -o username=root,password=secret //127.0.0.1/photos /srv/smb",
+        mount="mount -t cifs -o username=root,password=secret //127.0.0.1/photos",
         unit="smbd",
     ),
 }
+
+
+def serve(computer: Machine, kind: str, place: str) -> None:
+    """Have a share with photos, mounted."""
+    computer.script(f"""
+        mkdir -p /export/{kind}/trip {place}
+        for name in one two trip/three; do echo "$name" > /export/{kind}/$name.jpg; done
+        {SHARES[kind].serve}
+        {SHARES[kind].mount} {place}
+    """)
 
 
 @pytest.mark.parametrize("kind", SHARES)
@@ -67,12 +77,7 @@ def test_a_server_that_goes_away_hides_its_photos_and_holds_up_nobody(
     share, place, beside, disk = SHARES[kind], f"/srv/{kind}", f"/srv/beside-{kind}", usb()
     disk.fill("ext4", f"beside-{kind}")
     disk.mount(beside)
-    computer.script(f"""
-        mkdir -p /export/{kind}/trip {place}
-        for name in one two trip/three; do echo "$name" > /export/{kind}/$name.jpg; done
-        {share.serve}
-        {share.mount}
-    """)
+    serve(computer, kind, place)
     installed.make_library(place)
     installed.make_library(beside)
     installed.taken_up(beside, PHOTOS)
@@ -89,4 +94,31 @@ def test_a_server_that_goes_away_hides_its_photos_and_holds_up_nobody(
         installed.assets(beside, lambda found, before=known: len(found) > before)
         computer.script(back)
         installed.check_back(place, assets)
+    computer.script(f"umount {place}; systemctl stop {share.unit}")
+
+
+def test_an_agent_that_is_started_while_a_share_hangs_or_without_its_server_waits_for_it(
+    installed: Installed, computer: Machine
+) -> None:
+    """Restarted in the midst of it, as an upgrade does, and booted when the server was not there."""
+    share, place = SHARES["nfs"], "/srv/again"
+    serve(computer, "nfs", place)
+    installed.make_library(place)
+    assets = installed.taken_up(place, PHOTOS)
+
+    computer.script(CUT)
+    installed.volume(place, is_away)
+    computer.script(f"timeout {NOT_HUNG_S} systemctl restart {AGENT}")
+    computer.script(f"timeout {NOT_HUNG_S} holdfast-agent status")
+    installed.check_away(place, assets)
+    computer.script("nft delete table inet cable")
+    installed.check_back(place, assets)
+
+    computer.script("systemctl disable nfs-server")
+    computer.switch_off()
+    computer.switch_on()
+    computer.until(f"systemctl is-active {AGENT}")
+    installed.check_away(place, assets)
+    computer.script(f"{share.serve}\n{share.mount} {place}")
+    installed.check_back(place, assets)
     computer.script(f"umount {place}; systemctl stop {share.unit}")
