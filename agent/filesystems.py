@@ -65,12 +65,11 @@ PSEUDO = frozenset(
 )
 
 
-# A server answers for these, which does many things at once.
+# A server answers for these that does many things at once. Those that may be paid by the question are left out.
 _SERVED = frozenset(
     {
-        *("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "afs"),
+        *("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "afs"),
         *("fuse.sshfs", "fuse.smbnetfs", "fuse.glusterfs", "fuse.ceph-fuse"),
-        *("fuse.rclone", "fuse.s3fs", "fuse.goofys", "fuse.mount.davfs", "fuse.davfs2", "fuse.juicefs", "fuse.JuiceFS"),
     }
 )
 
@@ -92,7 +91,7 @@ def is_fuse(fs_type: str) -> bool:
 
 
 def is_served(fs_type: str) -> bool:
-    """Whether a server is known to be behind mounts of this type."""
+    """Whether a server that may be asked many things at once is known to be behind mounts of this type."""
     return fs_type in _SERVED
 
 

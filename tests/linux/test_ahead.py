@@ -13,13 +13,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from agent.linux import attachment, kernel
 from agent.linux.ahead import PIECE, THREADS
 from agent.linux.attachment import Attachment
 from agent.linux.files import MountedFiles
+from agent.linux.mountinfo import MountTable
 from agent.linux.pace import WINDOW_S, Pace
+from agent.linux.storage import KernelStorage
+from agent.messages import Adopt
 from agent.ports import Listing, Place, Trouble
+from agent.settings import EngineSettings
+from holdfast.volumes import Epoch, Identity
 from tests.linux.disks import Disk, Disks
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.needs import needs
@@ -30,12 +36,12 @@ DIRECTORIES = 40
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def fill(place: Path, photos: int = 20) -> list[str]:
+def fill(place: Path, photos: int = 20, large: int = 10 * PIECE) -> list[str]:
     """Directories of photos, one of them a large one; returns their names."""
     names = [f"trip {number:02}" for number in range(DIRECTORIES)]
     for number, name in enumerate(names):
         (place / name).mkdir(parents=True)
-        for photo in range(10 * PIECE if number == DIRECTORIES // 2 else photos):
+        for photo in range(large if number == DIRECTORIES // 2 else photos):
             os.mknod(place / name / f"IMG_{photo:04}.jpg")
     os.mknod(place / names[1] / "notes.txt")
     (place / names[1] / "inside.jpg").mkdir()
@@ -74,7 +80,7 @@ def disk(disks: Disks, tmp_path: Path) -> Iterator[Disk]:
 def share(tmp_path: Path) -> Iterator[FaultyMount]:
     """A share far away, on which every answer takes two milliseconds."""
     needs(os.access("/dev/fuse", os.R_OK | os.W_OK), "needs FUSE")
-    fill(tmp_path / "far", photos=5)
+    fill(tmp_path / "far", photos=3, large=2 * PIECE)
     with FaultyMount(tmp_path / "far", tmp_path / "near") as one:
         one.set(Faults(drag_s={"/": 0.002}))
         yield one
@@ -126,12 +132,30 @@ def test_a_share_that_keeps_us_waiting_is_asked_for_many_things_at_once(share: F
         assert all(isinstance(one, Listing) for one in found[0].values()), found
 
 
-def test_a_disk_with_heads_is_asked_for_one_thing_after_the_other(share: FaultyMount, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fs_type", "at_once"), [("fuse.sshfs", True), ("fuse.rclone", False), ("fuse.mergerfs", False)]
+)
+def test_what_may_be_paid_by_the_question_or_stand_on_heads_is_asked_for_one_thing_after_the_other(
+    share: FaultyMount, tmp_path: Path, fs_type: str, at_once: bool
+) -> None:
     names = sorted(os.listdir(tmp_path / "far"))
-    with contextlib.closing(open_at(share.place, parallel=False)) as files:
+    with contextlib.closing(MountTable()) as table:
+        (mount,) = [one for one in table.table() if one.mount_point == str(share.place)]
+    epoch = Epoch("boot", kernel.mount_at(os.fsencode(share.place)).mount_id, 1)
+    order = Adopt(
+        volume="vol_test",
+        store_path="",
+        mount=structs.replace(mount, fs_type=fs_type),
+        identity=Identity(fs_type=fs_type, root_inode=1),
+        epoch=epoch,
+        scopes=[],
+        look_first=[],
+        settings=EngineSettings(),
+    )
+    with contextlib.closing(KernelStorage().files(order, lambda: False)) as files:
         a_pass(files, names)
         a_pass(files, names)
-        assert not [one for one in threading.enumerate() if one.name == "ahead"]
+        assert bool([one for one in threading.enumerate() if one.name == "ahead"]) is at_once
 
 
 def test_r40_all_let_go_together_so_that_people_can_unmount(
