@@ -44,7 +44,6 @@ NOT_STORAGE = {
 ANY_ERRNO = {
     "agent/linux/blockdev.py": "an attribute of sysfs, or the name of a device, that is not there",
     "agent/testing/disk.py": "a fake, which knows no other error here than a name that is not there",
-    "agent/linux/ahead.py": "nothing that it is told counts, be it an answer or an error",
     "agent/linux/mountinfo.py": "no error on the way to a mount point leads to a mount",
 }
 UNFINISHED = re.compile(r"\b(T[O]DO|FIX[M]E|X{3}|HA[C]K)\b")

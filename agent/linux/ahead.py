@@ -36,8 +36,7 @@ class Question(NamedTuple):
 
 
 class Ahead:
-    """The threads of one attachment. They start with the first questions; until then, and at rest, this costs nothing.
-    To be used by one thread."""
+    """The threads of one attachment, which there are only while something is asked. To be used by one thread."""
 
     def __init__(self, attachment: Attachment) -> None:
         self._attachment = attachment
@@ -46,20 +45,19 @@ class Ahead:
         self._pieces: deque[Question] = deque()
         self._next = 0
         self._reached = 0
-        self._busy = 0
         self._let_go = False
-        self._closed = False
         self._threads: list[threading.Thread] = []
 
     def begin(self, questions: Sequence[Question]) -> None:
-        """Ask these from now on, in their order."""
-        with self._changed:
-            self._questions, self._next, self._reached = questions, 0, 0
-            self._changed.notify_all()
-        if not self._threads:
-            self._threads = [threading.Thread(target=self._run, name="ahead", daemon=True) for _ in range(THREADS)]
-            for thread in self._threads:
+        """Ask these from now on, in their order, until :meth:`end`. Where the system allows no more threads, by those
+        that it does."""
+        self._questions, self._next, self._reached = questions, 0, 0
+        self._let_go = False
+        with suppress(RuntimeError):
+            while len(self._threads) < THREADS:
+                thread = threading.Thread(target=self._run, name="ahead", daemon=True)
                 thread.start()
+                self._threads.append(thread)
 
     def reach(self, number: int) -> None:
         """The agent itself has come to this question."""
@@ -71,49 +69,29 @@ class Ahead:
     def end(self) -> None:
         """Ask no more, and return when nothing is held. That takes as long as the storage takes to answer."""
         with self._changed:
-            self._questions = ()
-            self._pieces.clear()
             self._let_go = True
-            self._changed.wait_for(lambda: not self._busy)
-            self._let_go = False
-
-    def close(self) -> None:
-        """The end of the attachment."""
-        self.end()
-        with self._changed:
-            self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        self._threads.clear()
+        self._pieces.clear()
 
     def _run(self) -> None:
         looker = FileLooker()
         while (question := self._take()) is not None:
-            try:
+            with suppress(OSError):  # the agent will meet it too, and can say what it means
                 self._ask(question, looker)
-            except OSError:
-                pass  # the agent will meet it too, and can say what it means
-            finally:
-                self._done()
 
     def _take(self) -> Question | None:
         with self._changed:
-            while not self._closed:
+            while not self._let_go:
                 if self._pieces:
-                    self._busy += 1
                     return self._pieces.popleft()
                 if self._next < min(len(self._questions), self._reached + DIRECTORIES_AHEAD):
                     self._next += 1
-                    self._busy += 1
                     return self._questions[self._next - 1]
                 self._changed.wait()
             return None
-
-    def _done(self) -> None:
-        with self._changed:
-            self._busy -= 1
-            if not self._busy:
-                self._changed.notify_all()
 
     def _ask(self, question: Question, looker: FileLooker) -> None:
         with self._attachment.reading(question.directory, self._must_let_go) as reading:
@@ -132,11 +110,8 @@ class Ahead:
         if not names:
             return
         with self._changed:
-            if not self._let_go:
-                self._pieces.extend(
-                    Question(directory, names[start : start + PIECE]) for start in range(0, len(names), PIECE)
-                )
-                self._changed.notify_all()
+            self._pieces.extend(Question(directory, names[at : at + PIECE]) for at in range(0, len(names), PIECE))
+            self._changed.notify_all()
 
     def _must_let_go(self) -> bool:
         return self._let_go

@@ -181,7 +181,7 @@ class MountedFiles:
 
     def close(self) -> None:
         """Give the descriptor of the mount table back, and end what is asked ahead."""
-        self._ahead.close()
+        self._expect_nothing()
         self._table_events.close()
 
     def _ask_ahead(self, questions: Sequence[Question]) -> bool:

@@ -110,7 +110,7 @@ def test_what_is_asked_ahead_is_found_as_it_is(disk: Disk, tmp_path: Path) -> No
         (tmp_path / "disk" / names[7]).rename(tmp_path / "disk/elsewhere")
         changed = {names[3], names[5], names[7]}
         assert files.unmoved(places) == [name for name in names if name not in changed]
-    assert not [one for one in threading.enumerate() if one.name == "ahead"], "they end with the attachment"
+    assert askers() == []
 
 
 def test_a_share_that_keeps_us_waiting_is_asked_for_many_things_at_once(share: FaultyMount, tmp_path: Path) -> None:
@@ -154,8 +154,11 @@ def test_what_may_be_paid_by_the_question_or_stand_on_heads_is_asked_for_one_thi
     )
     with contextlib.closing(KernelStorage().files(order, lambda: False)) as files:
         a_pass(files, names)
-        a_pass(files, names)
-        assert bool([one for one in threading.enumerate() if one.name == "ahead"]) is at_once
+        files.begin()
+        files.expect(names)
+        assert len(askers()) == (THREADS if at_once else 0)
+        files.gate()
+        assert askers() == [], "they end with the pass"
 
 
 def test_r40_all_let_go_together_so_that_people_can_unmount(
@@ -224,7 +227,12 @@ def test_r17_a_share_that_hangs_while_it_is_asked_ahead_is_let_go_of_when_its_co
     reader.join()
     assert isinstance(found[0][names[-1]], Trouble)
     files.close()
-    assert not [one for one in threading.enumerate() if one.name == "ahead"]
+    assert askers() == []
+
+
+def askers() -> list[str]:
+    """The threads that ask ahead."""
+    return [one.name for one in threading.enumerate() if one.name == "ahead"]
 
 
 def until(is_so: Callable[[], bool], sleep: Callable[[float], object] = time.sleep) -> None:
