@@ -31,6 +31,7 @@ _LIST = "assets_pages.list_assets"
 _SHOWN = 50
 _STEPS_SHOWN = 25
 _ALL = {"limit": 1000}
+_ALIKE_SHOWN = 5
 _SORTS = (int, bytes, bytes)
 _FILTERS = ("path", "library", "volume", "status", "availability", "kind")
 # How long a person waits for an agent that goes and looks.
@@ -156,12 +157,22 @@ def _page(visit: Visit, asset: bytes, checked: shapes.CheckedAsset | None = None
         library=library,
         volumes={two: row.label for two, row in on.items() if row is not None},
         steps=[histories.told(step) for step in steps.items],
+        alike=_alike(visit, one),
         next_cursor=steps.next_cursor,
         is_first=not text,
         checked=checked,
         problem=problem,
         can_restore=one.status is Status.REMOVED and visit.may(Scope.OPERATOR),
     )
+
+
+def _alike(visit: Visit, one: shapes.Asset) -> list[shapes.Asset]:
+    """Other files of its owner that have the same in them: a copy, perhaps on another disk. Empty files all have."""
+    if one.content_checksum is None or not one.size:
+        return []
+    query = {"content": one.content_checksum, "owner": one.owner, "limit": _ALIKE_SHOWN + 1}
+    found = visit.ask(api_assets.list_assets, query=query)
+    return [two for two in found.items if two.id != one.id][:_ALIKE_SHOWN]
 
 
 def _volumes_of(one: shapes.Asset, steps: list[shapes.AssetTransition]) -> set[str]:

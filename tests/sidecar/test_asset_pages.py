@@ -7,6 +7,7 @@ import html
 import re
 
 import pytest
+from msgspec import structs
 
 from holdfast.volumes import Reason
 from sidecar.worker import Worker
@@ -115,6 +116,19 @@ def test_a_history_says_who_decided_and_leads_there(world: World, agent: Agent, 
     assert "A person approved that the file is gone" in browser.text
     assert f'href="/holds/{hold["id"]}"' in browser.page
     assert "Two complete listings" in browser.text
+
+
+def test_an_asset_says_where_the_same_content_is(world: World, agent: Agent, browser: Browser) -> None:
+    library(world, agent)
+    same = "sha1:" + "A" * 27 + "="
+    agent.send(listed("trip", *(structs.replace(file(name), content=same) for name in ("a.jpg", "b.jpg", "c.jpg"))))
+    agent.send(listed("trip", "other.jpg"), absent("trip", "b.jpg"))
+    found = world.by_path()
+    browser.get(f"/assets/{found['/photos/trip/b.jpg']['id']}")
+    told = browser.text.partition("Same content")[2].partition("Checksum of the path")[0]
+    assert re.findall(r"/photos/trip/(\w\.jpg)", told) == ["a.jpg", "c.jpg"]
+    browser.get(f"/assets/{found['/photos/trip/other.jpg']['id']}")
+    assert "Same content" not in browser.text
 
 
 def test_nobody_looks_for_a_file_on_storage_that_is_away(world: World, agent: Agent, browser: Browser) -> None:
