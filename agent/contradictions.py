@@ -35,11 +35,13 @@ def drop_overtaken(surveys: dict[str, Survey]) -> None:
                     surveys.pop(directory, None)
 
 
-def put_off_displaced(surveys: dict[str, Survey], waiting: Container[str]) -> list[str]:
+def put_off_displaced(
+    surveys: dict[str, Survey], origins_of: Mapping[str, Collection[str]], waiting: Container[str]
+) -> dict[str, Survey]:
     """Drop the listings that show another file under the name of one that nobody has found yet. Either it was written
     anew under its own name, as many programs do that save a file, and keeps that; or it was moved, and what has its
     name now is another one. Only when all places are looked at can that be told. ``waiting`` are the directories that
-    can wait for it. Returns those that do.
+    can wait for it. Returns what was dropped: these, and those with arrivals that may have come from one of these.
     """
     displaced = {
         directory: lost
@@ -48,27 +50,26 @@ def put_off_displaced(surveys: dict[str, Survey], waiting: Container[str]) -> li
         and (lost := {(one.file.inode, one.birth_ns) for one in compared.departures if one.replaced})
     }
     if not displaced:
-        return []
+        return {}
     arrived = {
         (file.inode, compared.listing.births.get(file.name))
         for compared in surveys.values()
         for file in compared.arrivals
     }
-    found = [directory for directory, lost in displaced.items() if not lost <= arrived]
-    for directory in found:
-        del surveys[directory]
-    return found
+    found = {directory: surveys.pop(directory) for directory, lost in displaced.items() if not lost <= arrived}
+    left = dict(surveys)
+    return found | {directory: left[directory] for directory in put_off(surveys, origins_of, found)}
 
 
 def put_off(surveys: dict[str, Survey], origins_of: Mapping[str, Collection[str]], later: Collection[str]) -> list[str]:
-    """Drop the listings with arrivals that may have come from a directory which cannot be read just now, and is to be
-    looked at ``later``: whether they have moved is not known before. Returns the directories, to be looked at then too.
+    """Drop the listings with arrivals that may have come from a directory which is to be looked at ``later``: whether
+    they have moved is not known before. Where it is gone, the one above it has to say so. Returns the directories, to
+    be looked at then too.
     """
-    found: list[str] = []
     unknown = set(later)
-    while waiting := [one for one in surveys if not unknown.isdisjoint(origins_of.get(one, ()))]:
-        for directory in waiting:
-            del surveys[directory]
-        found += waiting
-        unknown.update(waiting)
+    while waiting := {one for one in origins_of.keys() - unknown if not unknown.isdisjoint(origins_of[one])}:
+        unknown |= waiting
+    found = [one for one in surveys if one in unknown]
+    for directory in found:
+        del surveys[directory]
     return found

@@ -70,7 +70,7 @@ class Pass:
         self._confirm_delay_s = confirm_delay_s
         self._unfinished = unfinished
         self._looked: dict[str, Wish] = {}
-        self._displaced: list[Wish] = []
+        self._put_off: dict[str, Survey] = {}
         self._adopting = adopting
         self._accepted = accepted
         self._contents = Contents(store, by_inode=attachment.traits.stable_inodes)
@@ -101,8 +101,7 @@ class Pass:
         self._look(wanted)
         if self._unfinished or self._new_directories():
             waiting = {directory for directory, wish in self._looked.items() if wish.waits}
-            displaced = contradictions.put_off_displaced(self._surveys, waiting)
-            self._displaced = [self._looked[directory]._replace(trusting=False) for directory in displaced]
+            self._put_off = contradictions.put_off_displaced(self._surveys, self._origins_of, waiting)
         # What is missed here may be in a directory that was found just now.
         delay_s = None if self._new_directories() else self._confirm_delay_s
         grounds = Grounds(self._at.epoch, self._at.traits, delay_s, accepted=self._accepted)
@@ -348,7 +347,7 @@ class Pass:
     def _outcome(self, told: int) -> Outcome:
         listed = sum(len(compared.listing.files) for compared in self._surveys.values())
         return Outcome(
-            inside={directory: self._inside(directory) for directory in (*self._surveys, *self._unmoved.known)},
+            inside={one: self._inside(one) for one in (*self._surveys, *self._put_off, *self._unmoved.known)},
             new_directories=self._new_directories(),
             files=listed + sum(known.file_count for known in self._unmoved.known.values()),
             looked_at=listed + self._unmoved.asked_for,
@@ -361,15 +360,15 @@ class Pass:
             doubt=self._doubt,
             unheard=self._unheard,
             gone=self._gone,
-            displaced=self._displaced,
+            displaced=[self._looked[directory]._replace(trusting=False) for directory in self._put_off],
             unsettled=self._unsettled,
             missed=self._missed,
         )
 
     def _inside(self, directory: str) -> list[str]:
         """The wanted subdirectories of a directory."""
-        known = self._unmoved.known.get(directory)
-        names = known.directories if known is not None else self._surveys[directory].listing.directories
+        compared = self._surveys.get(directory, self._put_off.get(directory))
+        names = compared.listing.directories if compared else self._unmoved.known[directory].directories
         below = (paths.join(directory, name) for name in names)
         return [path for path in below if self._scopes.enters(path)]
 

@@ -9,6 +9,7 @@ import pytest
 
 from agent.ports import FileEntry, Hint, Listing, Trouble
 from agent.testing.files import FakeFiles
+from holdfast.reports import ScanFinished
 from tests.agent.world import World, known
 
 
@@ -106,3 +107,32 @@ def test_a_scan_goes_on_where_something_waits_for_a_folder_that_cannot_be_read_j
     world.engine.scan()
     world.run(30)
     assert world.news() == {"listed": {"new/c.jpg"}}
+
+
+def test_r38_a_folder_that_is_renamed_keeps_its_photos_though_the_one_above_it_has_to_wait() -> None:
+    """In the folder above, a photo has got the name of one that may have been moved to a new folder: its listing is not
+    believed before that was looked at, and only this listing shows where the renamed folder comes from."""
+    world = known("b.jpg", "c.heic", "best/a.jpg", "keeper.jpg", watch=False)
+    world.disk.rename("b.jpg", "c.heic")
+    world.disk.rename("best", "trip")
+    world.photos("new/d.jpg")
+    world.clock.advance(60)
+    world.engine.hint([Hint("trip", "a.jpg", whole=True)])
+    world.run(60)
+    assert world.news() == {"moved": {"b.jpg > c.heic", "best/a.jpg > trip/a.jpg"}, "listed": {"new/d.jpg"}}
+
+
+def test_r22_a_scan_looks_below_a_folder_whose_listing_has_to_wait() -> None:
+    world = known("inbox/IMG 1.JPG", "inbox/trip/a.jpg", "inbox/empty/b.jpg", "keeper.jpg", watch=False)
+    world.photos("inbox/trip/new.jpg")
+    world.disk.rename("inbox/IMG 1.JPG", "inbox/trip/IMG 1.JPG")
+    world.photos("inbox/IMG 1.JPG")
+    world.clock.advance(60)
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {
+        "moved": {"inbox/IMG 1.JPG > inbox/trip/IMG 1.JPG"},
+        "listed": {"inbox/IMG 1.JPG", "inbox/trip/new.jpg"},
+    }
+    (*_, end) = [one for report in world.reports for one in report.observations if isinstance(one, ScanFinished)]
+    assert (end.complete, end.directories) == (True, 4)

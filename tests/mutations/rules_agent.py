@@ -503,8 +503,8 @@ MISSED = [
         ("R38",),
         "what may have come from a folder that cannot be read just now is new",
         "agent/contradictions.py",
-        "        unknown.update(waiting)\n    return found\n",
-        "        unknown.update(waiting)\n    return found.clear() or []\n",
+        "    found = [one for one in surveys if one in unknown]\n",
+        "    found: list[str] = []\n",
         (f"{_CONTRADICTIONS}::test_r38_a_photo_is_not_new_as_long_as_nobody_can_look_where_it_may_come_from",),
     ),
     Mutation(

@@ -6,6 +6,7 @@ from tests.mutations.mutation import Mutation
 
 ENGINE = "tests/agent/test_engine.py"
 LISTINGS = "tests/agent/test_listings.py"
+CONTRADICTIONS = "tests/agent/test_contradictions.py"
 OUTBOX = "tests/agent/test_outbox.py"
 JOURNALS = "tests/agent/test_journals.py"
 ASKED = "tests/agent/test_asked.py"
@@ -21,6 +22,22 @@ PASSES = [
         "                self._doubt = doubt_of(passed, self._at.mount_point)\n",
         "            else:\n                told = self._commit((), grounds)\n",
         (f"{LISTINGS}::test_r1_gate_that_does_not_open_keeps_everything_as_it_was",),
+    ),
+    Mutation(
+        ("R22",),
+        "a scan is complete though nobody has looked below a folder whose listing has to wait",
+        "agent/passes.py",
+        "(*self._surveys, *self._put_off, *self._unmoved.known)",
+        "(*self._surveys, *self._unmoved.known)",
+        (f"{CONTRADICTIONS}::test_r22_a_scan_looks_below_a_folder_whose_listing_has_to_wait",),
+    ),
+    Mutation(
+        ("R38",),
+        "a folder that was renamed is new while the one above it has to wait",
+        "agent/contradictions.py",
+        "    return found | {directory: left[directory] for directory in put_off(surveys, origins_of, found)}\n",
+        "    return found\n",
+        (f"{CONTRADICTIONS}::test_r38_a_folder_that_is_renamed_keeps_its_photos_though_the_one_above_it_has_to_wait",),
     ),
     Mutation(
         ("R1",),

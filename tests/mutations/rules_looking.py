@@ -61,8 +61,8 @@ MUTATIONS: list[Mutation] = [
         ("R38",),
         "a file that has lost its name to another is looked for nowhere else",
         "agent/contradictions.py",
-        "    found = [directory for directory, lost in displaced.items() if not lost <= arrived]",
-        "    found = [directory for directory, lost in displaced.items() if not lost]",
+        "for directory, lost in displaced.items() if not lost <= arrived}",
+        "for directory, lost in displaced.items() if not lost}",
         (f"{_CONTRADICTIONS}::test_r38_a_photo_keeps_its_id_though_another_has_its_name_by_the_time_anybody_looks",),
     ),
     Mutation(
