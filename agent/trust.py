@@ -48,6 +48,8 @@ class Trust(msgspec.Struct, frozen=True):
             ) from error
         except OSError as error:
             raise BadTrust("ca_file", f"{self.ca_file}: {error.strerror}") from error
+        # Debian's Python leaves this to a file of OpenSSL's that anybody may have changed for another program.
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         if self.pins:
             context.sslsocket_class = _pinned(ssl.SSLSocket, self.pins)
             context.sslobject_class = _pinned(ssl.SSLObject, self.pins)  # TLS to the sidecar through a proxy's TLS
