@@ -169,7 +169,7 @@ def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]
             Client(stage.url, stage.token) as client,
         ):
             library = stage.library("Bench", place).id
-            took.first.append(scans.first(stage, library, files))
+            took.first.append(_first(stage, library, files))
             took.changed.append(scans.asked(stage, client, library, ScanMode.CHANGED))
             took.new.append(scans.asked(stage, client, library, ScanMode.NEW))
             took.elsewhere.append(_changed_elsewhere(stage, drive, library))
@@ -179,6 +179,18 @@ def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]
                     took.plugged.append(_plugged(stage, drive, place, library))
             took.memory.append(_memory_mib(stage))
     return took
+
+
+def _first(stage: Stage, library: str, files: int) -> float:
+    """From now until the end of the scan is in the catalog, which comes behind all that it has found. The agent itself
+    does not come to rest: it has begun to read a million files, and tells what is in them."""
+    start = time.monotonic()
+    stage.await_refresh(library, None, _WAIT_S)
+    took_s = time.monotonic() - start
+    found = stage.catalog.statistics(library).photos
+    if found != files:
+        raise StepFailed(f"the catalog has {found:,} photos, not {files:,}")
+    return took_s
 
 
 def _unplugged(stage: Stage, drive: Disk) -> float:
@@ -215,7 +227,6 @@ def _changed_elsewhere(stage: Stage, drive: Disk, library: str) -> float:
     start = time.monotonic()
     drive.mount(place)
     stage.await_refresh(library, refreshed, _WAIT_S)
-    stage.wait_for(stage.is_settled, "rest", _WAIT_S)
     return time.monotonic() - start
 
 
