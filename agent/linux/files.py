@@ -110,10 +110,10 @@ class MountedFiles:
         is_ahead = self._reach(directory)
         began, worked = time.monotonic(), time.thread_time()
         found = self._list(directory, known)
-        if isinstance(found, Trouble) and found.errno == errno.ECANCELED:
-            self._expect_nothing()
         if not isinstance(found, Trouble):
-            self._note(began, worked, 1 + found.entries - len(known), ahead=is_ahead)
+            self._note(began, worked, 1 + max(0, found.entries - len(known)), ahead=is_ahead)
+        elif found.errno == errno.ECANCELED:
+            self._expect_nothing()
         return found
 
     def expect(self, directories: Sequence[str]) -> None:
