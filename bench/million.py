@@ -17,22 +17,12 @@ from typing import NamedTuple
 
 import click
 
-from agent.engine import Engine
-from agent.filesystems import traits
-from agent.linux.clock import SystemClock
-from agent.linux.files import MountedFiles
-from agent.linux.kernel import boot_id, mount_at
-from agent.looks import Attachment
-from agent.scopes import Scope, Scopes
-from agent.settings import EngineSettings
-from agent.store import Standing, Store
-from bench import idle, peers, scans, tree
+from bench import alone, idle, peers, scans, tree
 from bench.verdicts import Measured, table
 from demo.disks import Disk, disk, enter_private_mounts
 from demo.stage import Stage, StepFailed
 from holdfast.client import Client, ScanMode
 from holdfast.up.catalog import FeedItem
-from holdfast.volumes import Epoch
 from tests.mariadb import MariaDB
 
 DIRECTORIES = 10_000
@@ -82,7 +72,7 @@ def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
     files, few = directories * tree.FILES_PER_DIRECTORY, SMALL_DIRECTORIES * tree.FILES_PER_DIRECTORY
     with _filled(folder, "LARGE", directories) as large, _filled(folder, "SMALL", SMALL_DIRECTORIES) as small:
         find = peers.listings("find", _place(large), rounds + 2)
-        alone = [_agent_alone(_place(large), files) for _ in range(rounds)]
+        engine = [_agent_alone(_place(large), files) for _ in range(rounds)]
         into_sqlite = _taken("SQLite", large, files, [None] * rounds)
         few_sqlite = _taken("SQLite", small, few, [None])
         with closing(MariaDB(None)) as server:
@@ -92,7 +82,7 @@ def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
     yardstick_s = median(find)
     found = [
         Measured(f"find, {files:,} files (yardstick)", find, None, yardstick_s),
-        Measured(f"agent alone, {files:,} files, until all is in its outbox", alone, 4, yardstick_s),
+        Measured(f"agent alone, {files:,} files, until all is in its outbox", engine, 4, yardstick_s),
     ]
     for name, limit, took, little in (
         ("SQLite", 10, into_sqlite, few_sqlite),
@@ -135,26 +125,9 @@ def _place(drive: Disk) -> str:
 
 
 def _agent_alone(place: str, files: int) -> float:
-    """How long the agent's engine takes, with its journal on a disk, until all is in its outbox."""
-    epoch = Epoch(boot_id(), mount_at(os.fsencode(place)).mount_id, 1)
+    """How long the agent's engine takes, with its journal on a disk."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        store = Store(os.path.join(folder, "journal.sqlite3"), "vol_bench", "jrn_bench")
-        with store.transaction():
-            store.stand(Standing.WRITING)
-        # Bounded as it is, the outbox holds a few thousand files: the sidecar is what would empty it meanwhile.
-        engine = Engine(store, SystemClock(), EngineSettings(spool_bytes_max=1 << 40), os.urandom)
-        engine.assign(Scopes([Scope("", place, ())]))
-        with closing(MountedFiles(place, epoch.mount_id)) as mounted:
-            start = time.monotonic()
-            engine.attach(Attachment(epoch, mounted, traits("ext4"), place), None)
-            while engine.scans_finished == 0:
-                engine.work()
-            took_s = time.monotonic() - start
-            engine.detach()
-        store.close()
-    if engine.last_scan is None or engine.last_scan.files != files:
-        raise StepFailed(f"the agent's scan ended with {engine.last_scan}")
-    return took_s
+        return alone.first_scan(place, files, os.path.join(folder, "journal.sqlite3"), fs_type="ext4")
 
 
 def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]) -> Taken:
@@ -187,9 +160,7 @@ def _first(stage: Stage, library: str, files: int) -> float:
     start = time.monotonic()
     stage.await_refresh(library, None, _WAIT_S)
     took_s = time.monotonic() - start
-    found = stage.catalog.statistics(library).photos
-    if found != files:
-        raise StepFailed(f"the catalog has {found:,} photos, not {files:,}")
+    scans.check_count(stage, library, files)
     return took_s
 
 

@@ -48,10 +48,15 @@ def first(stage: Stage, library: str, files: int) -> float:
     stage.wait_for(stage.is_settled, "the first scan", _SCAN_WAIT_S)
     stage.await_refresh(library, None, _SCAN_WAIT_S)
     took_s = time.monotonic() - start
+    check_count(stage, library, files)
+    return took_s
+
+
+def check_count(stage: Stage, library: str, files: int) -> None:
+    """The catalog has so many photos of a library, or :class:`StepFailed` is raised."""
     found = stage.catalog.statistics(library).photos
     if found != files:
         raise StepFailed(f"the catalog has {found:,} photos, not {files:,}")
-    return took_s
 
 
 def asked(stage: Stage, client: Client, library: str, mode: ScanMode) -> float:

@@ -7,22 +7,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.engine import Engine
-from agent.filesystems import traits
-from agent.linux import kernel
-from agent.linux.clock import SystemClock
-from agent.linux.files import MountedFiles
-from agent.linux.kernel import boot_id
-from agent.looks import Attachment
-from agent.scopes import Scope, Scopes
-from agent.settings import EngineSettings
-from agent.store import Standing, Store
-from demo.stage import StepFailed
-from holdfast.volumes import Epoch
+from bench import alone
 from tests.linux.fuse_faults import Faults, FaultyMount
 
 DIRECTORIES, PHOTOS = 100, 40
@@ -67,17 +55,4 @@ def _find(place: Path) -> None:
 
 
 def _scan(place: Path) -> None:
-    epoch = Epoch(boot_id(), kernel.mount_at(os.fsencode(place)).mount_id, 1)
-    store = Store(":memory:", "vol_bench", "jrn_bench")
-    with store.transaction():
-        store.stand(Standing.WRITING)
-    engine = Engine(store, SystemClock(), EngineSettings(), os.urandom)
-    engine.assign(Scopes([Scope("", str(place), ())]))
-    with closing(MountedFiles(str(place), epoch.mount_id, remote=True, parallel=True)) as files:
-        engine.attach(Attachment(epoch, files, traits("fuse.sshfs"), str(place)), None)
-        while engine.scans_finished == 0:
-            engine.work()
-        engine.detach()
-    if engine.last_scan is None or engine.last_scan.files != FILES:
-        raise StepFailed(f"the scan of the share ended with {engine.last_scan}")
-    store.close()
+    alone.first_scan(str(place), FILES, ":memory:", fs_type="fuse.sshfs", parallel=True)
