@@ -64,12 +64,6 @@ class Scene:
         item = self.parts.feed.until(lambda one: one["id"] == self.volume and one["kind"] == wanted)
         return str(item["state"]["reason"])
 
-    def scan_to_the_end(self) -> None:
-        """Have the share scanned, and wait until what was found is in the catalog."""
-        before = _scans(self.parts.feed.items, self.volume)
-        self.parts.scan()
-        self.parts.feed.until_true(lambda: _scans(self.parts.feed.items, self.volume) > before)
-
     def news(self) -> list[Item]:
         """What the feed said about the photos of the share since everything was in order."""
         self.parts.feed.drain()
@@ -148,7 +142,7 @@ def test_r18_dead_daemon_makes_its_volume_suspect_and_a_new_one_brings_the_same_
     assert scene.becomes("offline") == "not-mounted"
     scene.share.mount()
     scene.becomes("online")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()
 
 
@@ -182,7 +176,7 @@ def test_r17_hung_daemon_costs_its_own_volume_and_nothing_else(scene: Scene, how
         scene.share.kill()
         scene.share.mount()
     scene.becomes("online")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()
     # One for each volume, one that asks, and a spare.
     scene.parts.feed.until_true(lambda: len(scene.workers()) <= 4)
@@ -201,7 +195,7 @@ def test_r17_a_folder_that_hangs_does_not_gather_workers(scene: Scene) -> None:
     scene.nothing_happened_to_the_photos()
     scene.share.set(Faults())
     scene.parts.feed.until_true(lambda: scene.reading().status.state == "online")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()
     scene.parts.feed.until_true(lambda: len(scene.workers()) <= 4)
 
@@ -220,7 +214,7 @@ def test_r17_a_share_mounted_anew_is_served_while_the_old_one_still_holds_a_work
         scene.becomes("online")
         assert scene.reading().worker_pid != worker
         assert worker in scene.workers(), "it still hangs, where nobody waits for it"
-        scene.scan_to_the_end()
+        scene.parts.scan_to_the_end()
         scene.nothing_happened_to_the_photos()
     told = [one for one in scene.parts.feed.items[scene.seen :] if one["id"] == scene.volume]
     assert "hung" not in {one["state"]["reason"] for one in told}
@@ -240,7 +234,7 @@ def test_r1_eio_on_some_paths_is_suspect_until_they_can_be_read_again(scene: Sce
     scene.nothing_happened_to_the_photos()
     scene.share.set(Faults())
     scene.becomes("online")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()
 
 
@@ -251,7 +245,7 @@ def test_r2_a_share_that_turns_empty_is_suspect(scene: Scene) -> None:
     scene.nothing_happened_to_the_photos()
     scene.share.set(Faults())
     scene.becomes("online")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()
 
 
@@ -269,7 +263,7 @@ def test_r1_a_short_listing_of_a_folder_that_did_not_change_proves_nothing(scene
     scene.becomes("online")
     gone = scene.parts.feed.until(lambda one: one["kind"] == "asset.missing")
     assert scene.known[gone["id"]]["host_path"].endswith("IMG_0000.jpg")
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     assert [one["id"] for one in scene.news()] == [gone["id"]]
     assert scene.parts.by_status(scene.library) == {"present": PHOTOS - 1, "missing": 1}
     # And when the folder did change, a deletion is one.
@@ -281,7 +275,7 @@ def test_r1_a_short_listing_of_a_folder_that_did_not_change_proves_nothing(scene
 
 def test_a_slow_share_is_not_a_hung_one(scene: Scene) -> None:
     scene.share.set(Faults(slow_s={"/2023": 1.0, "/2024": 1.0}))
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     assert scene.reading().status.state == "online"
     scene.nothing_happened_to_the_photos()
 
@@ -368,5 +362,5 @@ def test_r17_the_agent_answers_and_sends_its_heartbeats_through_every_fault(scen
     assert pulse.longest_s() < 2 * HEARTBEAT_S
     assert "agent.silent" not in {one["kind"] for one in scene.parts.feed.items}
     assert [fault for fault, reason in found.items() if reason not in seen[fault]] == [], "each has befallen it"
-    scene.scan_to_the_end()
+    scene.parts.scan_to_the_end()
     scene.nothing_happened_to_the_photos()

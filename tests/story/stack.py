@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx2
 
+from holdfast import ids
+
 # Everything here happens within a second or two; a machine that is busy with other tests may take longer.
 PATIENCE_S = 60.0
 
@@ -203,12 +205,25 @@ class Stack:
         self.agent_cli("scan")
 
     def scan_to_the_end(self) -> None:
-        """Have everything scanned, and wait until what was found is in the catalog."""
-        before = {item["id"] for item in self.feed.items if item["kind"] == "scan.finished"}
+        """Have everything scanned, and wait until what was found is in the catalog: for a scan of each volume that has
+        been scanned before and is online, begun only now."""
+        asked_ms = time.time_ns() // 1_000_000
         self.scan()
-        self.feed.until_true(
-            lambda: {item["id"] for item in self.feed.items if item["kind"] == "scan.finished"} > before
-        )
+        self.feed.until_true(lambda: self._scanned_since(asked_ms))
+
+    def _scanned_since(self, asked_ms: int) -> bool:
+        online = {one["id"] for one in self._volumes() if one["state"] == "online"}
+        begun: dict[str, set[str]] = {}
+        ended: set[str] = set()
+        for item in self.feed.items:
+            if item["kind"] == "scan.finished":
+                ended.add(item["id"])
+            if item["entity"] == "scan":
+                ours = begun.setdefault(item["state"]["volume_id"], set())
+                # The scan before may end only now. The id of a scan says when it began, by the clock of this machine.
+                if ids.made_ms(bytes.fromhex(item["id"].rpartition("_")[2])) >= asked_ms:
+                    ours.add(item["id"])
+        return any(begun.values()) and all(ours and ours <= ended for one, ours in begun.items() if one in online)
 
     def agent_cli(self, *arguments: str, name: str = "agent") -> str:
         """Run a verb of the agent's command line."""
