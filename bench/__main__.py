@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
-import sqlite3
 import sys
 from statistics import median
 
 import click
 
-from bench import bursts, idle, ingest, latencies, peers, scans, shares, tree
+from bench import bursts, documents, idle, ingest, latencies, peers, scans, shares, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
-from holdfast import __version__
 
-_DOCUMENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "benchmarks.md")
+_DOCUMENT = "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
 
 Written by `make bench`, which runs the real processes: an agent, a sidecar under gunicorn, a catalog in SQLite. The
 yardstick for scans is `find -printf '%s %T@ %i\\n'` over the same tree, with everything cached, in the same run.
-Compare ratios; the times are those of one machine."""
-_EXPLANATION = """
+Compare ratios; the times are those of one machine. Larger catalogs: [a million files](benchmarks-1m.md) and
+[ten million assets](benchmarks-10m.md)."""
+_EXPLANATION = """\
 - *bfs* lists the same facts as find. *fd* can only find names: it hands them to `stat`, many at a time, for the rest.
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
@@ -61,8 +59,7 @@ def main(folder: str, rounds: int, no_document: bool) -> None:
     lines = table(measurements)
     click.echo("\n".join(["", *lines]))
     if not no_document:
-        with open(_DOCUMENT, "w", encoding="utf-8") as file:
-            file.write("\n".join([_INTRODUCTION, "", *lines, _EXPLANATION, "", *_machine(), ""]))
+        documents.write(_DOCUMENT, _INTRODUCTION, lines, _EXPLANATION, peers.versions())
     sys.exit(0 if all(one.holds for one in measurements) else 1)
 
 
@@ -102,19 +99,6 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured("new photo to event of watchman", heard),
         Measured(f"idle agent, {idle.DISKS} disks, a minute", idle.minutes(rounds), 120),
     ]
-
-
-def _machine() -> list[str]:
-    return [
-        f"Measured with Holdfast {__version__}, {_processor()}, {os.cpu_count()} cores, Linux {platform.release()},",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}. Beside it: {peers.versions()}.",
-    ]
-
-
-def _processor() -> str:
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -58,9 +58,9 @@ def watchman_hears(photos: int, closes: int) -> list[float]:
             return [_close(os.path.join(place, f"new-{number}.jpg"), number, heard) for number in range(closes)]
 
 
-def versions() -> str:
+def versions(programs: Sequence[str] = _PROGRAMS) -> str:
     """Those that are installed, with their versions."""
-    return ", ".join(f"{one} {_version(one)}" for one in _PROGRAMS if shutil.which(one) is not None)
+    return ", ".join(f"{one} {_version(one)}" for one in programs if shutil.which(one) is not None)
 
 
 def _version(program: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from bench import documents, peers
 from bench.verdicts import Measured, table
 from demo.stage import StepFailed
 from holdfast.volumes import Reason
@@ -37,6 +38,16 @@ PAGE = 1_000
 _ENGINES = ("sqlite", "mariadb")
 # Of a page as against the same at the other end: only the caches differ.
 _FEED_LIMIT, _LIST_LIMIT, _VOLUME_LIMIT, _VOLUME_LIMIT_MS = 1.2, 1.5, 1.3, 300
+
+_DOCUMENT = "benchmarks-10m.md"
+_INTRODUCTION = """# Ten million assets
+
+Written by `make bench-10m`, which makes up a catalog of ten million assets in each database, and asks the sidecar, in
+process, for pages of 1,000 at its beginning and deep within, and for what may be anywhere; the latter is compared with
+the same in a catalog of 3,000."""
+_EXPLANATION = """\
+- *Beginning*, *deep*: the same page at either end of the catalog. Only the caches differ.
+- *A volume away*: from the heartbeat that says so, of a volume with most of the assets, until the feed tells of it."""
 
 Query = dict[str, Any]
 
@@ -64,7 +75,8 @@ class Taken(NamedTuple):
 @click.option("--rows", default=ROWS, show_default=True, help="How many assets the large catalog has.")
 @click.option("--engine", "engines", multiple=True, type=click.Choice(_ENGINES), default=_ENGINES, show_default=True)
 @click.option("--rounds", default=20, show_default=True, help="How often each thing is asked.")
-def main(folder: str, rows: int, engines: tuple[str, ...], rounds: int) -> None:
+@click.option("--no-document", is_flag=True, help=f"Only print; leave docs/{_DOCUMENT} alone.")
+def main(folder: str, rows: int, engines: tuple[str, ...], rounds: int, no_document: bool) -> None:
     """Measure reading in a large catalog against its limits. Exits with 1 when a limit is broken."""
     measurements: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir=folder) as place:
@@ -74,7 +86,10 @@ def main(folder: str, rows: int, engines: tuple[str, ...], rounds: int) -> None:
             with _urls(engine, place) as urls:
                 small, large = _measured(engine, urls, rows, rounds)
             measurements += _verdicts(engine, rows, small, large)
-    click.echo("\n".join(["", *table(measurements)]))
+    lines = table(measurements)
+    click.echo("\n".join(["", *lines]))
+    if not no_document:
+        documents.write(_DOCUMENT, _INTRODUCTION, lines, _EXPLANATION, peers.versions(["mariadbd"]))
     sys.exit(0 if all(one.holds for one in measurements) else 1)
 
 

@@ -40,12 +40,18 @@ class Stage:
     """A sidecar and an agent. Enter it to start them; leaving it stops them."""
 
     def __init__(
-        self, state: str, roots: Sequence[str], *, plain: Sequence[str] = (), database: str | None = None
+        self,
+        state: str,
+        roots: Sequence[str],
+        *,
+        plain: Sequence[str] = (),
+        database: str | None = None,
+        watch: str = "auto",
     ) -> None:
         """``plain``: those of the roots that are plain folders, with no disk mounted on them. ``database``: the URL of
-        an empty one; None for a file of the stage's own."""
+        an empty one; None for a file of the stage's own. ``watch``: as in the agent's settings."""
         self._home = Home(state)
-        self._roots, self._plain = list(roots), list(plain)
+        self._roots, self._plain, self._watch = list(roots), list(plain), watch
         self._database = database or f"sqlite:///{self._home.directory}/catalog.sqlite3"
         self._listen = Listen("127.0.0.1", _free_port())
         self._crew = Crew()
@@ -60,7 +66,8 @@ class Stage:
             token = launch.sidecar(self._database)
             self.url, self.token = self._listen.url, token
             self.catalog = Catalog(self.url, token)
-            self.agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain).agent
+            agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain, watch=self._watch)
+            self.agent = agent.agent
         except BaseException:
             self._crew.stop()
             self._home.__exit__()

@@ -123,8 +123,11 @@ class Home:
         return os.path.join(self.directory, name)
 
 
-def agent_toml(home: Home, sidecar: str, name: str, roots: Sequence[str], plain: Sequence[str] = ()) -> str:
-    """The agent's configuration. ``plain`` are the roots that are on no disk of their own."""
+def agent_toml(
+    home: Home, sidecar: str, name: str, roots: Sequence[str], plain: Sequence[str] = (), *, watch: str = "auto"
+) -> str:
+    """The agent's configuration. ``plain`` are the roots that are on no disk of their own; ``watch`` as in its
+    settings: a measurement of scans does without watching."""
     lines = [
         "# Written by 'holdfast up' at each start; the roots of earlier runs are kept.",
         f"state_dir = {_quoted(home.agent_state)}",
@@ -135,6 +138,7 @@ def agent_toml(home: Home, sidecar: str, name: str, roots: Sequence[str], plain:
         f"enrolment_token_file = {_quoted(home.enrolment_token)}",
         *_list("roots", roots),
         *_list("plain_directories", plain),
+        f"watch = {_quoted(watch)}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -51,11 +51,13 @@ class Launch:
         self._crew.add(self._part("worker", "sidecar.cli", ["worker", *place], environment))
         return token
 
-    def agent(self, catalog: Catalog, name: str, roots: Sequence[str], plain: Sequence[str]) -> AgentStatus:
+    def agent(
+        self, catalog: Catalog, name: str, roots: Sequence[str], plain: Sequence[str], *, watch: str = "auto"
+    ) -> AgentStatus:
         """Start the agent; answers with its status once it is enrolled and connected."""
         if not self._home.is_enrolled:
             self._home.write(self._home.enrolment_token, catalog.enrolment_token(name) + "\n")
-        config = agent_toml(self._home, self._listen.url, name, roots, plain)
+        config = agent_toml(self._home, self._listen.url, name, roots, plain, watch=watch)
         self._home.write(self._home.agent_config, config)
         self._crew.add(self._part("agent", "agent.cli", ["run", "--config", self._home.agent_config]))
         return self._wait_for("agent", self._connected)
