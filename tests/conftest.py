@@ -7,11 +7,16 @@ import shutil
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.galera import galera as galera  # noqa: PLC0414 - a fixture is found where its name is
 from tests.linux.disks import Disks, enter_private_namespace
 from tests.mariadb import mariadb as mariadb  # noqa: PLC0414 - a fixture is found where its name is
 from tests.needs import needs
+
+# How long an example takes says what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

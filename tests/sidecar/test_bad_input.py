@@ -55,7 +55,6 @@ WAITS = {"wait", "prefer"}
 fuzzed = settings(
     derandomize=not FUZZ,
     database=None,
-    deadline=None,
     phases=[Phase.generate] if not FUZZ else [Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )

@@ -51,7 +51,7 @@ def _stored(engine: sa.Engine) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(sa.select(_THING).order_by(_THING.c.id))]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_rows)
 def test_what_is_written_is_what_is_read(things: sa.Engine, rows: list[tuple[Any, ...]]) -> None:
     numbered = [(number, *row) for number, row in enumerate(rows)]

@@ -115,7 +115,7 @@ def both() -> Catalog:
 
 
 @given(st.lists(_happenings(), max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_happens_no_two_assets_claim_a_path_and_none_is_lost(
     history: History,
 ) -> None:
@@ -131,7 +131,7 @@ def test_whatever_happens_no_two_assets_claim_a_path_and_none_is_lost(
 
 
 @given(st.lists(_happenings(), max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_transitions_tell_the_whole_way_from_one_status_to_the_next(
     history: History,
 ) -> None:
