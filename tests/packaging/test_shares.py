@@ -89,8 +89,8 @@ def test_a_server_that_goes_away_hides_its_photos_and_holds_up_nobody(
         said = computer.script(f"timeout {NOT_HUNG_S} holdfast-agent status")
         assert volume["detail"] in said
         installed.check_away(place, assets)
-        computer.script(f"cp {beside}/one.jpg {beside}/$(date +%s).jpg")
         known = len(installed.assets(beside))
+        computer.script(f"cp {beside}/one.jpg {beside}/$(date +%s).jpg")
         installed.assets(beside, lambda found, before=known: len(found) > before)
         computer.script(back)
         installed.check_back(place, assets)
