@@ -58,7 +58,8 @@ def error_of(answer: httpx2.Response) -> HoldfastError:
         wished_s = float(wished) if wished.isascii() and wished.isdecimal() else None
         if problem is not None and problem.code == "not-ready":
             return NotReady(problem.detail, wished_s)
-        return Unreachable(f"the sidecar answered with status {answer.status_code}", wished_s)
+        why = f": {problem.detail}" if problem is not None else ""
+        return Unreachable(f"the sidecar answered with status {answer.status_code}{why}", wished_s)
     if problem is None:
         return Unreachable(f"something that is no sidecar answered, with status {answer.status_code}")
     return CursorExpired(problem) if problem.code == "cursor-expired" else Refused(problem)
