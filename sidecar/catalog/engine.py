@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sidecar import counting
-from sidecar.catalog.faults import Fault, fault, is_over, is_sealed
+from sidecar.catalog.faults import Fault, fault, is_busy, is_over, is_sealed
 from sidecar.catalog.servers import Address, Servers, named, prepare
 from sidecar.errors import CatalogUnavailable, ConfigError
 
@@ -27,8 +27,11 @@ T = TypeVar("T")
 
 # A gunicorn worker has 32 threads; a long poll holds no connection while it waits, so half of that is plenty.
 _POOL_SIZE = 16
-# How long SQLite itself waits for another writer. A report of five thousand files takes about 0.1 s.
-_SQLITE_BUSY_MS = 5_000
+# How long to wait for another writer of SQLite. A report of five thousand files takes up to half a second.
+_SQLITE_BUSY_S = 5.0
+# How often to ask whether it has ended. SQLite itself would soon ask ten times a second only, and between two reports
+# there are a few milliseconds: whoever waits for those of a first scan could wait for minutes.
+_SQLITE_ASK_S = 0.004
 _ATTEMPTS = 8
 # After so long no further attempt is begun. Agents wait for 30 s, and the last may wait for a lock.
 _PATIENCE_S = 15.0
@@ -134,7 +137,7 @@ def _sqlite(url: URL) -> Engine:
         url,
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_SIZE,
-        connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_MS / 1000},
+        connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_S},
     )
 
     @event.listens_for(engine, "connect")
@@ -155,11 +158,37 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        # A transaction that reads first and then wants to write can be refused at once, without any waiting.
-        write = connection.get_execution_options().get("holdfast_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if connection.get_execution_options().get("holdfast_write", False):
+            _begin_to_write(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take the one right to write to an SQLite file, as soon as nobody has it.
+
+    From the beginning: a transaction that reads first and then wants to write can be refused at once."""
+    driver: Any = connection.connection.driver_connection
+    given_up_s = time.monotonic() + _SQLITE_BUSY_S
+    driver.execute("PRAGMA busy_timeout = 0").close()
+    try:
+        while _is_busy(driver) and time.monotonic() < given_up_s:
+            time.sleep(random.uniform(_SQLITE_ASK_S / 2, _SQLITE_ASK_S))
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # what is wrong comes as any other error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_S * 1000:.0f}").close()
+
+
+def _is_busy(driver: sqlite3.Connection) -> bool:
+    """Try to begin; whether somebody else is writing."""
+    try:
+        driver.execute("BEGIN IMMEDIATE").close()
+    except sqlite3.OperationalError as error:
+        return is_busy(error)
+    return False
 
 
 def _mysql(url: URL) -> Engine:

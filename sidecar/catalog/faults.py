@@ -46,6 +46,11 @@ def fault(error: DBAPIError) -> Fault:
     return _of_mysql(cause)
 
 
+def is_busy(cause: sqlite3.Error) -> bool:
+    """Whether somebody else is using this SQLite file."""
+    return _of_sqlite(cause.sqlite_errorcode & 0xFF) is Fault.AGAIN
+
+
 def is_over(cause: BaseException | None) -> bool:
     """Whether a driver's error means that this connection is of no use any more, nor are those made before it."""
     return _of_mysql(cause) is Fault.ELSEWHERE
