@@ -27,9 +27,6 @@ from holdfast.volumes import Reason
 _SAMPLE_S = 5.0
 _DISK_MIB = 512
 _SETTLE_S = 300.0
-# With each change: every few minutes. Among files that are being written an absence takes a minute to be proven, on a
-# disk that stays; were there never such a minute, the agent would remember all that has ever been deleted.
-_REPLUG_CHANCE = 0.0002
 # What allocators and caches may take more in the last third than in the second, over and above a twentieth.
 _SLACK = {"memory": 6 << 20, "descriptors": 4, "watches": 4, "kept": 4 << 20}
 _SHARE = 0.05
@@ -83,7 +80,7 @@ def _run(folder: str, drive: Disk, seconds: float, chance: random.Random) -> lis
         began = time.monotonic()
         sampled_at = began
         while (now := time.monotonic()) - began < seconds:
-            if chance.random() < _REPLUG_CHANCE:
+            if chance.random() < 0.002:
                 _replug(stage, drive, place)
             churn.step()
             stage.pause(chance.uniform(0.0, 0.05))

@@ -30,7 +30,7 @@ _POOL_SIZE = 16
 # How long to wait for another writer of SQLite. A report of five thousand files takes up to half a second.
 _SQLITE_BUSY_S = 5.0
 # How often to ask whether it has ended. SQLite itself would soon ask ten times a second only, and between two reports
-# there are a few milliseconds: whoever waits for those of a first scan could wait for minutes.
+# there are a few milliseconds, which it would miss again and again.
 _SQLITE_ASK_S = 0.004
 _ATTEMPTS = 8
 # After so long no further attempt is begun. Agents wait for 30 s, and the last may wait for a lock.

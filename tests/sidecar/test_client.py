@@ -278,6 +278,13 @@ def test_refusals_and_silence_are_told_apart(world: World, holdfast: Client) -> 
             other.volume("vol_1")
 
 
+def test_why_a_sidecar_cannot_answer_is_said(world: World) -> None:
+    problem = {"type": "/problems/unavailable", "title": "-", "status": 503, "detail": "The disk is full."}
+    busy = httpx2.MockTransport(lambda _: httpx2.Response(503, json=problem))
+    with client_of(world, busy) as other, pytest.raises(Unreachable, match=r"status 503: The disk is full\."):
+        other.scan("lib_1")
+
+
 class Failing(httpx2.BaseTransport):
     """Fails in every way before every answer."""
 
