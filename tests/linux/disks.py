@@ -42,6 +42,20 @@ def run(*command: str) -> str:
     return done.stdout.strip()
 
 
+def umount(place: str | Path, *, lazy: bool = False) -> None:
+    """Unmount what is mounted there, trying again for a moment as people do. Fails when it stays busy, unless
+    ``lazy``."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            run("umount", *(["-l"] if lazy else []), str(place))
+            break
+        except RuntimeError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.02)  # nothing tells that a mount is not busy any more
+
+
 class Disk:
     """One disk: an image, its loop device, and where it is mounted."""
 
@@ -70,17 +84,8 @@ class Disk:
         return place
 
     def umount(self, *, lazy: bool = False) -> None:
-        """Unmount it from the last place, trying again for a moment as people do. Fails when it stays busy, unless
-        ``lazy``."""
-        until = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                run("umount", *(["-l"] if lazy else []), str(self.path))
-                break
-            except RuntimeError:
-                if time.monotonic() > until:
-                    raise
-            time.sleep(0.02)  # nothing tells that a mount is not busy any more
+        """Unmount it from the last place."""
+        umount(self.path, lazy=lazy)
         self._mounted_at.pop()
 
     def forget_mount(self) -> None:

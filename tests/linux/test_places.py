@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.linux.disks import Disks, run
+from tests.linux.disks import Disks, run, umount
 from tests.story.stack import Stack, stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -138,8 +138,8 @@ def test_r13_a_file_system_that_is_mounted_twice_is_one_volume(parts: Stack, dis
     assert list(settled(parts, two, 1)) == [str(mnt / "alias/2024/a.jpg")]
     parts.scan_to_the_end()
     assert [one["label"] for one in parts.get("/volumes")["items"]] == ["disk"]
-    run("umount", str(disk / "again"))
-    run("umount", str(disk))
+    umount(disk / "again")
+    umount(disk)
     parts.feed.until_true(lambda: parts.volume("disk")["mounted_at"] == str(mnt / "alias"))
     parts.scan_to_the_end()
     assert parts.by_status(one) == parts.by_status(two) == {"present": 1}
@@ -165,8 +165,8 @@ def test_r13_a_part_of_a_file_system_is_a_volume_by_what_part_it_is(parts: Stack
     roots = {one["identity"].get("root", "/"): one for one in parts.get("/volumes")["items"]}
     assert sorted(roots) == ["/one", "/photos", "/two"]
     # Mounted elsewhere, the part is what it was, and the other subvolume is no stand-in for the first.
-    run("umount", str(mnt / "part"))
-    run("umount", str(mnt / "one"))
+    umount(mnt / "part")
+    umount(mnt / "one")
     parts.feed.until_true(lambda: {one["state"] for one in parts.get("/volumes")["items"]} == {"offline", "online"})
     disk.mount(mnt / "whole")
     (mnt / "moved").mkdir()
@@ -205,11 +205,11 @@ def test_r15_an_overlay_with_another_lower_layer_is_no_storm_of_deletions(
     # Copied up, a file is still itself.
     os.utime(place / "old/2023/a.jpg")
     parts.feed.until(lambda one: one["kind"] == "asset.updated")
-    run("umount", str(place))
+    umount(place)
     run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={other}/empty,{layers}", str(place))
     parts.feed.until_true(lambda: parts.volume("view")["state"] in ("suspect", "conflict"))
     assert parts.by_status(library) == {"present": 3, "missing": 1}
-    run("umount", str(place))
+    umount(place)
     run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},{layers}", str(place))
     parts.until_online("view")
     parts.scan_to_the_end()

@@ -32,7 +32,7 @@ from agent.volume import Adopted, Attach, Concern, Doubtful, Sighting, Verified,
 from holdfast.gate import Check
 from holdfast.reports import Absent, Gap, Listed, Observation, Report
 from holdfast.volumes import Reason
-from tests.linux.disks import Disks, run
+from tests.linux.disks import Disks, umount
 from tests.linux.fuse_faults import Faults, FaultyMount
 from tests.linux.queues import EVENTS, few_events
 from tests.needs import needs
@@ -241,7 +241,7 @@ def test_r7_a_marker_that_is_gone_by_the_time_of_an_absence_is_a_doubt(kept: Kep
 
 def test_r3_a_worker_whose_disk_was_unmounted_under_it_says_so(kept: Kept) -> None:
     kept.adopt()
-    run("umount", str(kept.place))
+    umount(kept.place)
     assert kept.doubted() is Reason.NOT_MOUNTED
     assert kept.absent() == set()
 

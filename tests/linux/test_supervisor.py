@@ -24,7 +24,7 @@ from agent.supervisor import Supervisor
 from holdfast.status import VolumeReading
 from holdfast.volumes import Reason, VolumeState
 from tests.agent.listening import ListeningSidecar
-from tests.linux.disks import Disk, Disks, run
+from tests.linux.disks import Disk, Disks, run, umount
 
 pytestmark = pytest.mark.root
 
@@ -146,7 +146,7 @@ def test_r40_a_volume_that_a_person_wants_back_is_let_go_of_and_not_taken_up_aga
     (tmp_path / "elsewhere").mkdir()
     run("mount", "-t", "tmpfs", "tmpfs", str(tmp_path / "elsewhere"))  # which is news, and no reason
     host.sidecar.never(lambda: host.sidecar.is_said(Reason.VERIFIED))
-    run("umount", str(tmp_path / "elsewhere"))
+    umount(tmp_path / "elsewhere")
     host.disk.umount()
     host.disk.mount(host.place)
     host.sidecar.until(lambda: host.sidecar.is_said(Reason.VERIFIED))
@@ -171,7 +171,7 @@ def test_r14_a_volume_that_was_covered_is_looked_at_again_when_it_is_uncovered(h
     host.start_and_scan()
     run("mount", "-t", "tmpfs", "tmpfs", str(host.place))
     host.sidecar.until(lambda: host.sidecar.is_said(Reason.COVERED))
-    run("umount", str(host.place))
+    umount(host.place)
     host.photo("new.jpg")
     host.sidecar.until(lambda: "new.jpg" in host.sidecar.listed())
     assert host.sidecar.absent() == set()
@@ -183,7 +183,7 @@ def test_r13_what_was_covered_inside_a_volume_is_looked_at_when_it_is_there_agai
     host.start()
     host.sidecar.until(lambda: host.sidecar.listed() >= {"a.jpg", "b.jpg"})
     assert "c.jpg" not in host.sidecar.listed()
-    run("umount", str(over))
+    umount(over)
     host.sidecar.until(lambda: "c.jpg" in host.sidecar.listed())
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 
+from agent.local_socket import Request, control_path, send_request
 from holdfast import ids
 
 # Everything here happens within a second or two; a machine that is busy with other tests may take longer.
@@ -207,23 +208,40 @@ class Stack:
     def scan_to_the_end(self) -> None:
         """Have everything scanned, and wait until what was found is in the catalog: for a scan of each volume that has
         been scanned before and is online, begun only now."""
+        # Not by the command, which takes half a second to start: another scan may begin and end within that.
+        self.feed.until_true(lambda: self._listens)
         asked_ms = time.time_ns() // 1_000_000
-        self.scan()
+        send_request(self._agent_socket, Request("scan"))
         self.feed.until_true(lambda: self._scanned_since(asked_ms))
+
+    @property
+    def _agent_socket(self) -> str:
+        return str(self.home / "agent" / "agent.sock")
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the agent can be asked. One that was killed leaves its socket behind."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            return probe.connect_ex(control_path(self._agent_socket)) == 0
 
     def _scanned_since(self, asked_ms: int) -> bool:
         online = {one["id"] for one in self._volumes() if one["state"] == "online"}
-        begun: dict[str, set[str]] = {}
+        latest: dict[str, dict[str, str]] = {}  # of each volume, by the directory
         ended: set[str] = set()
         for item in self.feed.items:
+            if item["entity"] != "scan":
+                continue
+            place, scan = item["state"], item["id"]
             if item["kind"] == "scan.finished":
-                ended.add(item["id"])
-            if item["entity"] == "scan":
-                ours = begun.setdefault(item["state"]["volume_id"], set())
-                # The scan before may end only now. The id of a scan says when it began, by the clock of this machine.
-                if ids.made_ms(bytes.fromhex(item["id"].rpartition("_")[2])) >= asked_ms:
-                    ours.add(item["id"])
-        return any(begun.values()) and all(ours and ours <= ended for one, ours in begun.items() if one in online)
+                ended.add(scan)
+            ours = latest.setdefault(place["volume_id"], {})
+            # The scan before may end only now. The id of a scan says when it began, by the clock of this machine; one
+            # that is overtaken by another of the same directory never ends.
+            if ids.made_ms(bytes.fromhex(scan.rpartition("_")[2])) >= asked_ms:
+                ours[place["directory"]] = max(scan, ours.get(place["directory"], ""))
+        return any(latest.values()) and all(
+            ours and ended.issuperset(ours.values()) for one, ours in latest.items() if one in online
+        )
 
     def agent_cli(self, *arguments: str, name: str = "agent") -> str:
         """Run a verb of the agent's command line."""
