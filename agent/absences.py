@@ -23,7 +23,7 @@ listing that lacks a name of a directory which has not changed may be a lie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from msgspec import structs
 
 from agent.filesystems import Traits
 from agent.journal import Candidate, Journal, Rest
+from agent.looks import Birthmark, Unsettled
 from agent.ports import Listing, Sought
 from agent.sentinels import Verdict
 from agent.survey import Departure, Survey
@@ -39,13 +40,18 @@ from holdfast import paths, reports
 from holdfast.reports import Absent, Look, Proof
 from holdfast.volumes import Epoch
 
+# How long an absence waits for a file that is still being written and may be the one that is missed, under another
+# name: nobody writes for ever.
+_REST_S = 60.0
+
 
 class Grounds(NamedTuple):
     """What the proofs of one pass stand on.
 
     ``confirm_delay_s`` is the time between the two looks. With None none is confirmed, however long ago it was
     missed: there are places left to look at, and the file may have moved to one of them. ``sentinels`` is what known
-    files elsewhere said, ``accepted`` that a person said that what is there now is true.
+    files elsewhere said, ``accepted`` that a person said that what is there now is true. ``unsettled`` is what files
+    are known by that are still being written; ``unlooked``: there are directories that could not be looked at just now.
     """
 
     epoch: Epoch
@@ -53,6 +59,29 @@ class Grounds(NamedTuple):
     confirm_delay_s: float | None
     sentinels: Verdict = Verdict.NONE_LEFT
     accepted: bool = False
+    unsettled: Collection[Birthmark] = frozenset()
+    unlooked: bool = False
+
+    def finding(self, unsettled: Mapping[str, Unsettled], *, unlooked: bool) -> Grounds:
+        """The same, with what a pass has found besides: files that are still being written, by directory, and that it
+        could not look everywhere."""
+        return self._replace(
+            unsettled={*self.unsettled, *birthmarks(unsettled.values())}, unlooked=self.unlooked or unlooked
+        )
+
+    def delay_s(self, candidate: Candidate) -> float | None:
+        """How far apart the two looks must be that prove this one gone; None: there is no proof yet."""
+        if self.confirm_delay_s is None:
+            return None
+        may_turn_up = self.unlooked or (
+            candidate.birth_ns is not None and (candidate.file.inode, candidate.birth_ns) in self.unsettled
+        )
+        return max(self.confirm_delay_s, _REST_S) if may_turn_up else self.confirm_delay_s
+
+
+def birthmarks(unsettled: Iterable[Unsettled]) -> Iterator[Birthmark]:
+    """What files are known by that are still being written."""
+    return (mark for files in unsettled for mark in files.values() if mark is not None)
 
 
 class SecondLooks(NamedTuple):
@@ -80,7 +109,7 @@ def are_due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -
         candidate.first is not None
         and candidate.epoch == grounds.epoch
         and shown(candidate.directory, candidate.file.name, compared.listing) is None
-        and _is_apart(candidate.first, as_look(compared), grounds)
+        and _is_apart(candidate, candidate.first, as_look(compared), grounds)
         for listed, compared in surveys.items()
         for candidate in journal.candidates_listed(listed)
     )
@@ -179,7 +208,12 @@ def candidate(departure: Departure, surveys: Mapping[str, Survey], epoch: Epoch)
     )
 
 
-def listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:
+def unlisted(places: Iterable[Sought], surveys: Mapping[str, Survey]) -> dict[Sought, Listing]:
+    """Those of these files that a listing lacks, each with that listing."""
+    return {place: found for place in places if (found := _listing_without(place, surveys)) is not None}
+
+
+def _listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:
     """The listing that lacks a file: that of its directory or else of the nearest above, if any of these does."""
     directory = place.directory
     while (compared := surveys.get(directory)) is None and directory:
@@ -225,14 +259,15 @@ def _has_moved_since(candidate: Candidate, look: Look, grounds: Grounds) -> bool
     return is_same_stamp(before, then, traits) and not is_same_stamp(before, now, traits)
 
 
-def _is_apart(first: Look, second: Look, grounds: Grounds) -> bool:
+def _is_apart(candidate: Candidate, first: Look, second: Look, grounds: Grounds) -> bool:
     """Whether enough time has passed between the looks."""
-    return grounds.confirm_delay_s is not None and second.boot_s - first.boot_s >= grounds.confirm_delay_s
+    delay_s = grounds.delay_s(candidate)
+    return delay_s is not None and second.boot_s - first.boot_s >= delay_s
 
 
 def _stands(candidate: Candidate, first: Look, second: Look, grounds: Grounds) -> tuple[_Standing, Stamp | None]:
     """How a candidate stands, by the table above, and which times of the directory are part of the proof."""
-    if not _is_apart(first, second, grounds):
+    if not _is_apart(candidate, first, second, grounds):
         return _Standing.WAITS, None
     before, traits = candidate.before, grounds.traits
     is_unmoved = is_same_stamp(before, (second.mtime_ns, second.ctime_ns), traits)

@@ -23,7 +23,17 @@ _PARAMETERS = 900
 # How the names of .xmp files end. All files in a listing are of some kind, and to ask for it costs more.
 _SIDECARS = frozenset(f".{x}{m}{p}" for x in "xX" for m in "mM" for p in "pP")
 _mtime_ns = attrgetter("mtime_ns")
+# In the words of the index over them.
+_ARE_BY_PATH = "place >= X'70' AND place < X'71'"
 _ANY_TIME = 0  # the change time of a file that the catalog told of
+
+
+class Twin(NamedTuple):
+    """A file that was read, of the size and the modification time of another."""
+
+    directory: str
+    name: str
+    digest: str
 
 
 class _Read(NamedTuple):
@@ -44,6 +54,20 @@ class Contents:
     def digests(self, directory: str, files: Iterable[FileEntry]) -> dict[str, str]:
         """What is in those of these files that were read and are still as they were: name -> digest."""
         return {file.name: read.digest for file, read in self._reads(directory, files)}
+
+    def twins(self, directory: str, files: Iterable[FileEntry]) -> dict[str, list[Twin]]:
+        """The twins of each of these files of a directory: name -> twins, of those whose content belongs to a path.
+        Empty files have none."""
+        found: dict[str, list[Twin]] = {}
+        if self._db.execute(f"SELECT 1 FROM content WHERE {_ARE_BY_PATH} LIMIT 1").fetchone() is None:
+            return found
+        query = f"SELECT place, digest FROM content WHERE size = ? AND mtime_ns = ? AND {_ARE_BY_PATH}"
+        for file in files:
+            here = _by_path(directory, file.name)
+            rows = self._db.execute(query, (file.size, file.mtime_ns)) if file.size > 0 else ()
+            if twins := [Twin(*_path(place), digest) for place, digest in rows if place != here]:
+                found[file.name] = twins
+        return found
 
     def unread(self, directory: str, files: Iterable[FileEntry]) -> list[FileEntry]:
         """Those of these photos and videos that nobody has read as they are now, the newest first. There is nothing to
@@ -146,3 +170,8 @@ def _by_inode(file: FileEntry) -> bytes:
 
 def _by_path(directory: str, name: str) -> bytes:
     return b"p" + paths.to_bytes(paths.join(directory, name))
+
+
+def _path(place: bytes) -> tuple[str, str]:
+    """The directory and the name that a place by path is made of."""
+    return paths.split(paths.to_wire(place[1:]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from agent.absences import Grounds, birthmarks
 from agent.asked import Prospects
 from agent.confirming import Confirming
 from agent.doubts import Doubt
@@ -35,9 +36,6 @@ from agent.watching import Watching
 from holdfast.reports import Gap, Observation, ScanFinished
 from holdfast.scans import ScanMode, ScanProgress, WantedScan
 from holdfast.volumes import Reason
-
-# How long an absence waits for files that are still being written.
-_REST_S = 60.0
 
 
 class Engine:
@@ -330,11 +328,10 @@ class Engine:
             self._at,
             self._scopes,
             self._clock,
+            self._grounds(self._at),
             settle_s=self._settings.settle_s,
-            confirm_delay_s=self._confirm_delay_s(),
             unfinished=bool(self._walks) and self._revisits.takes_displaced,
             adopting=adopting,
-            accepted=self._accepted,
             missed=self._reader.missed,
             hopeless=self._reader.hopeless,
         )
@@ -344,15 +341,19 @@ class Engine:
     def _scopes(self) -> Scopes:
         return self._interests.scopes
 
-    def _confirm_delay_s(self) -> float | None:
-        """How far apart the two looks of an absence must be. What is missed here may yet turn up in a place that a
-        walk has not reached, or under a name that is still being written to; but nobody writes for ever.
+    def _grounds(self, attachment: Attachment) -> Grounds:
+        """What absences can be proven on now.
 
-        This is the one place where a concern becomes "no absences": a guarded attachment never confirms one."""
-        if self._walks or self._at is None or self._at.guarded:
-            return None
-        is_pending = self._revisits.are_settling or self._reader.is_urgent
-        return max(self._settings.confirm_delay_s, _REST_S) if is_pending else self._settings.confirm_delay_s
+        This is the one place where a concern becomes "no absences": a guarded attachment never confirms one. What is
+        missed may yet turn up in a place that a walk has not reached."""
+        return Grounds(
+            attachment.epoch,
+            attachment.traits,
+            None if self._walks or attachment.guarded else self._settings.confirm_delay_s,
+            accepted=self._accepted,
+            unsettled=frozenset(birthmarks(self._revisits.unsettled)),
+            unlooked=self._revisits.are_unlooked,
+        )
 
     def _after(self, outcome: Outcome, now: float) -> Doubt | None:
         """What follows from a pass, besides what it has written down."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from agent.doubts import Doubt
 from agent.filesystems import Traits
 from agent.ports import FileEntry, Files
+from holdfast import paths
 from holdfast.scans import ScanMode
 from holdfast.volumes import Epoch
 
@@ -21,6 +22,11 @@ class Attachment(NamedTuple):
     traits: Traits
     mount_point: str
     guarded: bool = False
+
+    def host_path(self, directory: str) -> str:
+        """What people call a directory of it."""
+        root = self.mount_point
+        return paths.join(root.rstrip("/"), paths.to_os(directory)) if directory else root
 
 
 class Wish(NamedTuple):
@@ -41,6 +47,12 @@ class Wish(NamedTuple):
     replaced: frozenset[str] = frozenset()
 
 
+# By what a file is known under another name: its inode and its birth.
+Birthmark = tuple[int, int]
+# Files of a directory that are still being written, by name; None: there is nothing that they are known by.
+Unsettled = Mapping[str, Birthmark | None]
+
+
 class Unheard(NamedTuple):
     """A new file that is not told before somebody has read it."""
 
@@ -53,7 +65,8 @@ class Outcome(NamedTuple):
 
     ``inside`` are the wanted subdirectories of each directory; ``files`` are in them, and so many of these were
     ``looked_at`` one by one. ``again`` are directories to be looked at once more when their files have settled,
-    ``unsettled`` the names of these files, ``unreadable`` directories that could not be read, each with its errno.
+    ``unsettled`` these files, by directory and name, each with what it is known by, None where that is nothing;
+    ``unreadable`` directories that could not be read, each with its errno.
     ``told`` counts observations spooled. ``learned``: something was written down. ``suspected``: files were missed,
     ``missed``: for the first time. ``unheard`` are new files that are to be read first, ``gone`` the sizes of files
     that were told to be absent. ``displaced`` are looks that wait until there are no places left in which a file may be
@@ -74,7 +87,7 @@ class Outcome(NamedTuple):
     unheard: list[Unheard]
     gone: list[int]
     displaced: Sequence[Wish] = ()
-    unsettled: Mapping[str, frozenset[str]] = {}
+    unsettled: Mapping[str, Unsettled] = {}
     missed: bool = False
 
     @property

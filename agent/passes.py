@@ -19,17 +19,18 @@ from agent.contents import Contents
 from agent.doubts import Doubt, doubt_of
 from agent.errnos import Meaning, forbids_only_absences, meaning
 from agent.journal import Candidate, Journal
-from agent.looks import Attachment, Outcome, Unheard, Wish
+from agent.looks import Attachment, Outcome, Unheard, Unsettled, Wish
 from agent.missed import Foundlings, Missed
 from agent.outbox import Outbox
-from agent.ports import Clock, FileEntry, Listing, Trouble
+from agent.ports import Clock, FileEntry, Trouble
+from agent.reappearing import Reappearing
 from agent.scopes import Scopes
 from agent.sentinels import Verdict
 from agent.store import Standing, Store
 from agent.survey import Departure, Refused, Survey
 from holdfast import paths, reports
 from holdfast.gate import Check
-from holdfast.ignoring import FILES_MAX, IGNORE_FILE
+from holdfast.ignoring import IGNORE_FILE
 from holdfast.reports import IgnoreRules, Listed, Observation, Unreadable
 from holdfast.scans import ScanMode
 from holdfast.volumes import Reason
@@ -38,11 +39,10 @@ from holdfast.volumes import Reason
 class Pass:
     """Use once: construct, then :meth:`run`.
 
-    ``settle_s``: how long a file that was not seen to be closed must be quiet. ``confirm_delay_s``: the time between
-    the two looks that prove an absence; None for as long as there is no proof. ``unfinished``: there are places left to
-    look at, in which a file may be that has lost its name to another. ``adopting``: it is the first
-    look at an attachment. ``accepted``: a person said that what is there now is true. ``missed``: new files that may be
-    one of these are read before they are told, except those that cannot be (``hopeless``).
+    ``grounds``: what absences are proven on, as far as that is known before. ``settle_s``: how long a file that was not
+    seen to be closed must be quiet. ``unfinished``: there are places left to look at, in which a file may be that has
+    lost its name to another. ``adopting``: it is the first look at an attachment. ``missed``: new files that may be one
+    of these are read before they are told, except those that cannot be (``hopeless``).
     """
 
     def __init__(
@@ -51,12 +51,11 @@ class Pass:
         attachment: Attachment,
         scopes: Scopes,
         clock: Clock,
+        grounds: Grounds,
         *,
         settle_s: float,
-        confirm_delay_s: float | None,
         unfinished: bool = False,
         adopting: bool = False,
-        accepted: bool = False,
         missed: Missed | None = None,
         hopeless: Container[Unheard] = frozenset(),
     ) -> None:
@@ -66,15 +65,15 @@ class Pass:
         self._at = attachment
         self._scopes = scopes
         self._clock = clock
+        self._grounds = grounds
         self._settle_s = settle_s
-        self._confirm_delay_s = confirm_delay_s
         self._unfinished = unfinished
         self._looked: dict[str, Wish] = {}
         self._put_off: dict[str, Survey] = {}
         self._adopting = adopting
-        self._accepted = accepted
         self._contents = Contents(store, by_inode=attachment.traits.stable_inodes)
         self._foundlings = Foundlings(missed or Missed(), self._journal, self._contents, attachment.traits, hopeless)
+        self._reappearing = Reappearing(self._journal, self._contents, hopeless)
         self._unmoved = unmoved.NONE
         self._unheard: list[Unheard] = []
         self._gone: list[int] = []
@@ -84,7 +83,7 @@ class Pass:
         self._later: list[str] = []
         self._origins_of: dict[str, set[str]] = {}
         self._again: set[str] = set()
-        self._unsettled: dict[str, frozenset[str]] = {}
+        self._unsettled: dict[str, Unsettled] = {}
         self._reread: dict[str, str | None] = {}
         self._suspected = self._missed = self._learned = False
         self._turn = 0
@@ -102,9 +101,11 @@ class Pass:
         if self._unfinished or self._new_directories():
             waiting = {directory for directory, wish in self._looked.items() if wish.waits}
             self._put_off = contradictions.put_off_displaced(self._surveys, self._origins_of, waiting)
-        # What is missed here may be in a directory that was found just now.
-        delay_s = None if self._new_directories() else self._confirm_delay_s
-        grounds = Grounds(self._at.epoch, self._at.traits, delay_s, accepted=self._accepted)
+        if self._doubt is None and not self._at.guarded:
+            self._wait_for_proofs()
+        grounds = self._grounds.finding(self._unsettled, unlooked=bool(self._later))
+        if self._new_directories():  # what is missed here may be in one of these
+            grounds = grounds._replace(confirm_delay_s=None)
         if self._doubt is None and (self._adopting or absences.are_due(self._journal, self._surveys, grounds)):
             grounds = grounds._replace(sentinels=self._look_for_sentinels())
         told = 0
@@ -131,7 +132,9 @@ class Pass:
                 continue
             seen[wish.directory] = wish
             origins = self._origins_of[wish.directory] = set(self._look_at(wish))
-            older = {(one, wish.directory) for one in contradictions.older(self._surveys, wish.directory, origins)}
+            overtaken = contradictions.older(self._surveys, wish.directory, origins)
+            overtaken += self._reappearing.still_shown(self._surveys, wish.directory)
+            older = {(one, wish.directory) for one in overtaken}
             queue.extend(seen.pop(one) for one, _ in sorted(older - told_apart) if one in seen)
             told_apart |= older
             queue.extend(Wish(directory) for directory in origins)
@@ -150,8 +153,9 @@ class Pass:
         held = held if wish.settles else frozenset()
         if held:
             self._again.add(directory)
-            self._unsettled[directory] = held
-        self._take_rules(listing)
+            self._unsettled[directory] = survey.birthmarks(listing, held)
+        if IGNORE_FILE not in listing.unclear:  # it counts for the files beside it at once
+            self._scopes = self._scopes.heeding(directory, listing.rules)
         excluded = self._scopes.excluded(directory)
         settled = (file for file in listing.files if file.name not in held and not (excluded and excluded(file.name)))
         unheard = self._foundlings.among(directory, settled, known)
@@ -165,11 +169,11 @@ class Pass:
             held=held,
             traits=self._at.traits,
             is_root=self._scopes.is_root(directory),
-            accepted=self._accepted,
+            accepted=self._grounds.accepted,
         )
         if isinstance(compared, Refused):
             reason = Reason.EMPTY if compared.empty else Reason.PARTIAL
-            self._doubt = Doubt(reason, self._host_path(directory), directory)
+            self._doubt = Doubt(reason, self._at.host_path(directory), directory)
             return ()
         self._surveys.pop(directory, None)  # they are kept in the order of their listings
         self._surveys[directory] = compared
@@ -177,21 +181,24 @@ class Pass:
             self._reread[directory] = wish.only
         return self._origins(directory, compared) if compared.arrivals or compared.named else ()
 
-    def _take_rules(self, listing: Listing) -> None:
-        """The ignore file of a directory counts for the files in it at once."""
-        rules = dict(self._scopes.ignores.rules)
-        if rules.get(listing.directory) == listing.rules or IGNORE_FILE in listing.unclear:
-            return
-        rules.pop(listing.directory, None)
-        if listing.rules is not None and len(rules) < FILES_MAX:
-            rules[listing.directory] = listing.rules
-        self._scopes = self._scopes.ignoring(rules)
-
     def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
-        """Where the inodes of the arrivals were last seen."""
-        if not self._at.traits.stable_inodes or self._journal.is_empty():
+        """Where the arrivals were last seen, if they are not new."""
+        if self._journal.is_empty():
             return ()
-        return self._journal.directories({file.inode for file in compared.arrivals}) - {directory}
+        origins = self._reappearing.origins(directory, compared.arrivals)
+        if self._at.traits.stable_inodes:
+            origins |= self._journal.directories({file.inode for file in compared.arrivals})
+        return origins - {directory}
+
+    def _wait_for_proofs(self) -> None:
+        """Leave for later what may be a file that is missed, until it is read, and that one is proven gone."""
+        can_wait = {one: compared for one, compared in self._surveys.items() if self._looked[one].settles}
+        waiting = self._reappearing.among(can_wait)
+        self._unheard += waiting.unheard
+        for directory, names in waiting.names.items():
+            self._surveys[directory] = survey.withhold(self._surveys[directory], names)
+            self._again.add(directory)
+            self._unsettled[directory] = {**dict.fromkeys(names), **self._unsettled.get(directory, {})}
 
     def _trouble(self, directory: str, trouble: Trouble) -> Iterable[str]:
         """Sort a failed look; returns where else to look because of it."""
@@ -201,7 +208,7 @@ class Pass:
                 # The root of what is mounted cannot be removed. A server that denies it has lost its disk.
                 self._doubt = Doubt(Reason.STALE, self._at.mount_point)
             case Meaning.VANISHED if self._scopes.is_root(directory) or not directory:
-                self._doubt = Doubt(Reason.ROOT_MISSING, self._host_path(directory))
+                self._doubt = Doubt(Reason.ROOT_MISSING, self._at.host_path(directory))
             case Meaning.VANISHED:
                 self._vanished.append(directory)
                 return (paths.split(directory)[0],)
@@ -225,23 +232,15 @@ class Pass:
         if isinstance(found, Trouble):
             self._doubt = doubt_of(found, self._at.mount_point)
             return Verdict.NOT_FOUND
-        unlisted = {
-            place: where
-            for group in groups
-            for place in group.missed_samples
-            if (where := absences.listing_without(place, self._surveys))
-        }
+        samples = (place for group in groups for place in group.missed_samples)
+        unlisted = absences.unlisted(samples, self._surveys)
         verdict = sentinels.judge(groups, found, self._at.traits, unlisted=[*unlisted], adopting=self._adopting)
         if verdict is Verdict.CONTRADICTED:
             lying = next(where for place, where in unlisted.items() if found.get(place))
-            self._doubt = Doubt(Reason.PARTIAL, self._host_path(lying.directory), lying.directory)
-        if verdict is Verdict.TOGETHER and not self._accepted:
+            self._doubt = Doubt(Reason.PARTIAL, self._at.host_path(lying.directory), lying.directory)
+        if verdict is Verdict.TOGETHER and not self._grounds.accepted:
             self._doubt = Doubt(Reason.PARTIAL, self._at.mount_point)
         return verdict
-
-    def _host_path(self, directory: str) -> str:
-        root = self._at.mount_point
-        return paths.join(root.rstrip("/"), paths.to_os(directory)) if directory else root
 
     # Committing
 
@@ -270,6 +269,7 @@ class Pass:
             self._suspected = self._missed or second.waiting
             for directory in forgotten:
                 self._journal.forget(directory)
+                self._contents.done(directory)
             for move in found.moves:
                 self._contents.follow(move.arrival.file)
             for one in second.gone:

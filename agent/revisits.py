@@ -3,9 +3,9 @@ when all places have been looked at in which a file may be that has lost its nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from agent.looks import Outcome, Wish
+from agent.looks import Outcome, Unsettled, Wish
 
 # How long to leave alone what could not be read because the machine is short of something.
 LATER_S = 1.0
@@ -24,7 +24,8 @@ class Revisits:
         self._displaced: dict[str, Wish] = {}
         # Since when files of a directory are waited for to settle.
         self._unsettled_since: dict[str, float] = {}
-        self._unsettled: dict[str, frozenset[str]] = {}
+        self._unsettled: dict[str, Unsettled] = {}
+        self._unlooked: set[str] = set()  # of which nobody knows what is in them
         self._read: set[str] = set()  # directories with files that were read just now, to be told
 
     def note(self, outcome: Outcome, now: float) -> bool:
@@ -34,6 +35,7 @@ class Revisits:
                 self._unsettled_since.pop(directory, None)
             self._unsettled.pop(directory, None)
         self._unsettled.update(outcome.unsettled)
+        self._unlooked.update(outcome.later)
         for directory in outcome.again:
             self._unsettled_since.setdefault(directory, now)
         for directory in (*outcome.again, *outcome.later):
@@ -54,6 +56,8 @@ class Revisits:
         is a walk."""
         for directory in [directory for directory, at in self._due_at.items() if at <= now]:
             del self._due_at[directory]
+            self._unsettled.pop(directory, None)
+            self._unlooked.discard(directory)
             self._read.discard(directory)
             wishes.setdefault(directory, Wish(directory))
         for directory, wish in wishes.items():
@@ -70,9 +74,14 @@ class Revisits:
         return min(self._due_at.values(), default=None)
 
     @property
-    def are_settling(self) -> bool:
-        """Whether files are waited for that are still being written."""
-        return bool(self._due_at)
+    def unsettled(self) -> Collection[Unsettled]:
+        """The files that are waited for to settle."""
+        return self._unsettled.values()
+
+    @property
+    def are_unlooked(self) -> bool:
+        """Whether there are directories that could not be looked at just now."""
+        return bool(self._unlooked)
 
     @property
     def takes_displaced(self) -> bool:
@@ -104,4 +113,5 @@ class Revisits:
         self._due_at.clear()
         self._unsettled_since.clear()
         self._unsettled.clear()
+        self._unlooked.clear()
         self._read.clear()

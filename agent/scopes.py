@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from holdfast import paths
-from holdfast.ignoring import NONE, Ignores
+from holdfast.ignoring import FILES_MAX, NONE, Ignores
 from holdfast.patterns import Exclusions
 
 
@@ -80,6 +80,17 @@ class Scopes:
     def ignoring(self, rules: Mapping[str, str]) -> Scopes:
         """The same import paths with other ignore files."""
         return self if rules == self.ignores.rules else Scopes(self.scopes, Ignores(rules))
+
+    def heeding(self, directory: str, rules: str | None) -> Scopes:
+        """The same import paths with this ignore file in a directory, None: without one. There are no more of them
+        than :data:`FILES_MAX`."""
+        all_rules = dict(self.ignores.rules)
+        if all_rules.get(directory) == rules:
+            return self
+        all_rules.pop(directory, None)
+        if rules is not None and len(all_rules) < FILES_MAX:
+            all_rules[directory] = rules
+        return self.ignoring(all_rules)
 
     def roots(self) -> list[str]:
         """The directories to scan: every import path that does not lie in another."""

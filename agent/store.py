@@ -69,8 +69,12 @@ _WHOLE = """
 -- Under which turn of the interests all names of the directory were compared; 0: some were left out.
 ALTER TABLE directory ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;
 """
+_TWINS = """
+-- Files that may be known again by size and modification time: places by path.
+CREATE INDEX content_twins ON content (size, mtime_ns) WHERE place >= X'70' AND place < X'71';
+"""
 # What each version has added; the user_version of a file says how many of these it has.
-_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS, _WHOLE)
+_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS, _WHOLE, _TWINS)
 SCHEMA_VERSION = len(_SCHEMAS)
 
 

@@ -6,11 +6,12 @@ after the commit gate, a search for the file elsewhere, and a second look (R1, R
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.filesystems import Traits
 from agent.journal import UNSEEN, KnownDirectory, pack_directories, pack_files
+from agent.looks import Unsettled
 from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Moment
 from agent.times import Stamp, is_same_stamp, is_same_time
 from holdfast.scans import ScanMode
@@ -155,6 +156,22 @@ def unsettled(
     fresh = [file for file in files if edge_ns < file.mtime_ns <= now_ns and file.name not in whole]
     told = set(known.files) if fresh and known is not None else ()
     return frozenset(file.name for file in fresh if file not in told)
+
+
+def withhold(survey: Survey, names: Collection[str]) -> Survey:
+    """The same without these arrivals: they are looked at again."""
+    return survey._replace(
+        files=[file for file in survey.files if file.name not in names],
+        arrivals=[file for file in survey.arrivals if file.name not in names],
+        held=survey.held.union(names),
+    )
+
+
+def birthmarks(listing: Listing, names: Iterable[str]) -> Unsettled:
+    """What these files are known by under other names: those that are listed, and where births are kept."""
+    births = listing.births
+    marks = {file.name: (file.inode, born) for file in listing.files if (born := births.get(file.name)) is not None}
+    return {name: marks.get(name) for name in names}
 
 
 def _looked_after(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from agent.absences import Grounds, second_looks
 from agent.filesystems import traits
 from agent.identity import Arrival, resolve
@@ -12,7 +16,7 @@ from agent.survey import Departure, Survey
 from holdfast.gate import REQUIRED
 from holdfast.reports import Look
 from holdfast.volumes import Epoch
-from tests.agent.world import known
+from tests.agent.world import World, known
 
 EPOCH, BEFORE = Epoch("boot", 7, 2), Epoch("boot", 6, 1)
 FILE = FileEntry("a.jpg", 12, 10, 20, 30)
@@ -89,3 +93,55 @@ def test_r21_what_waits_for_another_mount_in_a_directory_that_is_gone_is_proven_
     world.engine.scan()
     world.run(60)
     assert world.news()["absent"] == {"raw/x/a.jpg", "raw/x/b.jpg", "raw/x/c.jpg"}
+
+
+def writing(world: World, path: str, seconds: float) -> None:
+    """Write to a file all the time, without closing it."""
+    until = world.clock.now().boot + seconds
+    while world.clock.now().boot < until:
+        world.disk.append(path, 10)
+        world.run(0.7)
+
+
+def test_r21_absences_do_not_wait_for_files_that_are_being_written_and_are_no_new_names_of_them() -> None:
+    world = known("trip/a.jpg", "keeper.jpg")
+    world.disk.write("video.mov")
+    writing(world, "video.mov", 5)
+    world.disk.unlink("trip/a.jpg")
+    writing(world, "video.mov", 10)
+    assert world.news()["absent"] == {"trip/a.jpg"}
+
+
+@pytest.mark.parametrize("new", ["video.mov", "trip/video.mov"])
+def test_r21_an_absence_waits_for_a_file_that_is_the_same_and_still_written_to(new: str) -> None:
+    world = known("trip/a.mov", "keeper.jpg")
+    world.disk.rename("trip/a.mov", new)
+    writing(world, new, 45)
+    assert world.news() == {}
+    world.run(60)
+    assert world.news() == {"moved": {f"trip/a.mov > {new}"}}
+
+
+def test_r21_nobody_writes_for_ever() -> None:
+    world = known("trip/a.mov", "keeper.jpg")
+    world.disk.rename("trip/a.mov", "video.mov")
+    writing(world, "video.mov", 90)
+    assert world.news()["absent"] == {"trip/a.mov"}
+
+
+def test_r21_absences_wait_for_directories_that_cannot_be_looked_at_just_now() -> None:
+    world = known("trip/a.jpg", "album/b.jpg", "keeper.jpg")
+    world.disk.rename("trip/a.jpg", "album/a.jpg")
+    world.disk.faults.path_errnos["album"] = errno.EMFILE
+    world.run(45)
+    assert world.news() == {}
+    world.disk.faults.clear()
+    world.run(45)
+    assert world.news() == {"moved": {"trip/a.jpg > album/a.jpg"}}
+
+
+def test_r21_a_look_that_finds_a_file_being_written_waits_for_it_too() -> None:
+    candidate = Candidate("trip", FILE, 1, "trip", (4, 4), FIRST, EPOCH, EPOCH)
+    assert GROUNDS.delay_s(candidate) == 2.0
+    assert GROUNDS.finding({"": {"b.jpg": (FILE.inode, 1)}}, unlooked=False).delay_s(candidate) == 60.0
+    assert GROUNDS.finding({"": {"b.jpg": (FILE.inode, 2), "c.jpg": None}}, unlooked=False).delay_s(candidate) == 2.0

@@ -305,23 +305,6 @@ def test_r41_what_cannot_be_believed_is_not_read_over_and_over(watched: Watched)
     assert contents(world) == {"b.jpg": digest(world.disk.look("b.jpg").content)}
 
 
-def test_r21_no_absence_is_told_while_a_new_photo_is_read_that_may_be_it(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 1)
-    watched.trouble["b.jpg"] = errno.EAGAIN  # the machine is short of something
-    world = known("trip/a.jpg", "keeper.jpg", fs_type="fuse.sshfs")
-    world.engine.seek(Missed(None))
-    world.disk.write("b.jpg", seed="other")
-    world.disk.unlink("trip/a.jpg")
-    world.engine.scan()
-    world.run(30)
-    assert world.news() == {}
-    watched.trouble.clear()
-    world.run(200)
-    assert world.news() == {"listed": {"b.jpg"}, "absent": {"trip/a.jpg"}}
-
-
 @pytest.mark.parametrize("size", [500, 1000], ids=["shorter", "as long"])
 def test_a_file_that_changes_while_it_is_read_is_read_as_it_is_at_last(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, size: int

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.linux.disks import Disks
+from tests.linux.disks import Disks, run
+from tests.needs import needs
 from tests.story.stack import Stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -75,6 +76,40 @@ def test_r38_a_photo_that_is_put_on_another_disk_is_the_same_photo(running: Stac
     photo(one / "copy.jpg", beach)
     running.feed.until_true(lambda: running.by_status(library) == {"present": 4})
     assert by_name(running)[str(one / "copy.jpg")]["id"] != before["id"]
+
+
+@pytest.mark.parametrize("fs_type", ["ntfs-3g", "overlay"])
+def test_r38_photos_that_are_moved_where_inodes_do_not_last_stay_the_same(
+    running: Stack, disks: Disks, place: Path, tmp_path: Path, fs_type: str
+) -> None:
+    disk = place / "disk"
+    if fs_type == "overlay":
+        below = disks.make("ext4", size_mib=16).mount(tmp_path / "below")
+        for part in ("lower", "upper", "work"):
+            (below / part).mkdir()
+        disk.mkdir()
+        layers = f"lowerdir={below}/lower,upperdir={below}/upper,workdir={below}/work"
+        run("mount", "-t", "overlay", "overlay", "-o", layers, str(disk))
+    else:
+        needs(Path("/dev/fuse").exists(), "FUSE")
+        disks.make(fs_type, size_mib=16, label="one").mount(disk)
+    for number in range(20):
+        photo(disk / "trip" / f"IMG_{number}.jpg", os.urandom(1000 + number))
+    photo(disk / "keeper.jpg", b"keeper")
+    library = running.library(disk)
+    running.feed.until_true(lambda: running.by_status(library) == {"present": 21})
+    running.feed.until_true(lambda: all(asset["content_checksum"] for asset in running.assets().values()))
+    before = {asset["content_checksum"]: key for key, asset in running.assets().items()}
+    running.feed.drain()
+    seen = len(running.feed.items)
+    (disk / "trip").rename(disk / "holiday")
+    (disk / "holiday" / "IMG_0.jpg").rename(disk / "best.jpg")
+    moved = {str(disk / "best.jpg"), *(str(disk / f"holiday/IMG_{number}.jpg") for number in range(1, 20))}
+    running.feed.until_true(lambda: by_name(running).keys() == {*moved, str(disk / "keeper.jpg")})
+    assert {asset["content_checksum"]: key for key, asset in running.assets().items()} == before
+    running.feed.drain()
+    told = {item["kind"] for item in running.feed.items[seen:] if item["entity"] == "asset"}
+    assert "asset.added" not in told
 
 
 def test_reading_does_not_touch_what_it_reads(running: Stack, disks: Disks, place: Path) -> None:

@@ -1,0 +1,92 @@
+"""Moves of files that are known by their names alone: where inode numbers mean nothing, and where only the catalog has
+told of a file, since the journal was lost.
+
+A file that is moved keeps its size and its modification time. So a new file that has both of one whose content is known
+is looked for at that one's place, in the same pass. If it is still there, the new one is a copy. If it is gone, the new
+one is read, and when it is the same content, told only when the other is proven to be gone: then the catalog takes it
+for that photo (R38). It waits no longer than any file that does not settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
+
+from agent import absences
+from agent.contents import Contents, Twin
+from agent.journal import UNSEEN, Journal, Rest
+from agent.looks import Unheard
+from agent.ports import FileEntry
+from agent.survey import Survey
+
+_Place = tuple[str, str]  # a directory, and a name in it
+
+
+class Waiting(NamedTuple):
+    """Arrivals that are not told yet, by directory, and those of them that are to be read first."""
+
+    names: dict[str, set[str]]
+    unheard: list[Unheard]
+
+
+class Reappearing:
+    """Finds them for one pass. ``hopeless`` are files that cannot be read, and are told as new."""
+
+    def __init__(self, journal: Journal, contents: Contents, hopeless: Container[Unheard]) -> None:
+        self._journal, self._contents, self._hopeless = journal, contents, hopeless
+        self._twins: dict[str, Mapping[str, Sequence[Twin]]] = {}  # of the arrivals of each directory, by name
+
+    def origins(self, directory: str, arrivals: Sequence[FileEntry]) -> set[str]:
+        """The known directories in which there was a file that one of these may be. To be called when a directory was
+        listed."""
+        found = self._twins[directory] = self._contents.twins(directory, arrivals)
+        origins = {one.directory for twins in found.values() for one in twins}
+        return {one for one in origins if self._journal.directory(one) is not None}
+
+    def still_shown(self, surveys: Mapping[str, Survey], directory: str) -> list[str]:
+        """The directories that were listed before this one, and show a file that may be in this one by now."""
+        twins = {(one.directory, one.name) for found in self._twins.get(directory, {}).values() for one in found}
+        return [
+            origin
+            for origin in {at for at, _ in twins} & surveys.keys() - {directory}
+            if any((origin, file.name) in twins for file in surveys[origin].files)
+        ]
+
+    def among(self, surveys: Mapping[str, Survey]) -> Waiting:
+        """The arrivals of these surveys that may be files which are missed, by these or by an earlier pass."""
+        twins = {
+            (directory, file.name): found
+            for directory, by_name in self._twins.items()
+            if directory in surveys
+            for file in surveys[directory].arrivals
+            if (found := by_name.get(file.name))
+        }
+        waiting = Waiting({}, [])
+        missed = self._missed({(one.directory, one.name) for found in twins.values() for one in found}, surveys)
+        for (directory, name), found in twins.items():
+            lost = {one.digest for one in found if (one.directory, one.name) in missed}
+            if lost and self._waits(surveys[directory], name, lost, waiting.unheard):
+                waiting.names.setdefault(directory, set()).add(name)
+        return waiting
+
+    def _missed(self, places: set[_Place], surveys: Mapping[str, Survey]) -> set[_Place]:
+        """Those of these places whose files are missed, and may be proven gone on this mount. A file whose inode was
+        seen is known by that."""
+        if not places:
+            return set()
+        departures, _ = absences.departures(self._journal, surveys)
+        gone = {(one.directory, one.file.name) for one in departures if one.file.inode == UNSEEN} & places
+        suspected = self._journal.candidates_like((), places - gone)
+        return gone | {one.key for one in suspected if one.file.inode == UNSEEN and one.rest is not Rest.RESTS}
+
+    def _waits(self, compared: Survey, name: str, lost: Container[str], unheard: list[Unheard]) -> bool:
+        """Whether an arrival waits, for a reader or for a proof."""
+        directory = compared.listing.directory
+        file = next(one for one in compared.listing.files if one.name == name)
+        if (digest := self._contents.digests(directory, [file]).get(name)) is not None:
+            return digest in lost
+        one = Unheard(directory, file)
+        if one in self._hopeless:
+            return False
+        unheard.append(one)
+        return True
