@@ -32,6 +32,7 @@ from tests.simulation.checks import (
 )
 from tests.simulation.machine import Machine
 from tests.simulation.mischief import KEEPER, Person
+from tests.simulation.movers import Movers
 from tests.simulation.person import Keeper
 from tests.simulation.reader import Reader
 from tests.simulation.sidecar import SimulatedSidecar, determined
@@ -147,6 +148,7 @@ class World:
         self.rest()
         self.check()
         self._check_whole()
+        self._move_photos()
 
     def rest(self) -> None:
         """Let everything go on until nothing is left to do; whatever needs a person's word gets it."""
@@ -279,6 +281,18 @@ class World:
             return (node.inode, node.birth_ns) in self.person.swapped
 
         self.ids.check(self.sidecar, self.disks(), self.truth, is_swapped)
+
+    def _move_photos(self) -> None:
+        """What has no inode that lasts is known by its content."""
+        movers = Movers(self.sidecar, self.disks(), self.keeper.dismissed)
+        if not movers.moved:
+            return
+        self.note(f"moved, to be known again: {sorted(movers.moved.values())}")
+        for machine in self.machines:
+            machine.request("scan")
+        self.rest()
+        movers.check()
+        self._check_whole()
 
     def _state(self) -> str:
         return "; ".join(
