@@ -338,8 +338,8 @@ SECOND_LOOKS = [
         ("R21",),
         "a file that was missed once is gone at once",
         "agent/absences.py",
-        "return grounds.confirm_delay_s is not None and second.boot_s - first.boot_s >= grounds.confirm_delay_s",
-        "return grounds.confirm_delay_s is not None",
+        "return delay_s is not None and second.boot_s - first.boot_s >= delay_s",
+        "return delay_s is not None",
         (f"{LOOKS}::test_r21_what_is_no_proof_yet",),
     ),
     Mutation(
@@ -354,8 +354,8 @@ SECOND_LOOKS = [
         ("R21", "R22"),
         "absences are confirmed while places are left to look at",
         "agent/absences.py",
-        "return grounds.confirm_delay_s is not None and second.boot_s - first.boot_s >= grounds.confirm_delay_s",
-        "return second.boot_s - first.boot_s >= (grounds.confirm_delay_s or 0.0)",
+        "return delay_s is not None and second.boot_s - first.boot_s >= delay_s",
+        "return second.boot_s - first.boot_s >= (delay_s or 0.0)",
         (f"{LOOKS}::test_r21_what_is_no_proof_yet",),
     ),
     Mutation(

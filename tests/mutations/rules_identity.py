@@ -90,8 +90,8 @@ MUTATIONS: list[Mutation] = [
         ("R10", "R30"),
         "a guarded attachment confirms absences",
         "agent/engine.py",
-        "if self._walks or self._at is None or self._at.guarded:\n            return None",
-        "if self._walks or self._at is None:\n            return None",
+        "None if self._walks or attachment.guarded else",
+        "None if self._walks else",
         (_GUARDED,),
     ),
     Mutation(
@@ -194,8 +194,8 @@ MUTATIONS: list[Mutation] = [
         ("R2",),
         "a person's word about an empty disk counts for ever",
         "agent/engine.py",
-        "            accepted=self._accepted,\n            missed",
-        "            accepted=True,\n            missed",
+        "            accepted=self._accepted,\n            unsettled",
+        "            accepted=True,\n            unsettled",
         (_GUARDED,),
     ),
 ]

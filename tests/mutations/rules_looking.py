@@ -7,6 +7,8 @@ from tests.mutations.mutation import Mutation
 _UNMOVED = "tests/agent/test_unmoved.py"
 _REAL = "tests/linux/test_unmoved.py"
 _CONTRADICTIONS = "tests/agent/test_contradictions.py"
+_REAPPEARING = "tests/agent/test_reappearing.py"
+_CANDIDATES = "tests/agent/test_candidates.py"
 
 MUTATIONS: list[Mutation] = [
     Mutation(
@@ -72,5 +74,61 @@ MUTATIONS: list[Mutation] = [
         "        if holder is None:\n            return False\n        there",
         "        if holder is not None or holder is None:\n            return False\n        there",
         ("tests/sidecar/test_reconcile.py::test_an_older_journal_that_knows_better_gives_no_path_to_another_asset",),
+    ),
+    Mutation(
+        ("R38",),
+        "a photo that was moved is told before it is proven gone from its old place",
+        "agent/reappearing.py",
+        "            return digest in lost\n",
+        "            return False\n",
+        (_REAPPEARING,),
+    ),
+    Mutation(
+        ("R38",),
+        "where a new photo may come from is not looked at",
+        "agent/passes.py",
+        "        origins = self._reappearing.origins(directory, compared.arrivals)\n",
+        "        origins: set[str] = set()\n",
+        (_REAPPEARING,),
+    ),
+    Mutation(
+        ("R38",),
+        "a photo that is moved between two listings is a copy",
+        "agent/passes.py",
+        "            overtaken += self._reappearing.still_shown(self._surveys, wish.directory)\n",
+        "",
+        (f"{_REAPPEARING}::test_r38_a_photo_that_is_moved_between_two_listings_of_a_look_is_known_again",),
+    ),
+    Mutation(
+        ("R38",),
+        "a new photo waits for what cannot be proven gone",
+        "agent/reappearing.py",
+        " and one.rest is not Rest.RESTS",
+        "",
+        (f"{_REAPPEARING}::test_r38_what_only_another_mount_can_prove_gone_does_not_keep_a_photo_from_being_told",),
+    ),
+    Mutation(
+        ("R39",),
+        "a photo whose inode was seen is known by its time and size",
+        "agent/reappearing.py",
+        "for one in departures if one.file.inode == UNSEEN}",
+        "for one in departures}",
+        (f"{_REAPPEARING}::test_r39_a_photo_whose_inode_was_seen_is_known_by_that",),
+    ),
+    Mutation(
+        ("R21",),
+        "a file is gone whose new name is still being written to",
+        "agent/absences.py",
+        "max(self.confirm_delay_s, _REST_S) if may_turn_up else self.confirm_delay_s",
+        "self.confirm_delay_s",
+        (_CANDIDATES,),
+    ),
+    Mutation(
+        ("R21",),
+        "what is written to elsewhere is forgotten while absences are proven",
+        "agent/engine.py",
+        "            unsettled=frozenset(birthmarks(self._revisits.unsettled)),\n",
+        "",
+        (f"{_CANDIDATES}::test_r21_an_absence_waits_for_a_file_that_is_the_same_and_still_written_to",),
     ),
 ]

@@ -21,7 +21,7 @@ TOGETHER = [
         ("R9",),
         "whatever vanishes together was deleted",
         "agent/passes.py",
-        "        if verdict is Verdict.TOGETHER and not self._accepted:\n",
+        "        if verdict is Verdict.TOGETHER and not self._grounds.accepted:\n",
         "        if False:\n",
         (_SHORT,),
     ),
