@@ -74,13 +74,16 @@ class Contents:
         be read in an empty file, and nobody is known by an .xmp file."""
         return sorted(self._unread(directory, files), key=_newest_first)
 
-    def note(self, directory: str, files: Sequence[FileEntry]) -> None:
-        """These files are in a directory now."""
+    def note(self, directory: str, files: Iterable[FileEntry]) -> None:
+        """These files of a directory are new, or not as they were. A directory in which nothing else is to be read is
+        not looked through for it."""
         newest = max(map(_mtime_ns, self._unread(directory, files)), default=None)
         if newest is not None:
-            self._db.execute("INSERT OR REPLACE INTO unread VALUES (?, ?)", (paths.to_bytes(directory), newest))
-        else:
-            self.done(directory)
+            self._db.execute(
+                "INSERT INTO unread VALUES (?, ?) "
+                "ON CONFLICT (path) DO UPDATE SET newest = max(newest, excluded.newest)",
+                (paths.to_bytes(directory), newest),
+            )
 
     def done(self, directory: str) -> None:
         """All of a directory is read."""

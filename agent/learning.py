@@ -71,4 +71,5 @@ def learn(
             came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
             went=went if stable else (),
         )
-        contents.note(directory, files)
+        before = set() if compared.known is None else set(compared.known.files)
+        contents.note(directory, [file for file in files if file not in before])
