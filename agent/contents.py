@@ -23,6 +23,8 @@ _PARAMETERS = 900
 # How the names of .xmp files end. All files in a listing are of some kind, and to ask for it costs more.
 _SIDECARS = frozenset(f".{x}{m}{p}" for x in "xX" for m in "mM" for p in "pP")
 _mtime_ns = attrgetter("mtime_ns")
+# A camera that takes twenty pictures a second makes some dozens of one size within the two seconds of a FAT.
+_TWINS_MAX = 64
 # In the words of the index over them.
 _ARE_BY_PATH = "place >= X'70' AND place < X'71'"
 _ANY_TIME = 0  # the change time of a file that the catalog told of
@@ -57,15 +59,16 @@ class Contents:
 
     def twins(self, directory: str, files: Iterable[FileEntry]) -> dict[str, list[Twin]]:
         """The twins of each of these files of a directory: name -> twins, of those whose content belongs to a path.
-        Empty files have none."""
+        Empty files have none, nor have those that look like very many others."""
         found: dict[str, list[Twin]] = {}
         if self._db.execute(f"SELECT 1 FROM content WHERE {_ARE_BY_PATH} LIMIT 1").fetchone() is None:
             return found
-        query = f"SELECT place, digest FROM content WHERE size = ? AND mtime_ns = ? AND {_ARE_BY_PATH}"
+        query = f"SELECT place, digest FROM content WHERE size = ? AND mtime_ns = ? AND {_ARE_BY_PATH} LIMIT ?"
         for file in files:
             here = _by_path(directory, file.name)
-            rows = self._db.execute(query, (file.size, file.mtime_ns)) if file.size > 0 else ()
-            if twins := [Twin(*_path(place), digest) for place, digest in rows if place != here]:
+            rows = self._db.execute(query, (file.size, file.mtime_ns, _TWINS_MAX + 1)) if file.size > 0 else ()
+            twins = [Twin(*_path(place), digest) for place, digest in rows if place != here]
+            if 0 < len(twins) <= _TWINS_MAX:
                 found[file.name] = twins
         return found
 

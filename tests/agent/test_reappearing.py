@@ -156,6 +156,17 @@ def test_r38_another_photo_of_the_same_size_and_time_is_told_when_it_was_read(fs
     assert story(world) == ["+album/other.jpg", "-trip/a.jpg"]
 
 
+def test_r38_photos_that_all_look_alike_are_not_compared_with_each_other() -> None:
+    names = [f"trip/{number:03}.jpg" for number in range(100)]
+    world = known(*names, *PHOTOS, fs_type="nfs4", reads=True, watch=False)
+    world.run(60)
+    world.told()
+    world.disk.rename("trip/000.jpg", "album/000.jpg")
+    world.engine.scan()
+    world.run(60)
+    assert [one for one in story(world) if "000.jpg" in one] == ["?album/000.jpg", "+album/000.jpg", "-trip/000.jpg"]
+
+
 def test_r38_a_photo_that_nobody_has_read_is_new_elsewhere() -> None:
     world = known(*PHOTOS, fs_type="vfat")
     world.disk.rename("trip/a.jpg", "album/a.jpg")
