@@ -57,7 +57,7 @@ class Reappearing:
         twins = {
             (directory, file.name): found
             for directory, by_name in self._twins.items()
-            if directory in surveys
+            if by_name and directory in surveys
             for file in surveys[directory].arrivals
             if (found := by_name.get(file.name))
         }
