@@ -54,19 +54,18 @@ class Reappearing:
 
     def among(self, surveys: Mapping[str, Survey]) -> Waiting:
         """The arrivals of these surveys that may be files which are missed, by these or by an earlier pass."""
-        twins = {
-            (directory, file.name): found
-            for directory, by_name in self._twins.items()
-            if by_name and directory in surveys
-            for file in surveys[directory].arrivals
-            if (found := by_name.get(file.name))
-        }
         waiting = Waiting({}, [])
-        missed = self._missed({(one.directory, one.name) for found in twins.values() for one in found}, surveys)
-        for (directory, name), found in twins.items():
-            lost = {one.digest for one in found if (one.directory, one.name) in missed}
-            if lost and self._waits(surveys[directory], name, lost, waiting.unheard):
-                waiting.names.setdefault(directory, set()).add(name)
+        twins = {directory: by_name for directory, by_name in self._twins.items() if by_name and directory in surveys}
+        places = {(one.directory, one.name) for found in twins.values() for them in found.values() for one in them}
+        missed = self._missed(places, surveys)
+        for directory, by_name in twins.items():
+            lost = {
+                file.name: {one.digest for one in by_name[file.name] if (one.directory, one.name) in missed}
+                for file in surveys[directory].arrivals
+                if file.name in by_name
+            }
+            if names := self._waiting(surveys[directory], {one: of for one, of in lost.items() if of}, waiting.unheard):
+                waiting.names[directory] = names
         return waiting
 
     def _missed(self, places: set[_Place], surveys: Mapping[str, Survey]) -> set[_Place]:
@@ -79,14 +78,13 @@ class Reappearing:
         suspected = self._journal.candidates_like((), places - gone)
         return gone | {one.key for one in suspected if one.file.inode == UNSEEN and one.rest is not Rest.RESTS}
 
-    def _waits(self, compared: Survey, name: str, lost: Container[str], unheard: list[Unheard]) -> bool:
-        """Whether an arrival waits, for a reader or for a proof."""
+    def _waiting(self, compared: Survey, lost: Mapping[str, Container[str]], unheard: list[Unheard]) -> set[str]:
+        """Those arrivals of a directory that wait, for a reader or for a proof. ``lost`` are the digests of the missed
+        files that each may be."""
         directory = compared.listing.directory
-        file = next(one for one in compared.listing.files if one.name == name)
-        if (digest := self._contents.digests(directory, [file]).get(name)) is not None:
-            return digest in lost
-        one = Unheard(directory, file)
-        if one in self._hopeless:
-            return False
-        unheard.append(one)
-        return True
+        files = [file for file in compared.listing.files if file.name in lost]
+        digests = self._contents.digests(directory, files)
+        unread = (Unheard(directory, file) for file in files if file.name not in digests)
+        to_read = [one for one in unread if one not in self._hopeless]
+        unheard += to_read
+        return {one.file.name for one in to_read} | {name for name, found in digests.items() if found in lost[name]}

@@ -79,8 +79,8 @@ MUTATIONS: list[Mutation] = [
         ("R38",),
         "a photo that was moved is told before it is proven gone from its old place",
         "agent/reappearing.py",
-        "            return digest in lost\n",
-        "            return False\n",
+        " | {name for name, found in digests.items() if found in lost[name]}",
+        "",
         (_REAPPEARING,),
     ),
     Mutation(
