@@ -241,7 +241,7 @@ class Engine:
         """Read a little of a file."""
         step = self._reader.step(self._scopes)
         self._spooled = self._spooled or step.told
-        self._revisits.at_once(step.look_at, now)
+        self._revisits.read(step.look_at, now, goes_on=self._reader.awaited())
 
     def _begin(self) -> None:
         """Take up the work on what is attached."""

@@ -71,7 +71,7 @@ class Reader:
         self.hopeless: set[Unheard] = set()
         self._at: Attachment | None = None
         self._contents = Contents(store, by_inode=False)
-        self._waiting: dict[tuple[str, str], Unheard] = {}
+        self._waiting: dict[str, dict[str, FileEntry]] = {}  # by directory and name
         self._pile: list[FileEntry] = []  # what is left of the directory that is being read, the newest last
         self._directory: str | None = None
         self._left_alone: set[str] = set()  # directories with hopeless files in them
@@ -99,7 +99,7 @@ class Reader:
         """Nobody hears of these before they are read."""
         for one in files:
             if self._book is None or self._book.key != one:
-                self._waiting[one.directory, one.file.name] = one
+                self._waiting.setdefault(one.directory, {})[one.file.name] = one.file
 
     def wake(self) -> None:
         """There may be more to read."""
@@ -115,13 +115,13 @@ class Reader:
     def awaited(self) -> set[str]:
         """The directories of the files that somebody waits for."""
         book = self._book
-        return {directory for directory, _ in self._waiting} | ({book.directory} if book and book.urgent else set())
+        return self._waiting.keys() | ({book.directory} if book and book.urgent else set())
 
     def awaits(self, directory: str, name: str) -> bool:
         """Whether somebody waits for a file to be read."""
         book = self._book
         is_open = book is not None and book.urgent and (book.directory, book.file.name) == (directory, name)
-        return is_open or (directory, name) in self._waiting
+        return is_open or name in self._waiting.get(directory, ())
 
     def due(self) -> float | None:
         """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
@@ -163,8 +163,11 @@ class Reader:
 
     def _next(self, scopes: Scopes) -> _Book | None:
         if self._waiting:
-            one = self._waiting.pop(next(iter(self._waiting)))
-            return _Book(one.directory, one.file, urgent=True)
+            directory, files = next(iter(self._waiting.items()))
+            file = files.pop(next(iter(files)))
+            if not files:
+                del self._waiting[directory]
+            return _Book(directory, file, urgent=True)
         if not self._has_background() or self._background_at > self._clock.now().boot:
             return None
         for _ in range(_DIRECTORIES_MAX):

@@ -46,10 +46,13 @@ class Revisits:
         self._forget()
         return False
 
-    def at_once(self, directories: Iterable[str], now: float) -> None:
-        """These are to be looked at now."""
-        self._read.update(directories)
-        self._due_at.update(dict.fromkeys(directories, now))
+    def read(self, directories: Iterable[str], now: float, *, goes_on: Collection[str] = ()) -> None:
+        """Files of these directories were read: they are to be looked at, now, or a little later where reading
+        ``goes_on``. To look at a large folder for each of its files would take for ever."""
+        for directory in directories:
+            self._read.add(directory)
+            at = now + self._settle_s if directory in goes_on else now
+            self._due_at[directory] = min(at, self._due_at.get(directory, at))
 
     def take(self, wishes: dict[str, Wish], now: float, *, is_walking: bool) -> None:
         """Add what is due to these wishes. Files that have lost their names are waited for once, and as long as there

@@ -167,6 +167,24 @@ def test_r38_photos_that_all_look_alike_are_not_compared_with_each_other() -> No
     assert [one for one in story(world) if "000.jpg" in one] == ["?album/000.jpg", "+album/000.jpg", "-trip/000.jpg"]
 
 
+def test_r38_a_large_folder_is_not_looked_at_for_each_of_its_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"trip/{number:03}.jpg" for number in range(300)]
+    world = World(fs_type="nfs4", reads=True, watch=False)
+    for size, path in enumerate([*names, *PHOTOS], 1000):
+        world.photos(path)
+        world.disk.write(path, size)
+    world.clock.advance(60)
+    world.mount()
+    world.run(60)
+    world.told()
+    world.disk.rename("trip", "holiday")
+    looks = count(monkeypatch, "holiday")
+    world.engine.scan()
+    world.run(60)
+    assert story(world)[-1] == "+holiday/b.jpg"
+    assert len(looks) < 20
+
+
 def test_r38_a_photo_that_nobody_has_read_is_new_elsewhere() -> None:
     world = known(*PHOTOS, fs_type="vfat")
     world.disk.rename("trip/a.jpg", "album/a.jpg")
@@ -231,6 +249,19 @@ def copy(world: World, old: str, new: str) -> None:
     original = world.disk.look(old)
     world.disk.write(new, original.size, seed=original.seed)
     world.disk.touch(new, original.mtime_ns)
+
+
+def count(monkeypatch: pytest.MonkeyPatch, directory: str) -> list[str]:
+    """The looks at a directory from now on."""
+    looks: list[str] = []
+    before = FakeFiles.list
+
+    def listed(files: FakeFiles, path: str, *rest: dict[str, FileEntry]) -> Listing | Trouble:
+        looks.extend([path] if path == directory else [])
+        return before(files, path, *rest)
+
+    monkeypatch.setattr(FakeFiles, "list", listed)
+    return looks
 
 
 def when_listing(monkeypatch: pytest.MonkeyPatch, directory: str, act: Callable[[], None]) -> None:
