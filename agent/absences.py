@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import structs
@@ -102,17 +103,22 @@ class _Standing(Enum):
     RESTS = "rests"
 
 
-def are_due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -> bool:
-    """Whether any candidate can be proven gone by these listings, so that it is time to look whether the rest is
-    there."""
-    return any(
-        candidate.first is not None
-        and candidate.epoch == grounds.epoch
-        and shown(candidate.directory, candidate.file.name, compared.listing) is None
-        and _is_apart(candidate, candidate.first, as_look(compared), grounds)
-        for listed, compared in surveys.items()
-        for candidate in journal.candidates_listed(listed)
-    )
+def due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds, most: int) -> list[Candidate]:
+    """The candidates that can be proven gone by these listings, at most so many: it is time to look whether the rest is
+    there, and whether they are there themselves."""
+    return list(islice(_due(journal, surveys, grounds), most))
+
+
+def _due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -> Iterator[Candidate]:
+    for listed, compared in surveys.items():
+        for candidate in journal.candidates_listed(listed):
+            if (
+                candidate.first is not None
+                and candidate.epoch == grounds.epoch
+                and shown(candidate.directory, candidate.file.name, compared.listing) is None
+                and _is_apart(candidate, candidate.first, as_look(compared), grounds)
+            ):
+                yield candidate
 
 
 def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds, gate: Sequence[str]) -> SecondLooks:

@@ -3,8 +3,8 @@
 For a journal that was lost or set back (R34), a catalog that was restored from a backup (R35), and a volume that
 another agent has written to (R33). What the catalog has and the journal lacks is written down as known by name only;
 all of the journal is to be told again. So the scan that follows adds and confirms; a file that the catalog has and the
-disk has not is missed as any other is, and is gone only when that is proven. What the journal has seen keeps its inode
-and birth, so that moves are still found.
+disk has not is missed as any other is, and is gone only when that is proven. What the journal has seen as the catalog
+was told of it keeps its inode and birth, so that moves are still found.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agent.ports import FileEntry
 from agent.store import Lease, Standing, Store
 from holdfast import paths
 from holdfast.assignments import BelievedDirectory
+from holdfast.reports import FileFacts
 
 
 class Baseline:
@@ -46,6 +47,7 @@ class Baseline:
         with self._store.transaction():
             self._outbox.begin_anew(journal_id, keep=keep)
             self._journal.retell("")
+            self._journal.retell_suspected()
             self._journal.forget_unreadable()
             # That they are done may have been told to a catalog that has forgotten it, or not at all.
             asked.forget_done(self._store)
@@ -72,20 +74,21 @@ class Baseline:
 
     def _believe(self, one: BelievedDirectory) -> None:
         known = self._journal.directory(one.directory)
-        seen = {file.name for file in known.files} if known is not None else set()
-        lacking = {file.name: file for file in one.files if file.name not in seen}
+        seen = {file.name: file for file in known.files} if known is not None else {}
+        lacking = {file.name: file for file in one.files if not _is_as_seen(file, seen.get(file.name))}
         if lacking:
             for name in self._journal.suspected_in(one.directory):
                 lacking.pop(name, None)  # missed on the disk already; its second look is yet to come
         if not lacking and known is not None:
             return
         births = {} if known is None else dict(zip((file.name for file in known.files), known.births, strict=True))
-        files = [] if known is None else known.files
-        files = sorted([*files, *(FileEntry(f.name, UNSEEN, f.size, f.mtime_ns, 0) for f in lacking.values())])
+        kept = [file for name, file in seen.items() if name not in lacking]
+        believed = [FileEntry(f.name, UNSEEN, f.size, f.mtime_ns, 0) for f in lacking.values()]
+        files = sorted([*kept, *believed])
         self._journal.believe(
             one.directory,
             pack_files(files),
-            pack_births([births.get(file.name) for file in files]),
+            pack_births([None if file.name in lacking else births.get(file.name) for file in files]),
             pack_directories({} if known is None else known.directories),
         )
         self._root(one.directory)
@@ -105,3 +108,9 @@ class Baseline:
                 pack_directories(dict(sorted({**directories, name: UNSEEN}.items()))),
             )
             directory = parent
+
+
+def _is_as_seen(told: FileFacts, seen: FileEntry | None) -> bool:
+    """Whether what the catalog was told of a file is what the journal has seen. If not, one of them is older, and the
+    file that the journal knows by its inode may be another one by now."""
+    return seen is not None and (told.size, told.mtime_ns) == (seen.size, seen.mtime_ns)

@@ -29,7 +29,7 @@ class Move(NamedTuple):
 
 class Resolution(NamedTuple):
     """What arrivals and departures come to. ``returned`` are candidates that are back where they were, as they
-    were: nothing to tell. ``cleared`` are all candidates that are none any more."""
+    were and were told: nothing to tell. ``cleared`` are all candidates that are none any more."""
 
     moves: list[Move]
     listed: list[Arrival]
@@ -67,7 +67,7 @@ def resolve(
         if here is not None and _is_same(here, arrival):
             settled.add(key)
             went.pop((here.file.inode, here.birth_ns or 0), None)
-            if (here.file.size, here.file.mtime_ns) == (arrival.file.size, arrival.file.mtime_ns):
+            if here.told and (here.file.size, here.file.mtime_ns) == (arrival.file.size, arrival.file.mtime_ns):
                 returned.append(here)
             else:
                 listed.append(arrival)

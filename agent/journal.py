@@ -75,8 +75,8 @@ class Rest(IntEnum):
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A file that was missed once. ``first`` is the look that missed it, None when that look was overtaken; in
-    ``epoch``. ``since`` is the epoch in which it was missed first of all. See :class:`holdfast.reports.Proof` for
-    what else there is."""
+    ``epoch``. ``since`` is the epoch in which it was missed first of all. ``told`` is False when nobody knows whether
+    the catalog has heard of the file. See :class:`holdfast.reports.Proof` for what else there is."""
 
     directory: str
     file: FileEntry
@@ -87,6 +87,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     epoch: Epoch
     since: Epoch
     rest: Rest = Rest.NONE
+    told: bool = True
 
     @property
     def key(self) -> tuple[str, str]:
@@ -288,6 +289,11 @@ class Journal:
                 for c in candidates
             ],
         )
+
+    def retell_suspected(self) -> None:
+        """All that is suspected gone must be told again should it be back."""
+        rows = self._db.execute("SELECT body FROM candidate").fetchall()
+        self.suspect(msgspec.structs.replace(_unpack_candidate(body), told=False) for (body,) in rows)
 
     def clear(self, keys: Iterable[tuple[str, str]]) -> None:
         """Strike out candidates, by directory and name."""

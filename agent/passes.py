@@ -106,8 +106,9 @@ class Pass:
         grounds = self._grounds.finding(self._unsettled, unlooked=bool(self._later))
         if self._new_directories():  # what is missed here may be in one of these
             grounds = grounds._replace(confirm_delay_s=None)
-        if self._doubt is None and (self._adopting or absences.are_due(self._journal, self._surveys, grounds)):
-            grounds = grounds._replace(sentinels=self._look_for_sentinels())
+        due = absences.due(self._journal, self._surveys, grounds, sentinels.MISSED_MAX)
+        if self._doubt is None and (self._adopting or due):
+            grounds = grounds._replace(sentinels=self._look_for_sentinels(due))
         told = 0
         if self._doubt is None:
             passed = self._at.files.gate()
@@ -225,15 +226,15 @@ class Pass:
                 pass
         return ()
 
-    def _look_for_sentinels(self) -> Verdict:
-        """Whether the rest is there, past the caches (R9); a doubt when it is not."""
+    def _look_for_sentinels(self, due: Iterable[Candidate]) -> Verdict:
+        """Whether the rest is there, past the caches, and what is ``due`` to be called gone is not (R9), or a doubt."""
         groups = sentinels.groups(self._journal, self._scopes)
-        found = self._at.files.look_for(sentinels.sought(groups))
+        missed = sentinels.missed(groups, due, self._at.traits)
+        found = self._at.files.look_for([*sentinels.left(groups), *missed])
         if isinstance(found, Trouble):
             self._doubt = doubt_of(found, self._at.mount_point)
             return Verdict.NOT_FOUND
-        samples = (place for group in groups for place in group.missed_samples)
-        unlisted = absences.unlisted(samples, self._surveys)
+        unlisted = absences.unlisted(missed, self._surveys)
         verdict = sentinels.judge(groups, found, self._at.traits, unlisted=[*unlisted], adopting=self._adopting)
         if verdict is Verdict.CONTRADICTED:
             lying = next(where for place, where in unlisted.items() if found.get(place))

@@ -8,7 +8,9 @@ What groups come to, before absences are written:
 
     storage                     groups                                  verdict
     any                         a missed file is there, while the       CONTRADICTED  the listing lied: suspect
-                                listing of this pass lacks it
+                                listing of this pass lacks it; of
+                                network and FUSE every one is asked
+                                for that is to be called gone
     network, FUSE               two or more are lost                    TOGETHER      suspect
     a disk of this machine      all are lost, and they are three        TOGETHER      suspect
                                 or more
@@ -30,18 +32,21 @@ count there. Elsewhere every group does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from agent.filesystems import Traits
-from agent.journal import Journal
+from agent.journal import Candidate, Journal
 from agent.ports import Sought
 from agent.scopes import Scopes
 from holdfast import paths
 
 # Groups looked at for each import path, those with missed files first. Enough to see a union lose a branch.
 GROUPS_MAX = 16
+# Missed files looked for at once where a server answers. A folder of more than these that was deleted is told by the
+# proof that it has, and by the word of so many of them.
+MISSED_MAX = 256
 # Known files looked for in each group: one may just have been deleted.
 _SAMPLES = 3
 _TOGETHER_REMOTE = 2
@@ -86,9 +91,18 @@ def groups(journal: Journal, scopes: Scopes) -> list[Group]:
     return [group for group in found if group.missed or group.samples]
 
 
-def sought(asked: Sequence[Group]) -> list[Sought]:
-    """Every file that is to be looked for."""
-    return [place for group in asked for place in (*group.samples, *group.missed_samples)]
+def left(asked: Sequence[Group]) -> list[Sought]:
+    """The files that are to be there."""
+    return [place for group in asked for place in group.samples]
+
+
+def missed(asked: Sequence[Group], due: Iterable[Candidate], traits: Traits) -> list[Sought]:
+    """The files that are not to be there. Where a server or a daemon answers, whose listings may be short in any way,
+    these are all that are ``due`` to be called gone."""
+    found = [place for group in asked for place in group.missed_samples]
+    if not traits.local:
+        found += [Sought(one.directory, one.file.name) for one in due]
+    return list(dict.fromkeys(found))
 
 
 def judge(

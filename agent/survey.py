@@ -104,7 +104,7 @@ def compare(
     is_unmoved = is_same_stamp(known.stamp, (listing.mtime_ns, listing.ctime_ns), traits)
     # Times that did not move prove nothing where a person vouches for what they do not show.
     before_stamp = None if accepted and is_unmoved else known.stamp
-    comparison = _Comparison(listing.directory, known, before_stamp, traits)
+    comparison = _Comparison(listing.directory, known, before_stamp, traits, listing.births)
     comparison.look_at(files, before, held)
     comparison.miss(before, set(listing.unclear))
     survey = comparison.survey(listing, at, directories, held)
@@ -190,8 +190,16 @@ def _looked_after(
 class _Comparison:
     """A listing that differs from what was known of its directory, name by name."""
 
-    def __init__(self, directory: str, known: KnownDirectory, stamp: Stamp | None, traits: Traits) -> None:
+    def __init__(
+        self,
+        directory: str,
+        known: KnownDirectory,
+        stamp: Stamp | None,
+        traits: Traits,
+        births: Mapping[str, int | None],
+    ) -> None:
         self._directory = directory
+        self._births_now = births
         self._known = known
         self._stamp = stamp
         self._traits = traits
@@ -214,7 +222,7 @@ class _Comparison:
                 self._depart(old, replaced=True)
             if file.name in held:
                 if old is not None:
-                    self._keep(old)
+                    self._keep(old, self._births[old.name])
                 continue
             if old is None or is_other:
                 self._remembered.append(file)
@@ -224,7 +232,8 @@ class _Comparison:
                 self._remembered.append(file)
                 self._named.append(file)
             else:
-                self._keep(file)
+                # An inode that was freed is used again at once, often for the file that takes the place of the old one.
+                self._keep(file, self._births_now.get(file.name) or self._births[file.name])
             if old.size != file.size or not is_same_time(old.mtime_ns, file.mtime_ns, self._traits):
                 self._changes.append(file)
             elif not self._known.told:
@@ -234,7 +243,7 @@ class _Comparison:
         """Take the files that were there before, and are not listed."""
         for old in before.values():
             if old.name in unclear:
-                self._keep(old)
+                self._keep(old, self._births[old.name])
             else:
                 self._depart(old, replaced=False)
 
@@ -259,9 +268,9 @@ class _Comparison:
             named=self._named,
         )
 
-    def _keep(self, file: FileEntry) -> None:
+    def _keep(self, file: FileEntry, birth_ns: int | None) -> None:
         self._remembered.append(file)
-        self._kept_births[file.name] = self._births[file.name]
+        self._kept_births[file.name] = birth_ns
 
     def _depart(self, old: FileEntry, *, replaced: bool) -> None:
         self._departures.append(

@@ -3,7 +3,9 @@ memory that believes what it is told here."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,41 @@ def test_r26_moves_are_found_after_a_lost_journal_was_made_anew() -> None:
     world.disk.rename("trip/b.jpg", "moved.jpg")
     world.run(10)
     assert world.news() == {"moved": {"trip/b.jpg > moved.jpg"}}
+
+
+def test_r35_what_was_missed_when_the_catalog_was_set_back_is_told_when_it_is_back() -> None:
+    world = known("trip/a.jpg", "keeper.jpg", patterns=("**/aside/**",))
+    world.disk.mkdir("aside")
+    world.disk.rename("trip/a.jpg", "aside/a.jpg")
+    world.run(1)
+    assert Journal(world.store).candidate_count() == 1
+    told = Told(world, believes("keeper.jpg", world=world), catalog="cat_2")
+    told.ship()
+    world.told()
+    world.disk.rename("aside/a.jpg", "trip/a.jpg")
+    world.engine.scan()
+    world.run(60)
+    assert "trip/a.jpg" in world.news()["listed"]
+
+
+def test_r34_a_file_that_the_catalog_was_told_more_of_is_known_by_its_name() -> None:
+    world = known("a.jpg", "keeper.jpg")
+    with closing(sqlite3.connect(":memory:")) as backup:
+        world.store.db.backup(backup)
+        world.disk.rename("a.jpg", "was-a.jpg")
+        world.disk.write("a.jpg", 4321)
+        world.run(30)
+        world.engine.detach()
+        backup.backup(world.store.db)
+    world.start()
+    # That the one at its name is the photo that people know is what the catalog has heard last.
+    told = Told(world, believes("a.jpg", "keeper.jpg", world=world))
+    world.attach()
+    told.ship()
+    world.run(60)
+    news = world.news()
+    assert "moved" not in news
+    assert {"a.jpg", "was-a.jpg"} <= news["listed"]
 
 
 def in_step(world: World, fence: int = 1) -> Told:

@@ -266,6 +266,20 @@ def test_r39_inode_used_again_by_another_file_is_not_a_move() -> None:
     assert world.news() == {"listed": {"c.jpg"}, "absent": {"a.jpg"}}
 
 
+def test_r39_a_file_that_has_taken_name_and_inode_of_another_is_known_by_its_own_birth() -> None:
+    world = known("trip/a.jpg", "keeper.jpg")
+    inode = world.disk.look("trip/a.jpg").inode
+    world.disk.unlink("trip/a.jpg")
+    world.clock.advance(1)
+    world.disk.write("trip/a.jpg")
+    assert world.disk.look("trip/a.jpg").inode == inode
+    world.run(30)
+    assert world.news() == {"listed": {"trip/a.jpg"}}
+    world.disk.rename("trip/a.jpg", "moved.jpg")
+    world.run(30)
+    assert world.news() == {"moved": {"trip/a.jpg > moved.jpg"}}
+
+
 def test_r39_inodes_that_do_not_last_are_not_trusted() -> None:
     world = known("trip/a.jpg", fs_type="fuse.sshfs", watch=False)
     world.disk.rename("trip/a.jpg", "trip/b.jpg")

@@ -180,6 +180,18 @@ def test_r9_a_listing_that_lacks_what_is_there_by_name_is_contradicted() -> None
     assert world.doubt.directory == "2021"
 
 
+@pytest.mark.parametrize("lie", [f"2021/{name}.jpg" for name in "bc"])
+def test_r9_of_a_share_each_photo_is_asked_for_that_is_to_be_called_gone(lie: str) -> None:
+    world = known(*LIBRARY, fs_type="fuse.rclone", watch=False)
+    world.disk.unlink("2021/a.jpg")
+    world.disk.faults.hidden = lambda path: path == lie
+    world.disk.faults.still_found = True
+    scan(world)
+    assert absent(world) == set()
+    assert world.doubt is not None
+    assert (world.doubt.reason, world.doubt.directory) == (Reason.PARTIAL, "2021")
+
+
 @pytest.mark.parametrize("fs_type", ["ext4", "vfat", "nfs4"])
 def test_r1_a_disk_that_only_its_caches_answer_for_proves_nothing(fs_type: str) -> None:
     world = known(*LIBRARY, fs_type=fs_type, watch=False)

@@ -9,6 +9,7 @@ _REAL = "tests/linux/test_unmoved.py"
 _CONTRADICTIONS = "tests/agent/test_contradictions.py"
 _REAPPEARING = "tests/agent/test_reappearing.py"
 _CANDIDATES = "tests/agent/test_candidates.py"
+_BASELINE = "tests/agent/test_baseline.py"
 
 MUTATIONS: list[Mutation] = [
     Mutation(
@@ -130,5 +131,39 @@ MUTATIONS: list[Mutation] = [
         "            unsettled=frozenset(birthmarks(self._revisits.unsettled)),\n",
         "",
         (f"{_CANDIDATES}::test_r21_an_absence_waits_for_a_file_that_is_the_same_and_still_written_to",),
+    ),
+    Mutation(
+        ("R39",),
+        "a file that has taken name and inode of another has its birth too",
+        "agent/survey.py",
+        "self._births_now.get(file.name) or self._births[file.name]",
+        "self._births[file.name]",
+        (
+            "tests/agent/test_engine.py::test_r39_a_file_that_has_taken_name_and_inode_of_another_is_known_by_its_own_birth",
+        ),
+    ),
+    Mutation(
+        ("R35",),
+        "what was missed when the catalog was set back is not told when it is back",
+        "agent/baseline.py",
+        "            self._journal.retell_suspected()\n",
+        "",
+        (f"{_BASELINE}::test_r35_what_was_missed_when_the_catalog_was_set_back_is_told_when_it_is_back",),
+    ),
+    Mutation(
+        ("R34",),
+        "a journal that was set back knows better than the catalog which file has a name",
+        "agent/baseline.py",
+        "    return seen is not None and ",
+        "    return seen is not None or ",
+        (f"{_BASELINE}::test_r34_a_file_that_the_catalog_was_told_more_of_is_known_by_its_name",),
+    ),
+    Mutation(
+        ("R9",),
+        "of a share only samples are asked for before photos are called gone",
+        "agent/sentinels.py",
+        "    if not traits.local:\n        found +=",
+        "    if False:\n        found +=",
+        ("tests/agent/test_sentinels.py::test_r9_of_a_share_each_photo_is_asked_for_that_is_to_be_called_gone",),
     ),
 ]

@@ -100,10 +100,12 @@ class Truth:
         boot, behind = report.epoch.boot_id, self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
         if behind is None:
             return [f"an epoch without a mount: {report.epoch}"]
+        told = [one for one in report.observations if isinstance(one, Absent | Listed | Moved)]
+        if not told:
+            return []  # nothing to know the volume by: another disk may be behind a number that is used again
         storage = self.volumes.setdefault(report.volume, self.storage_of(behind[-1][1]))
         ours = [(since, disk) for since, disk in behind if self.storage_of(disk) == storage]
         if not ours:
-            told = [one for one in report.observations if isinstance(one, Absent | Listed | Moved)]
             return [f"of {storage}, while {self.storage_of(behind[-1][1])} is there: {one}" for one in told]
         found = []
         for one in report.observations:
