@@ -194,9 +194,8 @@ def test_r34_a_file_that_the_catalog_was_told_more_of_is_known_by_its_name() -> 
         backup.backup(world.store.db)
     world.start()
     # That the one at its name is the photo that people know is what the catalog has heard last.
-    told = Told(world, believes("a.jpg", "keeper.jpg", world=world))
+    Told(world, believes("a.jpg", "keeper.jpg", world=world)).ship()
     world.attach()
-    told.ship()
     world.run(60)
     news = world.news()
     assert "moved" not in news
