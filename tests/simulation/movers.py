@@ -19,9 +19,12 @@ _PLACE = "SELECT path FROM asset WHERE id = ? AND status = 'present'"
 
 
 class Movers:
-    """Move one photo on each of such disks; then let everything rest, and :meth:`check`."""
+    """Move one photo on each of such disks; then let everything rest, and :meth:`check`. ``number`` is another one each
+    time: a photo that is put where there was another one before is that one."""
 
-    def __init__(self, sidecar: SimulatedSidecar, disks: Mapping[str, FakeDisk], dismissed: Collection[bytes]) -> None:
+    def __init__(
+        self, sidecar: SimulatedSidecar, disks: Mapping[str, FakeDisk], dismissed: Collection[bytes], number: int
+    ) -> None:
         self._sidecar = sidecar
         self.moved: dict[bytes, str] = {}
         known = [(paths.to_wire(path), key, on) for key, on, path in sidecar.table.execute(_UNIQUE).fetchall()]
@@ -30,7 +33,7 @@ class Movers:
             can_be = [(path, key) for path, key in ours if _can_be_moved(disk, path)]
             if (disk.is_remote or disk.is_fat) and can_be:
                 path, key = can_be[-1]
-                self.moved[key] = _move(disk, path)
+                self.moved[key] = _move(disk, path, number)
 
     def check(self) -> None:
         """Every one of them is the same asset, at its new place."""
@@ -52,9 +55,8 @@ def _can_be_moved(disk: FakeDisk, path: str) -> bool:
     return True
 
 
-def _move(disk: FakeDisk, path: str) -> str:
+def _move(disk: FakeDisk, path: str, number: int) -> str:
     directory, name = paths.split(path)
-    number = 1 + sum(other.startswith(paths.join(directory, "moved-")) for other in disk.files())
     new = paths.join(directory, f"moved-{number}-{name}")
     disk.rename(path, new)
     return new

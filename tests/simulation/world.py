@@ -284,7 +284,7 @@ class World:
 
     def _move_photos(self) -> None:
         """What has no inode that lasts is known by its content."""
-        movers = Movers(self.sidecar, self.disks(), self.keeper.dismissed)
+        movers = Movers(self.sidecar, self.disks(), self.keeper.dismissed, int(self._elapsed))
         if not movers.moved:
             return
         self.note(f"moved, to be known again: {sorted(movers.moved.values())}")
