@@ -22,7 +22,7 @@ from sidecar.catalog.audit import Outcome
 from sidecar.catalog.engine import transact
 from sidecar.config import Config
 from sidecar.errors import Refused
-from sidecar.web import visitors
+from sidecar.web import freshness, visitors
 from sidecar.web.notices import NOTICES
 from sidecar.web.visitors import Arrival, Visitor
 
@@ -57,6 +57,8 @@ class Visit:
         self.arrival = arrival
         self._visitor = visitor
         self.shows_form = False
+        # What the catalog had come to before anything of the page was read; for pages that keep themselves true.
+        self.known: str | None = None
 
     @property
     def visitor(self) -> Visitor:
@@ -201,6 +203,8 @@ def _view(function: Callable[..., Answer], role: Scope | None) -> Callable[..., 
         if role is not None and not visit.may(role):
             raise Refused("forbidden", f"This needs the role {role}; yours is {visit.visitor.scope}.")
         values = {name: path_value(name, value) for name, value in arguments.items()}
+        if request.method == "GET" and not visit.is_look and visit.somebody is not None:
+            visit.known = freshness.tag(visit.engine)
         return finish(visit, function(visit, **values))
 
     return view

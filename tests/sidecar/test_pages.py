@@ -164,6 +164,16 @@ def test_a_page_that_is_open_learns_of_changes_by_an_etag(lite: sa.Engine) -> No
     assert (answer.status_code, answer.headers["ETag"] == tag) == (200, False)
 
 
+def test_a_page_knows_what_it_was_made_of_so_that_it_misses_nothing_before_its_first_look(lite: sa.Engine) -> None:
+    browser = Browser(lite).as_role(lite, "admin")
+    browser.get("/agents")
+    (known,) = re.findall(r'<body data-known="([^"]+)">', browser.page)
+    assert browser.get("/live", **{"If-None-Match": f'"{known}"'}).status_code == 304
+    with World(lite) as world:
+        Agent(world).heartbeat()
+    assert browser.get("/live", **{"If-None-Match": f'"{known}"'}).status_code == 200
+
+
 def test_the_advice_of_the_pages_is_that_of_the_documentation() -> None:
     assert set(advice.of_reasons()) == set(Reason)
     for one in advice.of_reasons().values():

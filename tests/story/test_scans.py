@@ -252,17 +252,34 @@ def test_a_scan_is_cancelled_before_and_while_it_runs(parts: Stack, disks: Disks
 
 
 def _caught(parts: Stack, library: str, worker: int) -> Item:
-    """A scan in the middle, with the process that does it stopped. A scan that was faster is asked for again."""
+    """A scan in the middle, with the process that does it stopped."""
     for _ in range(30):
         asked = ask(parts, library)
-        while job(parts, asked)["state"] == "pending":
-            pass
-        os.kill(worker, signal.SIGSTOP)
-        _until(lambda: all(one["status"]["pending"] == 0 for one in _status(parts)))
-        if job(parts, asked)["state"] == "running":
-            return asked
+        if _begun(parts, asked, worker) == "running":
+            _until(lambda: all(one["status"]["pending"] == 0 for one in _status(parts)))
+            if job(parts, asked)["state"] == "running":
+                return asked
         os.kill(worker, signal.SIGCONT)
     raise AssertionError("every scan was faster")
+
+
+def _begun(parts: Stack, asked: Item, worker: int) -> str:
+    """Let the worker on for a moment at a time, each much shorter than a scan, until the catalog has heard that this
+    one has begun. Returns its state; the worker is stopped."""
+    os.kill(worker, signal.SIGSTOP)
+    while not _passes(lambda: job(parts, asked)["state"] != "pending", 0.05):
+        os.kill(worker, signal.SIGCONT)
+        time.sleep(0.005)
+        os.kill(worker, signal.SIGSTOP)
+    return str(job(parts, asked)["state"])
+
+
+def _passes(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether a condition comes true within a short time."""
+    deadline = time.monotonic() + timeout_s
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        pass
+    return is_true
 
 
 def _status(parts: Stack) -> list[Item]:

@@ -6,7 +6,8 @@ const LOOK_EVERY_MS = 2000;
 const PATIENCE = 6;
 
 const looking = { "X-Holdfast-Look": "1" };
-let tag = null;
+// As the page was made: what changes before the first look is seen by it.
+let tag = document.body.dataset.known ? `"${document.body.dataset.known}"` : null;
 let timer = null;
 let pause = LOOK_EVERY_MS;
 
