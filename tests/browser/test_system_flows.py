@@ -52,6 +52,7 @@ def shown(page: Page, find: Callable[[], Locator], *, scripts: bool = True) -> N
 
 def once(page: Page, label: str, *, scripts: bool) -> str:
     """What a page shows this once; such a page has no address, so it is looked at here, where axe can run."""
+    expect(page.get_by_label(label, exact=True)).to_be_visible()
     for scheme in ("light", "dark") if scripts else ():
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         assert violations(page) == []

@@ -27,6 +27,15 @@ def decide(world: World, hold: dict[str, object], verb: str) -> dict[str, object
     return dict(world.post(f"/holds/{hold['id']}/{verb}", {"digest": hold["digest"]}))
 
 
+def approve_or_learn(world: World, hold: dict[str, object]) -> None:
+    """Approve a hold while files come back: if some were faster, it is another set by then."""
+    try:
+        decide(world, hold, "approve")
+    except Problem as problem:
+        if problem.code != "hold-changed":
+            raise
+
+
 def refused(world: World, path: str, body: dict[str, object]) -> Problem:
     with pytest.raises(Problem) as caught:
         world.post(path, body)
@@ -546,7 +555,7 @@ class TestAtOnce:
         gone = fill(agent, "trip", 300)[:150]
         lose(agent, "trip", gone)
         one = the_hold(world)
-        approving = threading.Thread(target=decide, args=(world, one, "approve"))
+        approving = threading.Thread(target=approve_or_learn, args=(world, one))
         approving.start()
         for part in pieces(gone, 5):
             agent.send(listed("trip", *part))
