@@ -59,14 +59,22 @@ class Reappearing:
         places = {(one.directory, one.name) for found in twins.values() for them in found.values() for one in them}
         missed = self._missed(places, surveys)
         for directory, by_name in twins.items():
+            compared = surveys[directory]
+            # Whatever takes the place of a file is that photo, and has its name.
+            replaced = {one.file.name for one in compared.departures if one.replaced}
             lost = {
                 file.name: {one.digest for one in by_name[file.name] if (one.directory, one.name) in missed}
-                for file in surveys[directory].arrivals
-                if file.name in by_name
+                for file in compared.arrivals
+                if file.name in by_name and file.name not in replaced and not self._is_known(file)
             }
-            if names := self._waiting(surveys[directory], {one: of for one, of in lost.items() if of}, waiting.unheard):
+            if names := self._waiting(compared, {one: of for one, of in lost.items() if of}, waiting.unheard):
                 waiting.names[directory] = names
         return waiting
+
+    def _is_known(self, file: FileEntry) -> bool:
+        """Whether it is known by its inode."""
+        inodes = [file.inode] if file.inode != UNSEEN else []
+        return bool(self._journal.directories(inodes) or self._journal.candidates_like(inodes, ()))
 
     def _missed(self, places: set[_Place], surveys: Mapping[str, Survey]) -> set[_Place]:
         """Those of these places whose files are missed, and may be proven gone on this mount. A file whose inode was

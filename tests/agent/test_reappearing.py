@@ -10,6 +10,7 @@ from msgspec import structs
 
 from agent.baseline import Baseline
 from agent.contents import Contents
+from agent.journal import Journal
 from agent.ports import FileEntry, Listing, Trouble
 from agent.store import Lease
 from agent.testing.files import FakeFiles
@@ -133,6 +134,49 @@ def test_r39_a_photo_whose_inode_was_seen_is_known_by_that(monkeypatch: pytest.M
     world.disk.rename("trip/a.jpg", "z.jpg")
     world.run(1)
     assert world.news()["moved"] == {"trip/a.jpg > z.jpg"}, "at once"
+
+
+def missing_twin(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world in which a photo is missed that only the catalog has told of, and that looks as ``aside/e.jpg`` does.
+    Nothing can be read just now."""
+    world = World(reads=True)
+    world.photos("best/d.jpg", "aside/e.jpg", "keeper.jpg")
+    other = world.disk.look("aside/e.jpg")
+    missed = FileFacts("a.jpg", other.size, other.mtime_ns, f"sha1:{'A' * 27}=")
+    baseline = Baseline(world.store)
+    baseline.begin(Lease("cat_1", 1), "jrn_2", keep=False)
+    baseline.believe([BelievedDirectory("trip", [missed])], last=True)
+    world.start()
+    world.clock.advance(60)
+    world.mount()
+    world.run(0.5)
+    assert Journal(world.store).suspected_in("trip") == {"a.jpg"}
+    monkeypatch.setattr(FakeFiles, "read", lambda *_: Trouble(errno.EAGAIN, "best/d.jpg"))
+    world.told()
+    return world
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["a new file", "one that is known by its inode"])
+def test_r39_what_takes_the_place_of_a_photo_does_not_make_it_forgotten(
+    monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    world = missing_twin(monkeypatch)
+    if new:
+        copy(world, "aside/e.jpg", "best/spare.jpg")
+        world.disk.rename("best/spare.jpg", "best/d.jpg")
+    else:
+        world.disk.rename("aside/e.jpg", "best/d.jpg")
+    world.run(0.5)
+    world.disk.unlink("best/d.jpg")
+    world.run(60)
+    assert "best/d.jpg" in world.news()["absent"]
+
+
+def test_r39_a_photo_that_is_known_by_its_inode_is_moved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = missing_twin(monkeypatch)
+    world.disk.rename("aside/e.jpg", "best/f.jpg")
+    world.run(0.5)
+    assert world.news()["moved"] == {"aside/e.jpg > best/f.jpg"}
 
 
 @pytest.mark.parametrize("fs_type", KINDS)

@@ -166,4 +166,20 @@ MUTATIONS: list[Mutation] = [
         "    if False:\n        found +=",
         ("tests/agent/test_sentinels.py::test_r9_of_a_share_each_photo_is_asked_for_that_is_to_be_called_gone",),
     ),
+    Mutation(
+        ("R39",),
+        "what takes the place of a photo waits, and the photo is forgotten",
+        "agent/reappearing.py",
+        " and file.name not in replaced",
+        "",
+        (f"{_REAPPEARING}::test_r39_what_takes_the_place_of_a_photo_does_not_make_it_forgotten",),
+    ),
+    Mutation(
+        ("R39",),
+        "a photo that is known by its inode waits for what looks alike",
+        "agent/reappearing.py",
+        " and not self._is_known(file)",
+        "",
+        (f"{_REAPPEARING}::test_r39_a_photo_that_is_known_by_its_inode_is_moved_at_once",),
+    ),
 ]
