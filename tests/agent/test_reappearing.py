@@ -139,7 +139,7 @@ def test_r39_a_photo_whose_inode_was_seen_is_known_by_that(monkeypatch: pytest.M
 def missing_twin(monkeypatch: pytest.MonkeyPatch) -> World:
     """A world in which a photo is missed that only the catalog has told of, and that looks as ``aside/e.jpg`` does.
     Nothing can be read just now."""
-    world = World(reads=True)
+    world = World()
     world.photos("best/d.jpg", "aside/e.jpg", "keeper.jpg")
     other = world.disk.look("aside/e.jpg")
     missed = FileFacts("a.jpg", other.size, other.mtime_ns, f"sha1:{'A' * 27}=")
