@@ -109,14 +109,6 @@ MUTATIONS: list[Mutation] = [
         (f"{_REAPPEARING}::test_r38_what_only_another_mount_can_prove_gone_does_not_keep_a_photo_from_being_told",),
     ),
     Mutation(
-        ("R39",),
-        "a photo whose inode was seen is known by its time and size",
-        "agent/reappearing.py",
-        "for one in departures if one.file.inode == UNSEEN}",
-        "for one in departures}",
-        (f"{_REAPPEARING}::test_r39_a_photo_whose_inode_was_seen_is_known_by_that",),
-    ),
-    Mutation(
         ("R21",),
         "a file is gone whose new name is still being written to",
         "agent/absences.py",
