@@ -10,10 +10,11 @@ import errno
 import mmap
 import os
 import stat
+import time
 from collections.abc import Sequence
 
 from agent.linux import kernel
-from agent.linux.attachment import Attachment
+from agent.linux.attachment import HELD_S, Attachment
 from agent.ports import Sought
 from holdfast import paths
 
@@ -30,10 +31,14 @@ _BLOCK_BYTES = 4096
 
 def look_for(attachment: Attachment, sought: Sequence[Sought], *, remote: bool) -> dict[Sought, bool]:
     """Whether each of these files is there; those that cannot be told are left out. Raises :class:`OSError` for
-    everything that casts doubt on the storage."""
+    everything that casts doubt on the storage. There are pauses, in which people can unmount (R40)."""
     found: dict[Sought, bool] = {}
     was_read = False
+    until = time.monotonic() + HELD_S
     for one in sought:
+        if time.monotonic() >= until:
+            attachment.breath.rest()
+            until = time.monotonic() + HELD_S
         try:
             with attachment.directory(one.directory) as directory:
                 look = kernel.statx(directory, paths.to_bytes(one.name), _LOOK, kernel.STATX_BASIC_STATS)

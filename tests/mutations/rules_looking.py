@@ -174,4 +174,12 @@ MUTATIONS: list[Mutation] = [
         "",
         (f"{_REAPPEARING}::test_r39_a_photo_that_is_known_by_its_inode_is_moved_at_once",),
     ),
+    Mutation(
+        ("R39",),
+        "a copy waits for a photo whose inode was seen",
+        "agent/reappearing.py",
+        "for one in departures if one.file.inode == UNSEEN}",
+        "for one in departures}",
+        (f"{_REAPPEARING}::test_r39_a_copy_of_a_photo_whose_inode_was_seen_is_told_at_once",),
+    ),
 ]
