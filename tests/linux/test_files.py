@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.linux import attachment, kernel
+from agent.linux import attachment, kernel, sentinels
 from agent.linux.blockdev import device_of
 from agent.linux.files import MountedFiles
 from agent.linux.mountinfo import MountTable
 from agent.mounts import resolve
-from agent.ports import Chunk, Listing, Place, Trouble
+from agent.ports import Chunk, Listing, Place, Sought, Trouble
 from holdfast.gate import Check
 from tests.linux.disks import Disk, Disks, run
 from tests.linux.sysfs import Sysfs
@@ -434,6 +434,17 @@ def test_r40_a_directory_that_takes_long_to_read_is_let_go_of_again_and_again(
     monkeypatch.setattr(attachment, "HELD_S", -1.0)  # it always takes long
     monkeypatch.setattr(time, "sleep", lambda _seconds: run("umount", str(place)))
     assert files.list("2024") == Trouble(errno.EXDEV, "2024"), "whoever tried to unmount got through"
+
+
+def test_r40_looks_for_many_photos_leave_the_disk_alone_now_and_then(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    monkeypatch.setattr(sentinels, "HELD_S", -1.0)  # it always takes long
+    monkeypatch.setattr(time, "sleep", lambda _seconds: os.path.ismount(place) and disk.umount())
+    files.look_for([Sought("2024", "a.jpg")])
+    assert not os.path.ismount(place), "whoever tried to unmount got through"
 
 
 def test_r40_a_listing_ends_as_soon_as_somebody_wants_the_disk(disks: Disks, tmp_path: Path, attach: Attach) -> None:
