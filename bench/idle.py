@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from bench import processes
 from demo.disks import disk
 from demo.photos import fill
 from demo.stage import Stage, StepFailed
@@ -45,30 +46,14 @@ def _settle(place: str) -> None:
 
 
 def _minute(stage: Stage, places: Sequence[str]) -> float:
-    processes, requests = of_agent(stage), [_requests(place) for place in places]
-    spent_s = sum(map(_spent_s, processes))
+    running, requests = processes.of_agent(stage), [_requests(place) for place in places]
+    spent_s = sum(map(processes.spent_s, running))
     stage.pause(_MINUTE_S)
     if [_requests(place) for place in places] != requests:
         raise StepFailed("a disk was asked for something while the agent had nothing to do")
-    if of_agent(stage) != processes:
+    if processes.of_agent(stage) != running:
         raise StepFailed("the agent has started or ended processes while it had nothing to do")
-    return sum(map(_spent_s, processes)) - spent_s
-
-
-def of_agent(stage: Stage) -> list[int]:
-    """The processes of the agent: the supervisor and its workers."""
-    status = stage.status()
-    if status is None:
-        raise StepFailed("the agent does not answer")
-    with open(f"/proc/{status.pid}/task/{status.pid}/children", encoding="ascii") as file:
-        return [status.pid, *map(int, file.read().split())]
-
-
-def _spent_s(pid: int) -> float:
-    """Of all its threads, in the kernel and outside of it (proc_pid_stat(5))."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(processes.spent_s, running)) - spent_s
 
 
 def _requests(place: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import click
 
-from bench import alone, documents, idle, peers, scans, tree
+from bench import alone, documents, peers, processes, scans, tree
 from bench.verdicts import Measured, table
 from demo.disks import Disk, disk, enter_private_mounts
 from demo.stage import Stage, StepFailed
@@ -245,15 +245,8 @@ def _is(kind: str) -> Callable[[list[FeedItem]], bool]:
 
 def _memory_mib(stage: Stage) -> float:
     """Of the supervisor and the worker of this volume; other workers wait, and have touched nothing."""
-    supervisor, *workers = map(_peak_mib, idle.of_agent(stage))
-    return supervisor + max(workers)
-
-
-def _peak_mib(pid: int) -> float:
-    """The most memory that a process has had (proc_pid_status(5))."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        (line,) = [line for line in file if line.startswith("VmHWM:")]
-    return int(line.split()[1]) / 1024
+    supervisor, *workers = map(processes.peak, processes.of_agent(stage))
+    return (supervisor + max(workers)) / (1 << 20)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from bench import processes
 from bench.churn import Churn
 from bench.verdicts import grid
 from demo.disks import Disk, disk, enter_private_mounts
@@ -28,18 +29,27 @@ _SAMPLE_S = 5.0
 _DISK_MIB = 512
 _SETTLE_S = 300.0
 # What allocators and caches may take more in the last third than in the second, over and above a twentieth.
-_SLACK = {"memory": 6 << 20, "descriptors": 4, "watches": 4, "kept": 4 << 20}
+_SLACK = {
+    "agent_memory": 6 << 20,
+    "agent_descriptors": 4,
+    "agent_watches": 4,
+    "agent_keeps": 4 << 20,
+    "sidecar_memory": 12 << 20,
+    "sidecar_descriptors": 8,
+}
 _SHARE = 0.05
 
 
 class Sample(NamedTuple):
-    """What the agent and its workers had at a moment: bytes of memory, open descriptors, directories watched, and
-    bytes of what they keep."""
+    """What the processes of each part had at a moment: bytes of memory, open descriptors, directories watched, and
+    bytes of what the agent keeps. What the catalog keeps grows, as it is a history."""
 
-    memory: int
-    descriptors: int
-    watches: int
-    kept: int
+    agent_memory: int
+    agent_descriptors: int
+    agent_watches: int
+    agent_keeps: int
+    sidecar_memory: int
+    sidecar_descriptors: int
 
 
 @click.command()
@@ -135,31 +145,15 @@ def _sample(stage: Stage, kept: str) -> Sample:
     status = stage.status()
     if status is None:
         raise StepFailed("the agent does not answer")
-    with open(f"/proc/{status.pid}/task/{status.pid}/children", encoding="ascii") as file:
-        processes = [str(status.pid), *file.read().split()]
+    agent, sidecar = processes.of_agent(stage), processes.of_sidecar(stage)
     return Sample(
-        memory=sum(map(_memory, processes)),
-        descriptors=sum(map(_descriptors, processes)),
-        watches=sum(one.watched_directories for one in status.volumes),
-        kept=sum(_size(os.path.join(at, name)) for at, _, names in os.walk(kept) for name in names),
+        agent_memory=sum(map(processes.resident, agent)),
+        agent_descriptors=sum(map(processes.descriptors, agent)),
+        agent_watches=sum(one.watched_directories for one in status.volumes),
+        agent_keeps=sum(_size(os.path.join(at, name)) for at, _, names in os.walk(kept) for name in names),
+        sidecar_memory=sum(map(processes.resident, sidecar)),
+        sidecar_descriptors=sum(map(processes.descriptors, sidecar)),
     )
-
-
-def _memory(pid: str) -> int:
-    """Resident, in bytes (proc_pid_status(5)); 0 for a process that has just ended."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            lines = dict(line.split(":", 1) for line in file)
-    except OSError:
-        return 0
-    return int(lines.get("VmRSS", "0 kB").split()[0]) * 1024
-
-
-def _descriptors(pid: str) -> int:
-    try:
-        return len(os.listdir(f"/proc/{pid}/fd"))
-    except OSError:
-        return 0
 
 
 def _size(path: str) -> int:
@@ -175,7 +169,12 @@ def _growth(samples: Sequence[Sample], name: str) -> tuple[str, ...]:
     third = max(1, len(values) // 3)
     first, middle, last = (median(values[start : start + third]) for start in (0, third, len(values) - third))
     holds = last <= middle * (1 + _SHARE) + _SLACK[name]
-    return (name, f"{first:,.0f}", f"{middle:,.0f}", f"{last:,.0f}", "holds" if holds else "GROWS")
+    shown = [f"{value / (1 << 20):.1f} MiB" if _is_size(name) else f"{value:,.0f}" for value in (first, middle, last)]
+    return (name.replace("_", " "), *shown, "holds" if holds else "GROWS")
+
+
+def _is_size(name: str) -> bool:
+    return name.endswith(("_memory", "_keeps"))
 
 
 if __name__ == "__main__":

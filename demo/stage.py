@@ -106,6 +106,10 @@ class Stage:
         status = self.status()
         return status is not None and progress.settled(status.volumes)
 
+    def pid(self, part: str) -> int:
+        """The process id of "sidecar", "worker" (the sidecar's) or "agent"."""
+        return self._crew.pids()[part]
+
     def status(self) -> AgentStatus | None:
         """What the agent says about itself."""
         return read_status(self._home.agent_socket)

@@ -116,6 +116,10 @@ class Crew:
         self._parts.append(part)
         part.start()
 
+    def pids(self) -> dict[str, int]:
+        """The process ids of the parts that run, by name."""
+        return {part.name: part.pid for part in self._parts if part.pid is not None}
+
     def tend(self) -> list[tuple[Exit, restarts.Again | restarts.GiveUp]]:
         """Start again what is due, and tell what has ended since the last call and what follows from it."""
         now = self._clock()
