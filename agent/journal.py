@@ -352,11 +352,10 @@ class Journal:
     def some_files(self, path: str) -> list[tuple[str, list[FileEntry]]]:
         """The first and the last directory at or below this one that have files, with these files."""
         found: dict[str, list[FileEntry]] = {}
+        # Apart: with OR, SQLite reads all of them and sorts, and this is asked while a disk is being plugged in.
+        itself, below = (f"SELECT path, files FROM directory WHERE {where} AND length(files) > 1" for where in _APART)
         for order in ("ASC", "DESC"):
-            rows = self._db.execute(
-                f"SELECT path, files FROM directory WHERE {_BELOW} AND length(files) > 1 ORDER BY path {order} LIMIT 1",
-                _below(path),
-            )
+            rows = self._db.execute(f"{itself} UNION ALL {below} ORDER BY path {order} LIMIT 1", _below(path))
             found |= {paths.to_wire(raw): _unpack_files(files) for raw, files in rows}
         return list(found.items())
 
@@ -379,7 +378,8 @@ def _array_length(head: bytes) -> int:
 
 _INTERESTS = "(SELECT value FROM meta WHERE key = 'interests')"
 _COLUMNS = f"mtime_ns, ctime_ns, files, births, directories, told, whole = {_INTERESTS}"
-_BELOW = "(path = ? OR (path >= ? AND path < ?))"
+_APART = ("path = ?", "path >= ? AND path < ?")
+_BELOW = "({} OR ({}))".format(*_APART)
 
 
 def _below(path: str) -> tuple[bytes, bytes, bytes]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.msgpack import encode
 
 from agent.filesystems import traits
-from agent.ports import Sought
-from agent.sentinels import Group, Verdict, judge
+from agent.journal import Journal
+from agent.ports import FileEntry, Sought
+from agent.scopes import Scope, Scopes
+from agent.sentinels import Group, Verdict, groups, judge, left
+from agent.store import Store
 from holdfast.gate import Check
 from holdfast.reports import Absent
 from holdfast.volumes import Reason
@@ -70,8 +74,8 @@ def test_r9_a_file_that_a_listing_lacks_and_that_is_there_by_its_name_contradict
 
 
 def test_r9_what_could_not_be_looked_at_is_neither_there_nor_gone() -> None:
-    groups = [group(f"top {number}", GONE)[0] for number in range(3)]
-    assert judge(groups, {}, traits(SHARE)) is Verdict.NOT_FOUND
+    gone = [group(f"top {number}", GONE)[0] for number in range(3)]
+    assert judge(gone, {}, traits(SHARE)) is Verdict.NOT_FOUND
 
 
 def test_r9_files_of_a_disk_may_have_moved_while_it_was_away() -> None:
@@ -256,3 +260,32 @@ def test_what_a_person_accepted_ends_with_the_first_scan() -> None:
     assert absent(world) == set()
     assert world.doubt is not None
     assert world.doubt.reason is Reason.EMPTY
+
+
+def test_choosing_whom_to_look_for_reads_no_more_of_a_large_library() -> None:
+    """A disk that is plugged in is available when they are found, however many folders it has."""
+    assert steps(folders=2_000) < 1.5 * steps(folders=20)
+
+
+def steps(folders: int) -> int:
+    """How many instructions SQLite executes to say which files are to be looked for."""
+    store = Store(":memory:", "vol_1", "jrn_1")
+    journal = Journal(store)
+    file = encode([FileEntry("a.jpg", 7, 1, 1, 1)])
+    with store.transaction():
+        journal.believe("", encode([]), encode([]), encode({"photos": 1}))
+        journal.believe("photos", encode([]), encode([]), encode({f"{one:04d}": one + 2 for one in range(folders)}))
+        for one in range(folders):
+            journal.believe(f"photos/{one:04d}", file, encode([None]), encode({}))
+    ticks = 0
+
+    def tick() -> int:
+        nonlocal ticks
+        ticks += 1
+        return 0
+
+    store.db.set_progress_handler(tick, 1)
+    chosen = left(groups(journal, Scopes([Scope("", "/srv/photos", ())])))
+    store.close()
+    assert {place.directory for place in chosen} == {"photos/0000", f"photos/{folders - 1:04d}"}
+    return ticks
