@@ -23,8 +23,9 @@ listing that lacks a name of a directory which has not changed may be a lie.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -111,11 +112,12 @@ def due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds, most:
 
 def _due(journal: Journal, surveys: Mapping[str, Survey], grounds: Grounds) -> Iterator[Candidate]:
     for listed, compared in surveys.items():
+        shown = _Shown(compared.listing)
         for candidate in journal.candidates_listed(listed):
             if (
                 candidate.first is not None
                 and candidate.epoch == grounds.epoch
-                and shown(candidate.directory, candidate.file.name, compared.listing) is None
+                and shown.at(candidate.directory, candidate.file.name) is None
                 and _is_apart(candidate, candidate.first, as_look(compared), grounds)
             ):
                 yield candidate
@@ -128,12 +130,12 @@ def second_looks(journal: Journal, surveys: Mapping[str, Survey], grounds: Groun
     all_gone: list[Candidate] = []
     waits = False
     for listed, compared in surveys.items():
-        look = as_look(compared)
+        look, shown = as_look(compared), _Shown(compared.listing)
         waiting: list[Candidate] = []
         confirmed: dict[tuple[str, Look, Stamp | None], list[Candidate]] = {}
         unwanted: list[Candidate] = []
         for candidate in journal.candidates_listed(listed):
-            where = shown(candidate.directory, candidate.file.name, compared.listing)
+            where = shown.at(candidate.directory, candidate.file.name)
             if where == listed:
                 # There, and yet no arrival: it is still being written, or an exclusion pattern took it away.
                 if candidate.file.name not in compared.held and candidate.file.name not in compared.listing.unclear:
@@ -215,18 +217,17 @@ def candidate(departure: Departure, surveys: Mapping[str, Survey], epoch: Epoch)
 
 
 def unlisted(places: Iterable[Sought], surveys: Mapping[str, Survey]) -> dict[Sought, Listing]:
-    """Those of these files that a listing lacks, each with that listing."""
-    return {place: found for place in places if (found := _listing_without(place, surveys)) is not None}
-
-
-def _listing_without(place: Sought, surveys: Mapping[str, Survey]) -> Listing | None:
-    """The listing that lacks a file: that of its directory or else of the nearest above, if any of these does."""
-    directory = place.directory
-    while (compared := surveys.get(directory)) is None and directory:
-        directory = paths.split(directory)[0]
-    if compared is None or shown(place.directory, place.name, compared.listing) is not None:
-        return None
-    return compared.listing
+    """Those of these files that a listing lacks, each with that listing: that of its directory or else of the nearest
+    above, if any of these was made."""
+    found: dict[Sought, Listing] = {}
+    shown = {directory: _Shown(compared.listing) for directory, compared in surveys.items()}
+    for place in places:
+        nearest = place.directory
+        while nearest not in shown and nearest:
+            nearest = paths.split(nearest)[0]
+        if nearest in shown and shown[nearest].at(place.directory, place.name) is None:
+            found[place] = surveys[nearest].listing
+    return found
 
 
 def as_look(compared: Survey) -> Look:
@@ -235,20 +236,30 @@ def as_look(compared: Survey) -> Look:
     return Look(at.wall, at.boot, listing.mount_id, listing.mtime_ns, listing.ctime_ns, listing.entries)
 
 
-def shown(directory: str, name: str, listing: Listing) -> str | None:
-    """Where a listing, of this directory or of one above it, still shows a file: the listed directory itself, or the
-    one inside to look into.
+class _Shown:
+    """What a listing still shows of files in its directory and below it."""
 
-    None when it lacks it: the file's name, or the first directory on the way to it.
-    """
-    rest = paths.below(listing.directory, directory)
-    if not rest:
-        is_shown = name in listing.unclear or any(file.name == name for file in listing.files)
-        return listing.directory if is_shown else None
-    segment = rest.split("/", 1)[0]
-    if segment in listing.unclear or segment in listing.directories:
-        return paths.join(listing.directory, segment)
-    return None
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    def at(self, directory: str, name: str) -> str | None:
+        """Where it shows a file: the listed directory itself, or the one inside to look into.
+
+        None when it lacks it: the file's name, or the first directory on the way to it.
+        """
+        listing = self._listing
+        rest = paths.below(listing.directory, directory)
+        if not rest:
+            return listing.directory if name in self._names else None
+        segment = rest.split("/", 1)[0]
+        if segment in listing.unclear or segment in listing.directories:
+            return paths.join(listing.directory, segment)
+        return None
+
+    @cached_property
+    def _names(self) -> Set[str]:
+        # Made once for all that one listing may have missed, which may be everything in a large folder.
+        return {*(file.name for file in self._listing.files), *self._listing.unclear}
 
 
 def _woken(candidate: Candidate) -> Candidate:

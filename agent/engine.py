@@ -218,8 +218,8 @@ class Engine:
             return None
         now = self._boot()
         self._take_up_losses(now)
-        wishes = self._wishes(now)
-        doubt = self._after(self._pass(wishes), now) if wishes else self._go_on(now)
+        doubt = self._after(self._pass(wishes), now) if (wishes := self._wishes(now)) else self._go_on(now)
+        self._settle.looked(now, self._boot())
         self._end_asked()
         return doubt
 

@@ -82,11 +82,11 @@ def resolve(
         if is_candidate:
             cleared.append(old)
         moves.append(Move(*old, arrival, is_candidate))
-    taken = {(arrival.directory, arrival.file.name) for arrival in arrivals}
+    not_gone = settled.union((arrival.directory, arrival.file.name) for arrival in arrivals)
     gone = [
         departure
         for departure in departures
-        if not departure.replaced and (departure.directory, departure.file.name) not in settled | taken
+        if not departure.replaced and (departure.directory, departure.file.name) not in not_gone
     ]
     return Resolution(moves, listed, gone, returned, cleared)
 

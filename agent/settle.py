@@ -17,6 +17,10 @@ from agent.ports import Hint, Lost
 DEBOUNCE_S = 0.05
 # A directory that never rests is looked at this often.
 CEILING_S = 2.0
+# A look at a large directory takes long. After one of more than LONG_S seconds it is left alone for REST times as long:
+# somebody may add to it all day.
+LONG_S = 0.1
+REST = 4.0
 # Past this many directories a scan of the whole volume is cheaper than remembering them.
 DIRECTORIES_MAX = 4_096
 NAMES_MAX = 16_384
@@ -58,6 +62,8 @@ class Settle:
         self._pending: dict[str, _Pending] = {}
         self._names = 0
         self._lost: list[Lost] = []
+        self._given: list[str] = []  # by the last call of ready
+        self._rests_until: dict[str, float] = {}
 
     def hint(self, hints: Iterable[Hint | Lost], now: float) -> None:
         """Take in what the watch saw."""
@@ -90,7 +96,8 @@ class Settle:
 
     def ready(self, now: float) -> list[Ready]:
         """The directories to look at now; they are forgotten here, but for files that are still being written."""
-        due = [(d, p) for d, p in self._pending.items() if now >= self._due(p)]
+        due = [(d, p) for d, p in self._pending.items() if now >= self._due(d, p)]
+        self._given = [directory for directory, _ in due]
         found = []
         for directory, pending in due:
             quiet = now - self._settle_s
@@ -107,20 +114,30 @@ class Settle:
             self._names = sum(len(p.writing) + len(p.whole) + len(p.replaced) for p in self._pending.values())
         return found
 
+    def looked(self, began: float, now: float) -> None:
+        """What :meth:`ready` gave last was looked at meanwhile."""
+        self._rests_until = {directory: until for directory, until in self._rests_until.items() if until > now}
+        if now - began > LONG_S:
+            self._rests_until.update(dict.fromkeys(self._given, now + REST * (now - began)))
+        self._given = []
+
     def due(self) -> float | None:
         """When :meth:`ready` has something next, on the clock of ``now``."""
         if self._lost:
             return 0.0
-        return min(map(self._due, self._pending.values()), default=None)
+        return min((self._due(*one) for one in self._pending.items()), default=None)
 
     def clear(self) -> None:
         """Forget everything: the volume is gone, and its hints with it (R3)."""
         self._pending.clear()
         self._lost.clear()
         self._names = 0
+        self._given.clear()
+        self._rests_until.clear()
 
-    def _due(self, pending: _Pending) -> float:
-        return min(pending.last + DEBOUNCE_S, pending.first + CEILING_S)
+    def _due(self, directory: str, pending: _Pending) -> float:
+        due = min(pending.last + DEBOUNCE_S, pending.first + CEILING_S)
+        return max(due, self._rests_until.get(directory, due))
 
     def _fold(self) -> None:
         above = _nearest_above(self._pending)

@@ -34,43 +34,63 @@ _looker = kernel.FileLooker()
 
 
 @dataclass(slots=True)
-class Sorted:
-    """The names of a directory, told apart; see :class:`agent.ports.Listing`."""
+class Names:
+    """The names of a directory at the moment at which they were read. ``photos``, and ``others`` of which the directory
+    does not say what they are, have to be looked at; with each is the inode that it stood for. ``known`` files do not.
+    """
 
     entries: int = 0
-    files: list[FileEntry] = field(default_factory=list)
+    photos: dict[str, int] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+    known: list[FileEntry] = field(default_factory=list)
     directories: dict[str, int] = field(default_factory=dict)
     unclear: list[str] = field(default_factory=list)
+    has_rules: bool = False
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The names of a directory, told apart; see :class:`agent.ports.Listing`. ``as_listed``: each of them still stood
+    for what it did when the names were read."""
+
+    files: list[FileEntry]
+    directories: dict[str, int]
+    unclear: list[str]
     rules: str | None = None
     births: dict[str, int | None] = field(default_factory=dict)
+    as_listed: bool = True
 
 
-def sort_out(reading: Reading, known: Mapping[str, FileEntry]) -> Sorted:
-    """Tell the names of a directory apart. ``known`` files are not asked for."""
-    found = Sorted()
-    photos: list[str] = []
-    others: list[str] = []  # the listing does not say what they are
-    has_rules = False
+def read_names(reading: Reading, known: Mapping[str, FileEntry]) -> Names:
+    """Read a directory. ``known`` files need not be looked at."""
+    found = Names()
+    photos, others = found.photos, found.others
     with os.scandir(reading.descriptor) as names:
         for entry in names:
             found.entries += 1
             try:
                 if kind(entry.name) is not None:
                     if known and (file := _as_known(entry, known)) is not None:
-                        found.files.append(file)
+                        found.known.append(file)
                     else:
-                        photos.append(entry.name)
+                        photos[entry.name] = entry.inode()
                 elif entry.name == IGNORE_FILE:
-                    has_rules = True
+                    found.has_rules = True
                 elif entry.is_dir(follow_symlinks=False):
                     found.directories[paths.from_os(entry.name)] = entry.inode()
                 elif not entry.is_file(follow_symlinks=False):
-                    others.append(entry.name)
+                    others[entry.name] = entry.inode()
             except OSError as error:
-                _note_unclear(entry.name, error, found)
-    _look_at(photos, reading, found)
-    _look_at(others, reading, found, wanted=False)
-    if has_rules:
+                _note_unclear(entry.name, error, found.unclear)
+    return found
+
+
+def sort_out(names: Names, reading: Reading) -> Sorted:
+    """Tell the names of a directory apart."""
+    found = Sorted(names.known, names.directories, names.unclear)
+    _look_at(names.photos, reading, found)
+    _look_at(names.others, reading, found, wanted=False)
+    if names.has_rules:
         found.rules = _read_rules(reading, found)
     found.files.sort(key=_name)
     found.directories = dict(sorted(found.directories.items()))
@@ -102,19 +122,22 @@ def _as_known(entry: os.DirEntry[str], known: Mapping[str, FileEntry]) -> FileEn
     return file if entry.is_file(follow_symlinks=False) else None
 
 
-def _look_at(asked: Sequence[str], reading: Reading, found: Sorted, *, wanted: bool = True) -> None:
+def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wanted: bool = True) -> None:
     """The media files among these names (``wanted``), and directories: those that look like photos, or whose type had
     to be asked for. A photo costs one system call, and nearly every other name none."""
     look, files, births = _looker.look, found.files, found.births
-    for number, raw in enumerate(asked):
+    for number, (raw, listed) in enumerate(asked.items()):
         if not number % PAUSE_EVERY:
             reading.pause()
         try:
             seen = look(reading.descriptor, raw.encode("utf-8", "surrogateescape"))
         except OSError as error:
-            _note_unclear(raw, error, found)
+            _note_unclear(raw, error, found.unclear)
+            found.as_listed = False
             continue
         mode, inode, size, mtime_ns, ctime_ns, birth_ns = seen
+        if inode != listed:
+            found.as_listed = False
         name = raw if raw.isascii() else paths.from_os(raw)
         if stat.S_ISREG(mode):
             if wanted:
@@ -131,7 +154,8 @@ def _read_rules(reading: Reading, found: Sorted) -> str | None:
         descriptor = kernel.open_quietly(IGNORE_FILE, os.O_NOFOLLOW, dir_fd=reading.descriptor)
     except OSError as error:
         if error.errno != errno.ELOOP:
-            _note_unclear(IGNORE_FILE, error, found)
+            _note_unclear(IGNORE_FILE, error, found.unclear)
+            found.as_listed = False
         return None
     try:
         look = os.fstat(descriptor)
@@ -142,7 +166,7 @@ def _read_rules(reading: Reading, found: Sorted) -> str | None:
         os.close(descriptor)
 
 
-def _note_unclear(raw: str, error: OSError, found: Sorted) -> None:
+def _note_unclear(raw: str, error: OSError, unclear: list[str]) -> None:
     if error.errno not in UNCLEAR:
         raise error
-    found.unclear.append(paths.from_os(raw))
+    unclear.append(paths.from_os(raw))

@@ -1,8 +1,8 @@
 """Reading the files of one mounted volume, so that what is read can be proof.
 
 A listing counts only when it was read to its end through a descriptor on the right mount, from a directory that
-did not change meanwhile. Nothing is held open between two calls, and nothing for long within one, so that people
-can unmount (rule R40).
+did not change while its names were read. Nothing is held open between two calls, and nothing for long within one, so
+that people can unmount (rule R40).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from agent.linux import background, blockdev, kernel, sentinels
 from agent.linux.ahead import Ahead, Question
 from agent.linux.attachment import Attachment, Reading, trouble
-from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, sort_out
+from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, read_names, sort_out
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.pace import Pace
@@ -51,6 +51,8 @@ class MountedFiles:
 
     ``marker`` is what the marker file has to say, where there is one: this id, and no earlier generation.
 
+    ``by_inode``: inode numbers say which file is which, here as in the listing of a directory.
+
     ``parallel``: it likes to be asked several things at once, should it take its time.
     """
 
@@ -63,6 +65,7 @@ class MountedFiles:
         identity: Identity | None = None,
         marker: Marker | None = None,
         remote: bool = False,
+        by_inode: bool = True,
         parallel: bool = False,
         asked_to_let_go: Callable[[], bool] = lambda: False,
         mountinfo: str = MOUNTINFO,
@@ -71,6 +74,7 @@ class MountedFiles:
         self.mount_id = mount_id
         self._attachment = Attachment(mount_point, mount_id)
         self._remote = remote
+        self._by_inode = by_inode
         self._asked_to_let_go = asked_to_let_go
         self._total_bytes: int | None = None
         self._mountinfo = mountinfo
@@ -226,20 +230,26 @@ class MountedFiles:
         return Trouble(errno.EAGAIN, directory)
 
     def _read(self, directory: str, reading: Reading, known: Mapping[str, FileEntry]) -> Listing | None:
-        """One reading; None when the directory changed meanwhile."""
+        """One reading; None when the directory changed meanwhile.
+
+        The names of a large directory are read in a moment; to look at what they stand for takes much longer. What
+        comes to the directory in that time belongs to the next listing, and spoils this one only where a name does not
+        stand any more for what it did: somebody may be importing photos all day."""
         before = kernel.stat_descriptor(reading.descriptor)
         if before.mount_id != self.mount_id:
             raise OSError(errno.EXDEV, "another mount stands at this path")
-        found = sort_out(reading, known)
-        after = os.fstat(reading.descriptor)
-        if (after.st_mtime_ns, after.st_ctime_ns) != (before.mtime_ns, before.ctime_ns):
+        stamp = (before.mtime_ns, before.ctime_ns)
+        names = read_names(reading, known)
+        if _stamp(reading.descriptor) != stamp:
+            return None
+        found = sort_out(names, reading)
+        if self._by_inode and not found.as_listed and _stamp(reading.descriptor) != stamp:
             return None
         return Listing(
             directory,
             before.mount_id,
-            before.mtime_ns,
-            before.ctime_ns,
-            found.entries,
+            *stamp,
+            names.entries,
             found.files,
             found.directories,
             found.unclear,
@@ -359,6 +369,11 @@ class _Baseline(NamedTuple):
     errors: int
     total_bytes: int
     had_entries: bool
+
+
+def _stamp(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_mtime_ns, found.st_ctime_ns
 
 
 def _has_entries(descriptor: int) -> bool:

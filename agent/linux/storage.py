@@ -47,14 +47,15 @@ class KernelStorage:
 
     def files(self, order: Adopt, asked_to_let_go: Callable[[], bool]) -> MountedFiles:
         """The files of the volume that is to be adopted."""
-        device = device_of(order.mount)
+        device, reliable = device_of(order.mount), traits(order.mount.fs_type)
         return MountedFiles(
             order.mount.mount_point,
             order.epoch.mount_id,
             device=device,
             identity=order.identity,
             marker=order.marker,
-            remote=not traits(order.mount.fs_type).local,
+            remote=not reliable.local,
+            by_inode=reliable.stable_inodes,
             parallel=is_served(order.mount.fs_type) or not has_heads(device),
             asked_to_let_go=asked_to_let_go,
         )

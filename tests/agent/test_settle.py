@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.ports import Hint, Lost
-from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, NAMES_MAX, Settle
+from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, LONG_S, NAMES_MAX, REST, Settle
 
 SETTLE_S = 5.0
 
@@ -27,6 +27,30 @@ def test_directory_that_never_rests_is_ready_at_the_ceiling() -> None:
         settle.hint([Hint("a", "1.jpg")], now)
         now += DEBOUNCE_S / 2
     assert CEILING_S <= now - 10.0 <= CEILING_S + DEBOUNCE_S
+
+
+def test_large_directory_is_left_alone_for_a_while_after_each_look() -> None:
+    settle = Settle(SETTLE_S)
+    settle.hint([Hint("large", "1.jpg", whole=True)], 10.0)
+    assert settle.ready(10.1)
+    settle.looked(10.1, 11.1)
+    settle.hint([Hint("large", "2.jpg", whole=True), Hint("small", "1.jpg", whole=True)], 11.2)
+    assert [one.directory for one in settle.ready(12.0)] == ["small"]
+    settle.looked(12.0, 12.0 + LONG_S / 2)
+    assert settle.due() == 11.1 + REST
+    assert [one.whole for one in settle.ready(11.1 + REST)] == [{"2.jpg"}]
+    settle.hint([Hint("small", "2.jpg", whole=True)], 20.0)
+    assert settle.ready(20.0 + DEBOUNCE_S)
+
+
+def test_r3_clearing_forgets_what_is_left_alone() -> None:
+    settle = Settle(SETTLE_S)
+    settle.hint([Hint("a", "1.jpg")], 10.0)
+    settle.ready(11.0)
+    settle.looked(11.0, 19.0)
+    settle.clear()
+    settle.hint([Hint("a", "1.jpg")], 20.0)
+    assert settle.ready(20.0 + DEBOUNCE_S)
 
 
 def test_file_being_written_is_held_until_it_was_quiet() -> None:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -227,6 +227,96 @@ def test_a_directory_that_keeps_changing_is_looked_at_again_and_then_left_for_la
     monkeypatch.setattr(os, "scandir", busy)
     assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
     assert code(files.list("2024")) == errno.EAGAIN
+
+
+@pytest.mark.parametrize("come", [True, False])
+def test_what_happens_to_a_directory_while_its_photos_are_looked_at_belongs_to_the_next_listing(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch, come: bool
+) -> None:
+    """A folder of many photos takes a second to look at, and somebody may be importing into it all day."""
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    looked_at: list[str] = []
+
+    def happens(name: bytes) -> None:
+        if come:
+            fill(place, f"2024/new {len(looked_at)}.jpg")
+        elif looked_at:
+            os.rename(place / "2024" / looked_at[0], place / "elsewhere.jpg")
+        looked_at.append(name.decode())
+
+    while_looking(monkeypatch, happens)
+    assert names_in(files, "2024") == ["a.jpg", "b.jpg"]
+    monkeypatch.undo()
+    assert names_in(files, "2024") == (["a.jpg", "b.jpg", "new 0.jpg", "new 1.jpg"] if come else looked_at[1:])
+
+
+@pytest.mark.parametrize("kind", ["gone", "another"])
+def test_r1_a_listing_does_not_count_when_a_name_in_it_stands_for_something_else_by_now(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    inode = (place / "2024/b.jpg").stat().st_ino
+    left = 1
+
+    def happens(name: bytes) -> None:
+        """Just before it is looked at."""
+        nonlocal left
+        if name == b"b.jpg" and left:
+            left -= 1
+            if kind == "another":
+                fill(place, "2024/c.jpg")
+                os.rename(place / "2024/b.jpg", place / "b.jpg")
+                os.rename(place / "2024/c.jpg", place / "2024/b.jpg")
+            else:
+                os.unlink(place / "2024/b.jpg")
+
+    while_looking(monkeypatch, happens)
+    answer = files.list("2024")
+    assert isinstance(answer, Listing)
+    assert ([file.name for file in answer.files], answer.unclear) == (
+        ["a.jpg", "b.jpg"] if kind == "another" else ["a.jpg"],
+        [],
+    )
+    assert inode not in {file.inode for file in answer.files}
+    assert (answer.mtime_ns, answer.ctime_ns) == stamp_of(place / "2024")
+
+
+def test_r39_where_inodes_mean_nothing_a_name_stands_for_whatever_has_it(
+    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of directories on FUSE, for one, the listing may not say what the names stand for."""
+    disk, place = photos(disks, tmp_path / "disk")
+    real = kernel.FileLooker.look
+
+    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> tuple[int, ...]:
+        fill(place, f"2024/new {len(os.listdir(place / '2024'))}.jpg")
+        mode, inode, *rest = real(looker, descriptor, name)
+        return (mode, inode + 1_000_000, *rest)
+
+    monkeypatch.setattr(kernel.FileLooker, "look", look)
+    mount_id = kernel.mount_at(os.fsencode(place)).mount_id
+    for by_inode, answers in ((False, Listing), (True, Trouble)):
+        with closing(MountedFiles(str(place), mount_id, by_inode=by_inode)) as files:
+            assert isinstance(files.list("2024"), answers)
+    disk.umount()
+
+
+def while_looking(monkeypatch: pytest.MonkeyPatch, happens: Callable[[bytes], None]) -> None:
+    """Something happens whenever a photo is going to be looked at."""
+    real = kernel.FileLooker.look
+
+    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> object:
+        happens(name)
+        return real(looker, descriptor, name)
+
+    monkeypatch.setattr(kernel.FileLooker, "look", look)
+
+
+def stamp_of(directory: Path) -> tuple[int, int]:
+    found = directory.stat()
+    return found.st_mtime_ns, found.st_ctime_ns
 
 
 @pytest.mark.parametrize("failure", [errno.ENOENT, errno.EACCES, errno.EIO, errno.ENOTCONN])

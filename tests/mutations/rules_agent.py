@@ -329,7 +329,7 @@ SECOND_LOOKS = [
         ("R21",),
         "a file that is there, and still being written to, is confirmed gone",
         "agent/absences.py",
-        "return listing.directory if is_shown else None",
+        "return listing.directory if name in self._names else None",
         "return None",
         (f"{LOOKS}::test_r21_what_is_no_proof_yet",),
     ),
