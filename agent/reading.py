@@ -17,6 +17,7 @@ from agent.errnos import Meaning, meaning
 from agent.journal import Journal
 from agent.looks import Attachment, Unheard
 from agent.missed import Missed
+from agent.names import Names
 from agent.outbox import Outbox
 from agent.ports import Chunk, Clock, FileEntry, Trouble
 from agent.scopes import Scopes
@@ -70,7 +71,7 @@ class Reader:
         # Files that could not be read, as they were: they are told, if they are new, without what is in them.
         self.hopeless: set[Unheard] = set()
         self._at: Attachment | None = None
-        self._contents = Contents(store, by_inode=False)
+        self._contents, self._names = Contents(store, by_inode=False), Names(store, by_inode=False)
         self._waiting: dict[str, dict[str, FileEntry]] = {}  # by directory and name
         self._pile: list[FileEntry] = []  # what is left of the directory that is being read, the newest last
         self._directory: str | None = None
@@ -85,7 +86,8 @@ class Reader:
         self._clear()
         self._at = attachment
         self.wake()
-        self._contents = Contents(self._store, by_inode=attachment.traits.stable_inodes)
+        by_inode = attachment.traits.stable_inodes
+        self._contents, self._names = Contents(self._store, by_inode=by_inode), Names(self._store, by_inode=by_inode)
 
     def regard(self, attachment: Attachment) -> None:
         """There is a concern about the volume, or none any more."""
@@ -150,6 +152,7 @@ class Reader:
 
     def _clear(self) -> None:
         self._at = self._book = self._directory = None
+        self._names.forget()
         self._waiting.clear()
         self._pile.clear()
         self._left_alone.clear()
@@ -177,6 +180,7 @@ class Reader:
                 if self._contents.unread(self._directory, [file]):
                     return _Book(self._directory, file, urgent=False)
             if not self._open_directory(scopes):
+                self._names.forget()
                 self._is_done = True
                 break
         return None
@@ -187,6 +191,7 @@ class Reader:
         if directory is None:
             return False
         self._directory = directory
+        self._names.forget()
         self._pile = [one for one in self._to_read(directory, scopes) if Unheard(directory, one) not in self.hopeless]
         self._pile.reverse()
         if not self._pile:
@@ -231,30 +236,18 @@ class Reader:
         """Write down what is in a file, and tell it, if the file is known and nobody has to look at it for that."""
         if self._at is None:
             raise AssertionError("bug: something was read without an attachment")
-        told = False
         with self._store.transaction():
             if self._store.standing() is not Standing.WRITING:
                 return Step()
+            names = self._names.told(book.directory, book.file)
             self._contents.put(book.directory, book.file, digest)
-            if listed := self._listed(book, digest):
+            if told := bool(names):
+                listed = [Listed(at, [telling.facts(one, digest) for one in them]) for at, them in names.items()]
                 self._outbox.spool(self._at.epoch, listed)
-                told = True
             if book.directory == self._directory and not self._pile and not self._left_open(book.directory):
                 self._contents.done(book.directory)
+            self._names.keep()
         return Step(look_at=(book.directory,) if book.urgent else (), told=told)
-
-    def _listed(self, book: _Book, digest: str) -> list[Listed]:
-        """What was read, as it is told: for every name of the file that was told before."""
-        by_inode = self._at is not None and self._at.traits.stable_inodes
-        elsewhere = self._journal.directories([book.file.inode]) if by_inode else set()
-        found = []
-        for directory in sorted({book.directory, *elsewhere}):
-            known = self._journal.directory(directory)
-            files = known.files if known is not None and known.told else ()
-            names = [one for one in files if one == book.file or (by_inode and _is_link(one, book.file))]
-            if names:
-                found.append(Listed(directory, [telling.facts(one, digest) for one in names]))
-        return found
 
     def _left_open(self, directory: str) -> bool:
         known = self._journal.directory(directory)
@@ -280,8 +273,3 @@ class Reader:
         if self._at is not None and self._at.traits.stable_inodes:
             return wanted == found
         return (wanted.size, wanted.mtime_ns) == (found.size, found.mtime_ns)
-
-
-def _is_link(file: FileEntry, other: FileEntry) -> bool:
-    """Whether these are names of one inode, as it was at one moment."""
-    return file._replace(name=other.name) == other

@@ -8,7 +8,7 @@ from statistics import median
 
 import click
 
-from bench import bursts, documents, idle, ingest, latencies, peers, scans, shares, tree
+from bench import bursts, documents, idle, imports, ingest, latencies, peers, scans, shares, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -31,6 +31,8 @@ _EXPLANATION = """\
   yardstick writes the same rows into the same table, in transactions of the same size, and does nothing else.
 - *Burst*: from the start of `cp -r` onto a watched disk until the last file is committed; the yardstick is that copy
   when nobody looks.
+- *Import*: eight new photos a second come to one large folder, which is looked at whole each time, and left alone for
+  four times as long afterwards. *The agent meanwhile*: time on a processor, of all its processes.
 - *Unmount* and *new photo*: from the return of umount(2), and from the close of the file, until a reader that waits on
   the feed has the entry. *watchman*, on such a disk, tells a subscriber on the same machine the name, after 20 ms of
   rest: it knows no file again, and stores and sends nothing.
@@ -77,6 +79,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
     into_sqlite, into_mariadb = ingest.sqlite(rounds), ingest.mariadb(rounds)
     click.echo(f"a burst of {bursts.FILES:,} files …")
     burst = bursts.copies(rounds)
+    click.echo(f"an import into a folder of {imports.PHOTOS:,} photos …")
+    imported = imports.into_a_large_folder(rounds)
     yardstick_s, raw_s, cp_s = median(found), median(into_mariadb.raw), median(burst.copying)
     return [
         Measured(f"find, {tree.FILES:,} files (yardstick)", found, None, yardstick_s),
@@ -94,6 +98,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured(f"ingest, {ingest.ROWS:,} files, MariaDB", into_mariadb.took, 1.5, raw_s, "raw"),
         Measured(f"cp -r, {bursts.FILES:,} files (yardstick)", burst.copying),
         Measured(f"burst of {bursts.FILES:,} files, until committed", burst.took, 3, cp_s, "cp"),
+        Measured(f"import into a folder of {imports.PHOTOS:,}, photo to feed entry", imported.told, 5_000),
+        Measured("the agent meanwhile, a second", imported.spent, 250),
         Measured("unmount to feed entry", unmounted, 300),
         Measured("new photo to feed entry", closed, 500),
         Measured("new photo to event of watchman", heard),

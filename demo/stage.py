@@ -130,6 +130,11 @@ class Stage:
                 raise StepFailed(f"waited {wait_s:.0f} s in vain for {what}")
             self.pause(_POLL_S)
 
+    @property
+    def cursor(self) -> str | None:
+        """Up to where the feed was read."""
+        return self._cursor
+
     def catch_up(self) -> list[FeedItem]:
         """Read the feed to its present end."""
         items: list[FeedItem] = []

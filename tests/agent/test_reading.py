@@ -6,6 +6,7 @@ import errno
 import hashlib
 import sqlite3
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from msgspec import structs
 
 from agent import reading
 from agent.baseline import Baseline
-from agent.journal import Journal
+from agent.journal import Journal, KnownDirectory
 from agent.missed import Missed
 from agent.ports import Chunk, Trouble
 from agent.store import SCHEMA_VERSION, Lease, Store
@@ -169,6 +170,26 @@ def test_a_photo_with_two_names_is_read_once_and_told_for_each(watched: Watched)
     world.run(30)
     assert len(watched.read) == 1
     assert contents(world) == in_files(world)
+
+
+def test_a_large_folder_is_not_unpacked_for_each_of_its_files(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked: list[str] = []
+    real = Journal.known
+
+    def known_(journal: Journal, directories: Sequence[str]) -> dict[str, KnownDirectory]:
+        unpacked.extend(directories)
+        return real(journal, directories)
+
+    world = World(reads=True)
+    world.photos(*(f"a/{number}.jpg" for number in range(60)))
+    world.clock.advance(60)
+    world.mount()
+    monkeypatch.setattr(Journal, "known", known_)
+    world.run(60)
+    assert len(watched.read) == 60
+    assert unpacked.count("a") < 10
 
 
 def test_a_file_that_was_written_to_in_secret_is_read_again(watched: Watched) -> None:

@@ -500,6 +500,14 @@ MISSED = [
     ),
     Mutation(
         ("R38",),
+        "what is in a file is told for the names that it had a while ago",
+        "agent/names.py",
+        "        if self._as_of != (as_of := self._now()):\n",
+        "        if not self._told and (as_of := self._now()):\n",
+        ("tests/agent/test_names.py::test_r38_names_are_those_of_now",),
+    ),
+    Mutation(
+        ("R38",),
         "what may have come from a folder that cannot be read just now is new",
         "agent/contradictions.py",
         "    found = [one for one in surveys if one in unknown]\n",
