@@ -17,9 +17,8 @@ from agent.ports import Hint, Lost
 DEBOUNCE_S = 0.05
 # A directory that never rests is looked at this often.
 CEILING_S = 2.0
-# A look at a large directory takes long. After one of more than LONG_S seconds it is left alone for REST times as long:
-# somebody may add to it all day.
-LONG_S = 0.1
+# A directory is left alone for so many times as long as the look at it took: it may be large, and somebody may add to
+# it all day.
 REST = 4.0
 # Past this many directories a scan of the whole volume is cheaper than remembering them.
 DIRECTORIES_MAX = 4_096
@@ -117,8 +116,7 @@ class Settle:
     def looked(self, began: float, now: float) -> None:
         """What :meth:`ready` gave last was looked at meanwhile."""
         self._rests_until = {directory: until for directory, until in self._rests_until.items() if until > now}
-        if now - began > LONG_S:
-            self._rests_until.update(dict.fromkeys(self._given, now + REST * (now - began)))
+        self._rests_until.update(dict.fromkeys(self._given, now + REST * (now - began)))
         self._given = []
 
     def due(self) -> float | None:

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from bench import processes
@@ -42,7 +43,7 @@ def into_a_large_folder(rounds: int) -> Imported:
             library = stage.library("Camera", place).id
             stage.await_refresh(library, None, _WAIT_S)
             # What is read is read once, and takes time of its own.
-            stage.gather(_are_read, "every photo to be read", _WAIT_S)
+            stage.gather(_all_read(), "every photo to be read", _WAIT_S)
             for number in range(rounds):
                 _round(stage, camera, f"NEW_{number}", took)
     return took
@@ -100,5 +101,14 @@ def _write(path: str) -> None:
         file.write(os.urandom(64))
 
 
-def _are_read(items: list[FeedItem]) -> bool:
-    return len({item.id for item in items if item.state and item.state.get("content_checksum")}) == PHOTOS
+def _all_read() -> Callable[[list[FeedItem]], bool]:
+    read: set[str] = set()
+    seen = 0
+
+    def are_all(items: list[FeedItem]) -> bool:
+        nonlocal seen
+        read.update(item.id for item in items[seen:] if item.state and item.state.get("content_checksum"))
+        seen = len(items)
+        return len(read) == PHOTOS
+
+    return are_all
