@@ -47,7 +47,17 @@ _EXPLANATION = """\
   reads what is in the files, whenever nothing else is to do.
 - *1 % has changed*: likewise, after one file of each directory has got another time. Nothing is watched.
 - *Unplugging*, *plugging in*: from the return of umount(2) and mount(2) until a reader that waits on the feed has it.
-- *Memory*: the most that the supervisor and the worker of this disk have had, as the kernel counts it."""
+- *Memory*: the most that the supervisor and the worker of this disk have had, as the kernel counts it.
+
+The limits are aims. What those that fail are up against, by profiles on this machine:
+
+- Every file is looked at from Python. That takes 2 µs (`os.stat`), and 4 µs where its birth is asked for too, as in a
+  listing (`statx`); `find` spends 2 µs on a file in all. In mode *changed* these looks are more than 60 % of the time,
+  in a first scan half of the agent's.
+- A first scan adds a row with seven indexes to the catalog for each file. The same rows, written in bulk by nobody
+  else, take 7.6 x find into SQLite and 13 x into MariaDB; and agent, sidecar and database share two cores.
+- A directory in which one file has changed is listed whole. With one in each, that is everything.
+- A scan in mode *new* asks for the times of ten thousand directories, each by a descriptor of its own: 20 µs."""
 
 
 class Taken(NamedTuple):
