@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost
@@ -28,6 +28,8 @@ class Truth:
         self._seen: dict[int, object] = {}
         # Since when which disk is behind a mount; more than one where numbers are used again.
         self._mounts: dict[tuple[str, int], list[tuple[float, FakeDisk]]] = {}
+        # Since when a server leaves out what of its listings, and finds it all the same when it is asked for by name.
+        self._left_out: dict[int, list[tuple[float, Callable[[str], bool] | None]]] = {}
         self._boots: dict[str, float] = {}
         self._hosts: list[FakeHost] = []
         self._storage: dict[int, str] = {}
@@ -72,6 +74,9 @@ class Truth:
             if self._seen.get(id(disk)) != seen:
                 self._seen[id(disk)] = seen
                 self._observe_files(disk)
+            left_out = self._left_out.setdefault(id(disk), [(self.now, None)])
+            if (now := disk.faults.hidden if disk.faults.still_found else None) is not left_out[-1][1]:
+                left_out.append((self.now, now))
 
     def all_known(self) -> None:
         """The catalog is in step with the disks: what follows is measured by how they are now."""
@@ -96,7 +101,10 @@ class Truth:
 
     def false_words(self, report: Report) -> list[str]:
         """What a report says that was not so: files that it calls absent although they were there at one of the two
-        looks, and files that never were where it lists them."""
+        looks, and files that never were where it lists them.
+
+        A server may leave a file out of its first listing, which nobody can see, and lose it before the second. That is
+        no false word: at the second look, it was asked for by its name."""
         boot, behind = report.epoch.boot_id, self._mounts.get((report.epoch.boot_id, report.epoch.mount_id))
         if behind is None:
             return [f"an epoch without a mount: {report.epoch}"]
@@ -110,11 +118,11 @@ class Truth:
         found = []
         for one in report.observations:
             if isinstance(one, Absent):
-                looks = (one.proof.first.boot_s, one.proof.second.boot_s)
-                gone = (paths.join(one.directory, name) for name in one.names)
-                found += [
-                    f"absent: {path}" for path in gone if any(self._was_behind(ours, path, boot, at) for at in looks)
-                ]
+                first, second = one.proof.first.boot_s, one.proof.second.boot_s
+                for path in (paths.join(one.directory, name) for name in one.names):
+                    was_listed = self._was_there_behind(ours, path, boot, first, unless_left_out=True)
+                    if was_listed or self._was_there_behind(ours, path, boot, second):
+                        found.append(f"absent: {path}")
             for path in _listed(one):
                 if not any(self.ever_there(disk, path) for _, disk in ours):
                     found.append(f"listed: {path}")
@@ -122,10 +130,21 @@ class Truth:
 
     # Details
 
-    def _was_behind(self, ours: Sequence[tuple[float, FakeDisk]], path: str, boot_id: str, boot_s: float) -> bool:
+    def _was_there_behind(
+        self,
+        ours: Sequence[tuple[float, FakeDisk]],
+        path: str,
+        boot_id: str,
+        boot_s: float,
+        *,
+        unless_left_out: bool = False,
+    ) -> bool:
         """Whether a file was on the disk that was behind the mount at this moment."""
         at = self._boots[boot_id] + boot_s + 1e-6
         disk = next((disk for since, disk in reversed(ours) if since <= at), ours[0][1])
+        left_out = next((what for since, what in reversed(self._left_out.get(id(disk), ())) if since <= at), None)
+        if unless_left_out and left_out is not None and left_out(path):
+            return False
         return self.was_there(disk, path, boot_id, boot_s)
 
     def _observe_files(self, disk: FakeDisk) -> None:
