@@ -12,8 +12,10 @@ from agent.linux import directories
 from agent.linux import files as real
 from agent.ports import NOTHING_KNOWN, Chunk, FileEntry, Listing, Marker, Sought, Trouble
 from agent.ports import Place as Known
+from agent.recognition import recognise
 from agent.testing.disk import FakeDisk
 from agent.testing.host import FakeHost, Place
+from agent.testing.mounts import identity_of
 from agent.testing.node import Node, NodeKind, entry
 from holdfast import paths
 from holdfast.gate import Check
@@ -35,7 +37,7 @@ class FakeFiles:
         marker: Marker | None = None,
     ) -> None:
         self.mount_id = mount_id
-        self._uuid = identity.uuid if identity else None
+        self._identity = identity
         self._marker = marker
         self._host = host
         self._mount_point = mount_point
@@ -47,9 +49,9 @@ class FakeFiles:
         try:
             self._host.called("files.begin")
             with self._directory("") as (place, root):
-                disk = place.mounted.disk
-                self._uuid = self._uuid or disk.uuid
-                if self._host.recycles_ids and disk.uuid != self._uuid:
+                disk, found = place.mounted.disk, identity_of(place.mounted, root)
+                self._identity = self._identity or found
+                if self._host.recycles_ids and not recognise(self._identity, found).is_ours:
                     self._baseline = Trouble(errno.EXDEV, Check.IDENTITY)
                     return
                 if self._total_bytes is None:

@@ -6,7 +6,8 @@ import errno
 
 from agent.ports import Mount, Probe, Trouble
 from agent.testing.bell import Bell
-from agent.testing.host import FakeHost
+from agent.testing.host import FakeHost, Mounted
+from agent.testing.node import Node
 from holdfast.volumes import Capacity, Identity
 
 
@@ -71,22 +72,27 @@ def probe(host: FakeHost, mount: Mount) -> Probe | Trouble:
     except OSError as error:
         return Trouble(error.errno or errno.EIO, mount.mount_point)
     disk = place.mounted.disk
-    identity = Identity(
-        fs_type=disk.fs_type,
-        uuid=None if disk.is_remote else disk.uuid,
-        root=mount.root,
-        root_inode=root.inode,
-        root_birth_ns=None if disk.is_remote or disk.is_fat else root.birth_ns,
-        source=mount.source if disk.is_remote else None,
-        serial=None if disk.is_remote else disk.serial,
-        marker=None if disk.marker is None else disk.marker.id,
-    )
     total_bytes = disk.faults.capacity_bytes or disk.capacity_bytes
     return Probe(
         mount_id=place.mounted.unique_id,
-        identity=identity,
+        identity=identity_of(place.mounted, root),
         capacity=Capacity(total_bytes, total_bytes // 2),
         label=disk.label or mount.mount_point.rpartition("/")[2],
         marker=disk.marker,
         generation=disk.generation,
+    )
+
+
+def identity_of(mounted: Mounted, root: Node) -> Identity:
+    """What a mount is known by."""
+    disk = mounted.disk
+    return Identity(
+        fs_type=disk.fs_type,
+        uuid=None if disk.is_remote else disk.uuid,
+        root=mounted.mount.root,
+        root_inode=root.inode,
+        root_birth_ns=None if disk.is_remote or disk.is_fat else root.birth_ns,
+        source=mounted.mount.source if disk.is_remote else None,
+        serial=None if disk.is_remote else disk.serial,
+        marker=None if disk.marker is None else disk.marker.id,
     )
