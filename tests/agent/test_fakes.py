@@ -276,9 +276,13 @@ def test_numbers_of_the_mount_table_are_used_again(world: World) -> None:
     assert world.mount_id() != world.files.mount_id
 
 
-def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity() -> None:
+@pytest.mark.parametrize("uuid", ["its own", "that of the first"])
+def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity(uuid: str) -> None:
     host = FakeHost(recycles_ids=True)
     disks = [host.disk("one"), host.disk("two")]
+    if uuid != "its own":
+        host.clock.advance(60)
+        disks[1].reformat(disks[0].uuid)
     host.mount(disks[0], PLACE)
     mounts = FakeMounts(host)
     files = FakeFiles(host, PLACE, mounts.unique_id(PLACE) or 0)

@@ -449,11 +449,16 @@ def fooled(attach: Attach, old: Disk, new: Disk) -> MountedFiles:
 
 
 @pytest.mark.usefixtures("old_kernel")
+@pytest.mark.parametrize("uuid", ["its own", "that of the first"])
 def test_r1_where_mount_ids_are_recycled_another_disk_is_known_by_its_identity(
-    disks: Disks, tmp_path: Path, attach: Attach
+    disks: Disks, tmp_path: Path, attach: Attach, uuid: str
 ) -> None:
     disk, _ = photos(disks, tmp_path / "disk")
     other = disks.make()
+    if uuid != "its own":
+        known = run("blkid", "-s", "UUID", "-o", "value", disk.device)
+        # The births that mkfs gives have no fractions of a second.
+        run("env", "E2FSPROGS_FAKE_TIME=1500000000", "mkfs.ext4", "-q", "-F", "-U", known, other.device)
     other.mount(tmp_path / "prepare")
     (other.path / "2024").mkdir()
     other.umount()
