@@ -268,12 +268,12 @@ class Engine:
 
     def _wishes(self, now: float) -> list[Wish]:
         """Directories to look at because of hints, files that should have settled, and absences to confirm."""
-        ready = self._settle.ready(now)
+        confirms = self._confirming.is_due(now) and not self._walks
+        ready = self._settle.ready(now, rested=not confirms)
         wishes = {one.directory: Wish(one.directory, one.whole, one.writing, replaced=one.replaced) for one in ready}
         self._revisits.take(wishes, now, is_walking=bool(self._walks))
-        if self._confirming.is_due(now) and not self._walks:
-            suspected = self._journal.suspected_listings()
-            for directory in suspected:
+        if confirms:
+            for directory in (suspected := self._journal.suspected_listings()):
                 wishes.setdefault(directory, Wish(directory))
             self._confirming.looked(now, at_any=bool(suspected))
             self._accepted = self._accepted and bool(suspected)
@@ -352,7 +352,7 @@ class Engine:
             None if self._walks or attachment.guarded else self._settings.confirm_delay_s,
             accepted=self._accepted,
             unsettled=frozenset(birthmarks(self._revisits.unsettled)),
-            unlooked=self._revisits.are_unlooked,
+            unlooked=self._revisits.are_unlooked or self._settle.is_behind(self._boot()),
         )
 
     def _after(self, outcome: Outcome, now: float) -> Doubt | None:

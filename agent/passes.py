@@ -149,8 +149,8 @@ class Pass:
         listing = self._at.files.list(directory, survey.on_trust(known, wish.mode))
         if isinstance(listing, Trouble):
             return self._trouble(directory, listing)
-        at = self._clock.now()
-        held = survey.unsettled(listing.files, known, at, self._settle_s, wish.whole) | wish.writing
+        now = self._clock.now()
+        held = survey.unsettled(listing.files, known, now, self._settle_s, wish.whole) | wish.writing
         held = held if wish.settles else frozenset()
         if held:
             self._again.add(directory)
@@ -164,7 +164,7 @@ class Pass:
         held |= {one.file.name for one in unheard}
         compared = survey.compare(
             listing,
-            at,
+            now.before(listing.age_s),
             known,
             excluded=excluded,
             held=held,

@@ -23,6 +23,10 @@ class Moment(NamedTuple):
     wall: float
     boot: float
 
+    def before(self, seconds: float) -> Moment:
+        """So many seconds earlier."""
+        return Moment(self.wall - seconds, self.boot - seconds)
+
 
 class Clock(Protocol):
     """Time."""
@@ -93,6 +97,8 @@ class Listing(NamedTuple):
     ``unclear`` are names that were listed and then could not be looked at: nothing may be concluded about them.
     ``entries`` counts all names. ``rules`` is the text of the ignore file in it, None without one. ``births`` says when
     each file that was looked at was born: inode numbers are reused, births are not. None: not kept here.
+
+    The names are those of one moment, ``age_s`` seconds before the answer; what they stand for was looked at since.
     """
 
     directory: str
@@ -105,6 +111,7 @@ class Listing(NamedTuple):
     unclear: list[str]
     rules: str | None = None
     births: Mapping[str, int | None] = {}
+    age_s: float = 0.0
 
 
 class Place(NamedTuple):

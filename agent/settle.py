@@ -17,9 +17,10 @@ from agent.ports import Hint, Lost
 DEBOUNCE_S = 0.05
 # A directory that never rests is looked at this often.
 CEILING_S = 2.0
-# A directory is left alone for so many times as long as the look at it took: it may be large, and somebody may add to
-# it all day.
+# A directory is left alone for so many times as long as the look at it took, up to some time: it may be large, and
+# somebody may add to it all day.
 REST = 4.0
+REST_MAX_S = 30.0
 # Past this many directories a scan of the whole volume is cheaper than remembering them.
 DIRECTORIES_MAX = 4_096
 NAMES_MAX = 16_384
@@ -93,9 +94,10 @@ class Settle:
         lost, self._lost = self._lost, []
         return lost
 
-    def ready(self, now: float) -> list[Ready]:
-        """The directories to look at now; they are forgotten here, but for files that are still being written."""
-        due = [(d, p) for d, p in self._pending.items() if now >= self._due(d, p)]
+    def ready(self, now: float, *, rested: bool = True) -> list[Ready]:
+        """The directories to look at now; they are forgotten here, but for files that are still being written. Without
+        ``rested``, also those that are being left alone."""
+        due = [(d, p) for d, p in self._pending.items() if now >= (self._due(d, p) if rested else _ripe(p))]
         self._given = [directory for directory, _ in due]
         found = []
         for directory, pending in due:
@@ -116,8 +118,14 @@ class Settle:
     def looked(self, began: float, now: float) -> None:
         """What :meth:`ready` gave last was looked at meanwhile."""
         self._rests_until = {directory: until for directory, until in self._rests_until.items() if until > now}
-        self._rests_until.update(dict.fromkeys(self._given, now + REST * (now - began)))
+        self._rests_until.update(dict.fromkeys(self._given, now + min(REST * (now - began), REST_MAX_S)))
         self._given = []
+
+    def is_behind(self, now: float) -> bool:
+        """Whether there are directories to be looked at that are being left alone."""
+        return any(
+            _ripe(self._pending[one]) <= now < until for one, until in self._rests_until.items() if one in self._pending
+        )
 
     def due(self) -> float | None:
         """When :meth:`ready` has something next, on the clock of ``now``."""
@@ -134,14 +142,18 @@ class Settle:
         self._rests_until.clear()
 
     def _due(self, directory: str, pending: _Pending) -> float:
-        due = min(pending.last + DEBOUNCE_S, pending.first + CEILING_S)
-        return max(due, self._rests_until.get(directory, due))
+        return max(_ripe(pending), self._rests_until.get(directory, 0.0))
 
     def _fold(self) -> None:
         above = _nearest_above(self._pending)
         self._pending.clear()
         self._names = 0
         self._lost.append(Lost(above, "more changes at once than can be remembered"))
+
+
+def _ripe(pending: _Pending) -> float:
+    """When a directory has been quiet, or has kept us waiting for long enough."""
+    return min(pending.last + DEBOUNCE_S, pending.first + CEILING_S)
 
 
 def _nearest_above(directories: Iterable[str]) -> str:

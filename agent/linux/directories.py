@@ -34,7 +34,7 @@ _looker = kernel.FileLooker()
 
 
 @dataclass(slots=True)
-class Names:
+class Unsorted:
     """The names of a directory at the moment at which they were read. ``photos``, and ``others`` of which the directory
     does not say what they are, have to be looked at; with each is the inode that it stood for. ``known`` files do not.
     """
@@ -61,9 +61,9 @@ class Sorted:
     as_listed: bool = True
 
 
-def read_names(reading: Reading, known: Mapping[str, FileEntry]) -> Names:
+def read_names(reading: Reading, known: Mapping[str, FileEntry]) -> Unsorted:
     """Read a directory. ``known`` files need not be looked at."""
-    found = Names()
+    found = Unsorted()
     photos, others = found.photos, found.others
     with os.scandir(reading.descriptor) as names:
         for entry in names:
@@ -85,7 +85,7 @@ def read_names(reading: Reading, known: Mapping[str, FileEntry]) -> Names:
     return found
 
 
-def sort_out(names: Names, reading: Reading) -> Sorted:
+def sort_out(names: Unsorted, reading: Reading) -> Sorted:
     """Tell the names of a directory apart."""
     found = Sorted(names.known, names.directories, names.unclear)
     _look_at(names.photos, reading, found)

@@ -240,6 +240,7 @@ class MountedFiles:
             raise OSError(errno.EXDEV, "another mount stands at this path")
         stamp = (before.mtime_ns, before.ctime_ns)
         names = read_names(reading, known)
+        read_at = _boot_s()
         if _stamp(reading.descriptor) != stamp:
             return None
         found = sort_out(names, reading)
@@ -255,6 +256,7 @@ class MountedFiles:
             found.unclear,
             found.rules,
             found.births,
+            _boot_s() - read_at,
         )
 
     def _has_stamp(self, root: int, place: Place) -> bool:
@@ -369,6 +371,10 @@ class _Baseline(NamedTuple):
     errors: int
     total_bytes: int
     had_entries: bool
+
+
+def _boot_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _stamp(descriptor: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,9 +11,10 @@ from agent.absences import Grounds, second_looks
 from agent.filesystems import traits
 from agent.identity import Arrival, resolve
 from agent.journal import Candidate, Journal
-from agent.ports import FileEntry, Listing, Moment
+from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Moment, Trouble
 from agent.store import Store
 from agent.survey import Departure, Survey
+from agent.testing.files import FakeFiles
 from holdfast.gate import REQUIRED
 from holdfast.reports import Look
 from holdfast.volumes import Epoch
@@ -93,6 +95,64 @@ def test_r21_what_waits_for_another_mount_in_a_directory_that_is_gone_is_proven_
     world.engine.scan()
     world.run(60)
     assert world.news()["absent"] == {"raw/x/a.jpg", "raw/x/b.jpg", "raw/x/c.jpg"}
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch, world: World, directory: str, seconds: float) -> None:
+    """To look at the photos of this directory takes so many seconds after its names were read."""
+    real = FakeFiles.list
+
+    def look(files: FakeFiles, asked: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
+        found = real(files, asked, known)
+        if asked != directory or isinstance(found, Trouble):
+            return found
+        world.clock.advance(seconds)
+        return found._replace(age_s=seconds)
+
+    monkeypatch.setattr(FakeFiles, "list", look)
+
+
+def test_r21_nothing_is_gone_while_a_large_folder_is_left_alone_that_it_may_be_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = known("trip/a.jpg", "trip/b.jpg", "camera/c.jpg")
+    slowly(monkeypatch, world, "camera", seconds=2.0)
+    world.photos("camera/d.jpg")
+    world.run(2.5)
+    world.disk.rename("trip/a.jpg", "camera/a.jpg")
+    for _ in range(3):
+        world.run(0.9)
+        world.disk.touch("trip/b.jpg", 10**9)  # others have trip looked at meanwhile
+    world.run(20)
+    news = world.news()
+    assert (news["moved"], news.get("absent")) == ({"trip/a.jpg > camera/a.jpg"}, None)
+
+
+def test_r21_absences_do_not_wait_for_an_import_into_a_large_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = known("trip/a.jpg", "trip/b.jpg", "camera/c.jpg")
+    slowly(monkeypatch, world, "camera", seconds=2.0)
+    world.disk.unlink("trip/a.jpg")
+    began = world.clock.now().boot
+    for number in range(40):
+        world.photos(f"camera/{number}.jpg")
+        world.run(0.4)
+        if "absent" in world.news():
+            break
+    assert world.clock.now().boot - began < 10
+
+
+def test_r21_the_time_between_two_looks_is_that_between_two_readings_of_the_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes back while the photos of a large folder are looked at is not seen by that look."""
+    world = known("camera/a.jpg", "camera/b.jpg", "keeper.jpg")
+    world.disk.unlink("camera/a.jpg")
+    world.run(0.5)
+    slowly(monkeypatch, world, "camera", seconds=1.9)
+    world.disk.touch("camera/b.jpg", 10**9)
+    world.run(1.0)
+    world.photos("camera/a.jpg")
+    world.run(20)
+    assert "absent" not in world.news()
 
 
 def writing(world: World, path: str, seconds: float) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.ports import Hint, Lost
-from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, NAMES_MAX, REST, Settle
+from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, NAMES_MAX, REST, REST_MAX_S, Settle
 
 SETTLE_S = 5.0
 
@@ -43,6 +43,28 @@ def test_large_directory_is_left_alone_for_a_while_after_each_look() -> None:
     settle.looked(13.0, 13.0)
     assert settle.due() == 11.1 + REST
     assert [one.whole for one in settle.ready(11.1 + REST)] == [{"2.jpg"}]
+
+
+def test_r21_what_is_left_alone_can_be_had_at_once_and_is_told_until_then() -> None:
+    settle = Settle(SETTLE_S)
+    settle.hint([Hint("large", "1.jpg")], 10.0)
+    settle.ready(10.1)
+    settle.looked(10.1, 11.1)
+    assert not settle.is_behind(11.1), "nothing has happened there since"
+    settle.hint([Hint("large", "2.jpg")], 11.2)
+    assert [settle.is_behind(at) for at in (11.2, 11.2 + DEBOUNCE_S, 11.1 + REST)] == [False, True, False]
+    assert settle.ready(11.3) == []
+    assert [one.directory for one in settle.ready(11.3, rested=False)] == ["large"]
+    assert not settle.is_behind(11.3)
+
+
+def test_nothing_is_left_alone_for_ever() -> None:
+    settle = Settle(SETTLE_S)
+    settle.hint([Hint("large", "1.jpg")], 10.0)
+    settle.ready(10.1)
+    settle.looked(10.1, 1000.0)
+    settle.hint([Hint("large", "2.jpg")], 1000.0)
+    assert settle.due() == 1000.0 + REST_MAX_S
 
 
 def test_r3_clearing_forgets_what_is_left_alone() -> None:

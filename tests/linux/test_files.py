@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -251,6 +252,18 @@ def test_what_happens_to_a_directory_while_its_photos_are_looked_at_belongs_to_t
     assert names_in(files, "2024") == (["a.jpg", "b.jpg", "new 0.jpg", "new 1.jpg"] if come else looked_at[1:])
 
 
+def test_r21_a_listing_says_when_its_names_were_read(
+    disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    files = attach(place)
+    looks: list[float] = []
+    while_looking(monkeypatch, lambda _name: looks.append(boot_s()))
+    began, answer = boot_s(), files.list("2024")
+    assert isinstance(answer, Listing)
+    assert looks[-1] - looks[0] <= answer.age_s <= boot_s() - began
+
+
 @pytest.mark.parametrize("kind", ["gone", "another"])
 def test_r1_a_listing_does_not_count_when_a_name_in_it_stands_for_something_else_by_now(
     disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -312,6 +325,10 @@ def while_looking(monkeypatch: pytest.MonkeyPatch, happens: Callable[[bytes], No
         return real(looker, descriptor, name)
 
     monkeypatch.setattr(kernel.FileLooker, "look", look)
+
+
+def boot_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def stamp_of(directory: Path) -> tuple[int, int]:
@@ -521,13 +538,18 @@ def test_r40_people_can_unmount_right_after_a_listing(disks: Disks, tmp_path: Pa
     disk.umount()
 
 
+def unmount_at_the_first_rest(monkeypatch: pytest.MonkeyPatch, room: ModuleType, disk: Disk) -> None:
+    """It always takes long, and somebody tries to unmount."""
+    monkeypatch.setattr(room, "HELD_S", -1.0)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: os.path.ismount(disk.path) and disk.umount())
+
+
 def test_r40_a_directory_that_takes_long_to_read_is_let_go_of_again_and_again(
     disks: Disks, tmp_path: Path, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, place = photos(disks, tmp_path / "disk")
+    disk, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    monkeypatch.setattr(attachment, "HELD_S", -1.0)  # it always takes long
-    monkeypatch.setattr(time, "sleep", lambda _seconds: run("umount", str(place)))
+    unmount_at_the_first_rest(monkeypatch, attachment, disk)
     assert files.list("2024") == Trouble(errno.EXDEV, "2024"), "whoever tried to unmount got through"
 
 
@@ -536,8 +558,7 @@ def test_r40_looks_for_many_photos_leave_the_disk_alone_now_and_then(
 ) -> None:
     disk, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    monkeypatch.setattr(sentinels, "HELD_S", -1.0)  # it always takes long
-    monkeypatch.setattr(time, "sleep", lambda _seconds: os.path.ismount(place) and disk.umount())
+    unmount_at_the_first_rest(monkeypatch, sentinels, disk)
     files.look_for([Sought("2024", "a.jpg")])
     assert not os.path.ismount(place), "whoever tried to unmount got through"
 

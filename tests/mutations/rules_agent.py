@@ -324,7 +324,25 @@ LISTINGS = [
     ),
 ]
 
+_CANDIDATES = "tests/agent/test_candidates.py"
+
 SECOND_LOOKS = [
+    Mutation(
+        ("R21",),
+        "a look counts from its end, long after its names were read",
+        "agent/passes.py",
+        "            now.before(listing.age_s),\n",
+        "            now,\n",
+        (f"{_CANDIDATES}::test_r21_the_time_between_two_looks_is_that_between_two_readings_of_the_names",),
+    ),
+    Mutation(
+        ("R21",),
+        "a photo is gone while a folder is left alone that it has moved to",
+        "agent/engine.py",
+        "self._revisits.are_unlooked or self._settle.is_behind(self._boot())",
+        "self._revisits.are_unlooked",
+        (f"{_CANDIDATES}::test_r21_nothing_is_gone_while_a_large_folder_is_left_alone_that_it_may_be_in",),
+    ),
     Mutation(
         ("R21",),
         "a file that is there, and still being written to, is confirmed gone",
@@ -479,7 +497,6 @@ HINTS = [
 
 _READING = "tests/agent/test_reading.py"
 _CONTRADICTIONS = "tests/agent/test_contradictions.py"
-_CANDIDATES = "tests/agent/test_candidates.py"
 
 MISSED = [
     Mutation(

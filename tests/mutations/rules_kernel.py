@@ -160,6 +160,14 @@ DESCRIPTORS = [
         (f"{FILES}::test_r1_a_listing_does_not_count_when_a_name_in_it_stands_for_something_else_by_now",),
     ),
     Mutation(
+        ("R21",),
+        "a listing passes for one of the moment at which all its photos were looked at",
+        "agent/linux/files.py",
+        "_boot_s() - read_at,",
+        "0.0,",
+        (f"{FILES}::test_r21_a_listing_says_when_its_names_were_read",),
+    ),
+    Mutation(
         ("R1",),
         "a name that stands for another file than the directory said passes for the same",
         "agent/linux/directories.py",
