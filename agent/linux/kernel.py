@@ -105,13 +105,16 @@ class FileLooker:
 
     def __init__(self) -> None:
         self._buffer = _StatxBuffer()
-        self._address = ctypes.addressof(self._buffer)
+        self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
+        # A function of its own that nothing is declared of: to check and convert declared arguments takes a sixth of a
+        # look. What is given to it has the right types by itself.
+        self._statx = _libc["statx"]
 
     def look(self, descriptor: int, name: bytes) -> tuple[int, int, int, int, int, int | None]:
         """Look at a name in an open directory: mode, inode, size, modification and change time, and birth, which is
         None where births are not kept. Symbolic links are not followed. Raises :class:`OSError`."""
-        if _libc.statx(descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address) < 0:
-            call(_libc.statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address)
+        if self._statx(descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address) < 0:
+            call(self._statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address)
         given, mode, inode, size, born_s, born_ns, changed_s, changed_ns, modified_s, modified_ns = _FILE.unpack_from(
             self._buffer
         )
