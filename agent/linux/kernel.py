@@ -106,7 +106,7 @@ class FileLooker:
     def __init__(self) -> None:
         self._buffer = _StatxBuffer()
         self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
-        # A function of its own that nothing is declared of: to check and convert declared arguments takes a sixth of a
+        # A function of its own that nothing is declared of: to check and convert declared arguments takes a tenth of a
         # look. What is given to it has the right types by itself.
         self._statx = _libc["statx"]
 
