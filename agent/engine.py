@@ -56,7 +56,7 @@ class Engine:
         self._accepted = self._reads_next = False
         self._walks = Walks(store, settings)
         self._walk_on_at = 0.0
-        self._revisits = Revisits(settings.settle_s)
+        self._revisits = Revisits(settings.settle_s, self._settle.rests)
         self._confirming = Confirming(settings.confirm_delay_s)
         self._trust = Trust(store)
         self._rescans = Rescans(settings.rescan_s)
@@ -219,7 +219,7 @@ class Engine:
         now = self._boot()
         self._take_up_losses(now)
         doubt = self._after(self._pass(wishes), now) if (wishes := self._wishes(now)) else self._go_on(now)
-        self._settle.looked(now, self._boot())
+        self._settle.rests.looked((wish.directory for wish in wishes), now, self._boot())
         self._end_asked()
         return doubt
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from agent.looks import Outcome, Unsettled, Wish
+from agent.rests import Rests
 
 # How long to leave alone what could not be read because the machine is short of something.
 LATER_S = 1.0
@@ -16,10 +17,11 @@ _MAX = 4_096
 
 
 class Revisits:
-    """What one engine has to come back to."""
+    """What one engine has to come back to. Directories that rest are left alone."""
 
-    def __init__(self, settle_s: float) -> None:
+    def __init__(self, settle_s: float, rests: Rests) -> None:
         self._settle_s = settle_s
+        self._rests = rests
         self._due_at: dict[str, float] = {}
         self._displaced: dict[str, Wish] = {}
         # Since when files of a directory are waited for to settle.
@@ -57,7 +59,7 @@ class Revisits:
     def take(self, wishes: dict[str, Wish], now: float, *, is_walking: bool) -> None:
         """Add what is due to these wishes. Files that have lost their names are waited for once, and as long as there
         is a walk."""
-        for directory in [directory for directory, at in self._due_at.items() if at <= now]:
+        for directory in [directory for directory in self._due_at if self._due(directory) <= now]:
             del self._due_at[directory]
             self._unsettled.pop(directory, None)
             self._unlooked.discard(directory)
@@ -74,7 +76,7 @@ class Revisits:
         """When there is something to take; 0.0: now."""
         if self._displaced and not is_walking:
             return 0.0
-        return min(self._due_at.values(), default=None)
+        return min(map(self._due, self._due_at), default=None)
 
     @property
     def unsettled(self) -> Collection[Unsettled]:
@@ -98,6 +100,9 @@ class Revisits:
     def awaits(self, directory: str, name: str) -> bool:
         """Whether a file is waited for to settle, or was read and waits to be told."""
         return directory in self._read or name in self._unsettled.get(directory, ())
+
+    def _due(self, directory: str) -> float:
+        return max(self._due_at[directory], self._rests.until(directory))
 
     def _takes_too_long(self, directory: str, now: float) -> bool:
         """Whether a file of a directory was waited for long enough; then it is waited for anew."""

@@ -11,16 +11,13 @@ from collections.abc import Iterable
 from posixpath import commonprefix
 
 from agent.ports import Hint, Lost
+from agent.rests import Rests
 
 # How long a directory must be quiet. Long enough to see both halves of a rename and the files of a burst together,
 # short enough not to be noticed by somebody who waits for his photo.
 DEBOUNCE_S = 0.05
 # A directory that never rests is looked at this often.
 CEILING_S = 2.0
-# A directory is left alone for so many times as long as the look at it took, up to some time: it may be large, and
-# somebody may add to it all day.
-REST = 4.0
-REST_MAX_S = 30.0
 # Past this many directories a scan of the whole volume is cheaper than remembering them.
 DIRECTORIES_MAX = 4_096
 NAMES_MAX = 16_384
@@ -55,15 +52,15 @@ class Ready:
 
 
 class Settle:
-    """Gathers hints. ``settle_s`` is how long a file that was written and not closed must be quiet."""
+    """Gathers hints. ``settle_s`` is how long a file that was written and not closed must be quiet. ``rests`` are told
+    of every look by whoever takes it."""
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
+        self.rests = Rests()
         self._pending: dict[str, _Pending] = {}
         self._names = 0
         self._lost: list[Lost] = []
-        self._given: list[str] = []  # by the last call of ready
-        self._rests_until: dict[str, float] = {}
 
     def hint(self, hints: Iterable[Hint | Lost], now: float) -> None:
         """Take in what the watch saw."""
@@ -98,7 +95,6 @@ class Settle:
         """The directories to look at now; they are forgotten here, but for files that are still being written. Without
         ``rested``, also those that are being left alone."""
         due = [(d, p) for d, p in self._pending.items() if now >= (self._due(d, p) if rested else _ripe(p))]
-        self._given = [directory for directory, _ in due]
         found = []
         for directory, pending in due:
             quiet = now - self._settle_s
@@ -115,17 +111,9 @@ class Settle:
             self._names = sum(len(p.writing) + len(p.whole) + len(p.replaced) for p in self._pending.values())
         return found
 
-    def looked(self, began: float, now: float) -> None:
-        """What :meth:`ready` gave last was looked at meanwhile."""
-        self._rests_until = {directory: until for directory, until in self._rests_until.items() if until > now}
-        self._rests_until.update(dict.fromkeys(self._given, now + min(REST * (now - began), REST_MAX_S)))
-        self._given = []
-
     def is_behind(self, now: float) -> bool:
         """Whether there are directories to be looked at that are being left alone."""
-        return any(
-            _ripe(self._pending[one]) <= now < until for one, until in self._rests_until.items() if one in self._pending
-        )
+        return any(_ripe(pending) <= now < self.rests.until(one) for one, pending in self._pending.items())
 
     def due(self) -> float | None:
         """When :meth:`ready` has something next, on the clock of ``now``."""
@@ -138,11 +126,10 @@ class Settle:
         self._pending.clear()
         self._lost.clear()
         self._names = 0
-        self._given.clear()
-        self._rests_until.clear()
+        self.rests.clear()
 
     def _due(self, directory: str, pending: _Pending) -> float:
-        return max(_ripe(pending), self._rests_until.get(directory, 0.0))
+        return max(_ripe(pending), self.rests.until(directory))
 
     def _fold(self) -> None:
         above = _nearest_above(self._pending)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 
 import pytest
 
@@ -12,14 +11,14 @@ from agent.filesystems import traits
 from agent.identity import Arrival, resolve
 from agent.journal import Candidate, Journal
 from agent.missed import Missed
-from agent.ports import NOTHING_KNOWN, Chunk, FileEntry, Listing, Moment, Trouble
+from agent.ports import Chunk, FileEntry, Listing, Moment, Trouble
 from agent.store import Store
 from agent.survey import Departure, Survey
 from agent.testing.files import FakeFiles
 from holdfast.gate import REQUIRED
 from holdfast.reports import Look
 from holdfast.volumes import Epoch
-from tests.agent.world import World, known
+from tests.agent.world import World, known, slowly
 
 EPOCH, BEFORE = Epoch("boot", 7, 2), Epoch("boot", 6, 1)
 FILE = FileEntry("a.jpg", 12, 10, 20, 30)
@@ -96,20 +95,6 @@ def test_r21_what_waits_for_another_mount_in_a_directory_that_is_gone_is_proven_
     world.engine.scan()
     world.run(60)
     assert world.news()["absent"] == {"raw/x/a.jpg", "raw/x/b.jpg", "raw/x/c.jpg"}
-
-
-def slowly(monkeypatch: pytest.MonkeyPatch, world: World, directory: str, seconds: float) -> None:
-    """To look at the photos of this directory takes so many seconds after its names were read."""
-    real = FakeFiles.list
-
-    def look(files: FakeFiles, asked: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
-        found = real(files, asked, known)
-        if asked != directory or isinstance(found, Trouble):
-            return found
-        world.clock.advance(seconds)
-        return found._replace(age_s=seconds)
-
-    monkeypatch.setattr(FakeFiles, "list", look)
 
 
 @pytest.mark.parametrize("reads", [False, True])

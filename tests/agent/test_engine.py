@@ -8,10 +8,11 @@ import pytest
 from msgspec import structs
 
 from agent.journal import Journal
+from agent.rests import REST
 from agent.scopes import Scope, Scopes
 from holdfast.reports import Absent, Gap, IgnoreRules, Listed, Moved, ScanFinished, ScanStarted, Unreadable
 from holdfast.volumes import Reason
-from tests.agent.world import AT, World, known
+from tests.agent.world import AT, World, known, slowly
 
 
 def test_first_scan_tells_every_photo_and_nothing_else() -> None:
@@ -54,6 +55,23 @@ def test_file_that_is_not_closed_is_told_when_it_has_rested() -> None:
     assert world.news() == {}
     world.run(3)
     assert world.news() == {"listed": {"b.mov"}}
+
+
+def test_large_folder_is_left_alone_although_files_of_it_must_be_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = known("camera/a.jpg", "camera/film.mov")
+    looks = slowly(monkeypatch, world, "camera", seconds=0.7)
+    began = world.clock.now().boot
+    for number in range(200):
+        world.photos(f"camera/{number}.jpg")
+        if not number % 20:
+            world.disk.append("camera/film.mov", 10)  # which is looked at again when it has settled
+        world.run(0.4)
+    told = world.news()["listed"]
+    spent = (len(looks) - 1) * 0.7 / (world.clock.now().boot - began)
+    assert 0.15 < spent <= 1.0 / (1.0 + REST)
+    assert {"camera/180.jpg", "camera/film.mov"} <= told
 
 
 def test_file_replaced_by_rename_keeps_its_path_and_is_listed_as_changed() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.ports import Hint, Lost
-from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, NAMES_MAX, REST, REST_MAX_S, Settle
+from agent.rests import REST, REST_MAX_S
+from agent.settle import CEILING_S, DEBOUNCE_S, DIRECTORIES_MAX, NAMES_MAX, Settle
 
 SETTLE_S = 5.0
 
@@ -33,14 +34,14 @@ def test_large_directory_is_left_alone_for_a_while_after_each_look() -> None:
     settle = Settle(SETTLE_S)
     settle.hint([Hint("large", "1.jpg", whole=True)], 10.0)
     assert settle.ready(10.1)
-    settle.looked(10.1, 11.1)
+    settle.rests.looked(["large"], 10.1, 11.1)
     settle.hint([Hint("large", "2.jpg", whole=True), Hint("small", "1.jpg", whole=True)], 11.2)
     assert [one.directory for one in settle.ready(12.0)] == ["small"]
-    settle.looked(12.0, 12.0 + DEBOUNCE_S / REST)
+    settle.rests.looked(["small"], 12.0, 12.0 + DEBOUNCE_S / REST)
     settle.hint([Hint("small", "2.jpg", whole=True)], 12.1)
     assert settle.due() == 12.1 + DEBOUNCE_S, "which is not noticed where a look takes no time"
     assert [one.directory for one in settle.ready(13.0)] == ["small"]
-    settle.looked(13.0, 13.0)
+    settle.rests.looked(["small"], 13.0, 13.0)
     assert settle.due() == 11.1 + REST
     assert [one.whole for one in settle.ready(11.1 + REST)] == [{"2.jpg"}]
 
@@ -49,7 +50,7 @@ def test_r21_what_is_left_alone_can_be_had_at_once_and_is_told_until_then() -> N
     settle = Settle(SETTLE_S)
     settle.hint([Hint("large", "1.jpg")], 10.0)
     settle.ready(10.1)
-    settle.looked(10.1, 11.1)
+    settle.rests.looked(["large"], 10.1, 11.1)
     assert not settle.is_behind(11.1), "nothing has happened there since"
     settle.hint([Hint("large", "2.jpg")], 11.2)
     assert [settle.is_behind(at) for at in (11.2, 11.2 + DEBOUNCE_S, 11.1 + REST)] == [False, True, False]
@@ -62,7 +63,7 @@ def test_nothing_is_left_alone_for_ever() -> None:
     settle = Settle(SETTLE_S)
     settle.hint([Hint("large", "1.jpg")], 10.0)
     settle.ready(10.1)
-    settle.looked(10.1, 1000.0)
+    settle.rests.looked(["large"], 10.1, 1000.0)
     settle.hint([Hint("large", "2.jpg")], 1000.0)
     assert settle.due() == 1000.0 + REST_MAX_S
 
@@ -71,7 +72,7 @@ def test_r3_clearing_forgets_what_is_left_alone() -> None:
     settle = Settle(SETTLE_S)
     settle.hint([Hint("a", "1.jpg")], 10.0)
     settle.ready(11.0)
-    settle.looked(11.0, 19.0)
+    settle.rests.looked(["a"], 11.0, 19.0)
     settle.clear()
     settle.hint([Hint("a", "1.jpg")], 20.0)
     assert settle.ready(20.0 + DEBOUNCE_S)

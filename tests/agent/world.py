@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import random
+from collections.abc import Mapping
 
 import msgspec
+import pytest
 
 from agent.doubts import Doubt
 from agent.engine import Engine
 from agent.filesystems import traits
 from agent.looks import Attachment
 from agent.outbox import Outbox
-from agent.ports import Marker
+from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Marker, Trouble
 from agent.scopes import Scope, Scopes
 from agent.settings import EngineSettings
 from agent.store import Standing, Store
@@ -129,6 +131,23 @@ class World:
                 case _:
                     pass
         return {key: value for key, value in found.items() if value}
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch, world: World, directory: str, seconds: float) -> list[float]:
+    """To look at the photos of this directory takes so many seconds after its names were read. Returns when that was,
+    as it happens."""
+    real, looks = FakeFiles.list, []
+
+    def look(files: FakeFiles, asked: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
+        found = real(files, asked, known)
+        if asked != directory or isinstance(found, Trouble):
+            return found
+        looks.append(world.clock.now().boot)
+        world.clock.advance(seconds)
+        return found._replace(age_s=seconds)
+
+    monkeypatch.setattr(FakeFiles, "list", look)
+    return looks
 
 
 def known(*photos: str, **options: object) -> World:
