@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 from agent import asked
 from agent.contents import Contents
-from agent.journal import UNSEEN, Journal, pack_births, pack_directories, pack_files
+from agent.journal import Journal
+from agent.known import UNSEEN, pack_births, pack_directories, pack_files
 from agent.outbox import Outbox
 from agent.ports import FileEntry
 from agent.store import Lease, Standing, Store

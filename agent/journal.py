@@ -2,19 +2,17 @@
 
 What was learned and what must be told (the outbox) are written in *one* transaction of the store they share, so
 that no crash can separate them.
-
-The known listing of a directory is one packed row: equal bytes mean that nothing changed, which is what a scan
-finds nearly everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from agent.known import KnownDirectory, Outline, file_count, unpack_directories, unpack_files
 from agent.ports import FileEntry
 from agent.store import Store
 from agent.times import Stamp
@@ -22,47 +20,7 @@ from holdfast import paths, reports
 from holdfast.volumes import Epoch
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack_files = msgspec.msgpack.Decoder(list[FileEntry]).decode
-_unpack_births = msgspec.msgpack.Decoder(list[int | None]).decode
-_unpack_directories = msgspec.msgpack.Decoder(dict[str, int]).decode
 _json = msgspec.json.Encoder().encode
-
-# The inode of a file or directory that is known by its name only: the catalog told of it, and nobody has looked yet.
-# No file has it; some file systems give it to none, and the rest begin at 1.
-UNSEEN = 0
-
-
-class KnownDirectory(NamedTuple):
-    """What was last seen in a directory. ``stamp`` are its mtime and ctime then, None when they prove nothing.
-    ``told`` is False when its files must be told again although they did not change. ``whole``: all names were compared
-    that are wanted now, so that there is nothing to do as long as nothing moves."""
-
-    stamp: Stamp | None
-    files_packed: bytes
-    births_packed: bytes
-    directories_packed: bytes
-    told: bool = True
-    whole: bool = False
-
-    @property
-    def files(self) -> list[FileEntry]:
-        """The files, sorted by name."""
-        return _unpack_files(self.files_packed)
-
-    @property
-    def file_count(self) -> int:
-        """How many files there are."""
-        return _array_length(self.files_packed[:5])
-
-    @property
-    def births(self) -> list[int | None]:
-        """When each of the files was born, beside :attr:`files`."""
-        return _unpack_births(self.births_packed)
-
-    @property
-    def directories(self) -> dict[str, int]:
-        """The directories and their inodes, sorted by name; 0 where inodes mean nothing."""
-        return _unpack_directories(self.directories_packed)
 
 
 class Rest(IntEnum):
@@ -99,21 +57,6 @@ read_rules = msgspec.json.Decoder(dict[str, str]).decode
 _unpack_candidate = msgspec.msgpack.Decoder(Candidate).decode
 
 
-def pack_files(files: Sequence[FileEntry]) -> bytes:
-    """The packed form of a listing; two listings are equal when their packed forms are."""
-    return _pack(files)
-
-
-def pack_births(births: Sequence[int | None]) -> bytes:
-    """The packed form of births, beside the files."""
-    return _pack(births)
-
-
-def pack_directories(directories: Mapping[str, int]) -> bytes:
-    """The packed form of the directories in a listing."""
-    return _pack(directories)
-
-
 class Journal:
     """The journal in an open :class:`~agent.store.Store`. What writes is to be called in a transaction of it."""
 
@@ -133,6 +76,20 @@ class Journal:
         raw = [paths.to_bytes(path) for path in directories]
         rows = self._db.execute(f"SELECT path, {_COLUMNS} FROM directory WHERE path IN ({marks})", raw)
         return {paths.to_wire(path): _known(row) for path, *row in rows}
+
+    def outlines(self, directories: Sequence[str]) -> dict[str, Outline]:
+        """The same without the files, which are most of it. Those are left out, too, of which times prove nothing, or
+        something is left to do."""
+        marks = ", ".join("?" * len(directories))
+        rows = self._db.execute(
+            "SELECT path, mtime_ns, ctime_ns, substr(files, 1, 5), directories FROM directory "
+            f"WHERE path IN ({marks}) AND told AND whole = {_INTERESTS} AND mtime_ns IS NOT NULL",
+            [paths.to_bytes(path) for path in directories],
+        )
+        return {
+            paths.to_wire(path): Outline((mtime_ns, ctime_ns), file_count(head), unpack_directories(packed))
+            for path, mtime_ns, ctime_ns, head, packed in rows
+        }
 
     def below(self, path: str) -> list[tuple[str, KnownDirectory]]:
         """The directory and every known directory below it."""
@@ -347,7 +304,7 @@ class Journal:
     def file_count(self, path: str) -> int:
         """How many files are known in a directory and below it."""
         rows = self._db.execute(f"SELECT substr(files, 1, 5) FROM directory WHERE {_BELOW}", _below(path))
-        return sum(_array_length(head) for (head,) in rows)
+        return sum(file_count(head) for (head,) in rows)
 
     def some_files(self, path: str) -> list[tuple[str, list[FileEntry]]]:
         """The first and the last directory at or below this one that have files, with these files."""
@@ -356,7 +313,7 @@ class Journal:
         itself, below = (f"SELECT path, files FROM directory WHERE {where} AND length(files) > 1" for where in _APART)
         for order in ("ASC", "DESC"):
             rows = self._db.execute(f"{itself} UNION ALL {below} ORDER BY path {order} LIMIT 1", _below(path))
-            found |= {paths.to_wire(raw): _unpack_files(files) for raw, files in rows}
+            found |= {paths.to_wire(raw): unpack_files(files) for raw, files in rows}
         return list(found.items())
 
     def suspected_places(self) -> list[tuple[str, str, int]]:
@@ -367,13 +324,6 @@ class Journal:
             (Rest.NONE,),
         )
         return [(paths.to_wire(raw), paths.to_wire(name), count) for raw, name, count in rows]
-
-
-def _array_length(head: bytes) -> int:
-    """How many items a packed array has, by its first bytes (msgpack's fixarray, array 16, array 32)."""
-    if head[0] < 0xA0:
-        return head[0] & 0x0F
-    return int.from_bytes(head[1:3] if head[0] == 0xDC else head[1:5], "big")
 
 
 _INTERESTS = "(SELECT value FROM meta WHERE key = 'interests')"

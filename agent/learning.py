@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from agent import survey
 from agent.contents import Contents
 from agent.filesystems import Traits
-from agent.journal import Journal, KnownDirectory, pack_births, pack_directories, pack_files
+from agent.journal import Journal
+from agent.known import KnownDirectory, pack_births, pack_directories, pack_files
 from agent.survey import Survey
 
 

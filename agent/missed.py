@@ -8,7 +8,8 @@ from collections.abc import Collection, Container, Iterable
 
 from agent.contents import Contents
 from agent.filesystems import Traits
-from agent.journal import UNSEEN, Journal, KnownDirectory
+from agent.journal import Journal
+from agent.known import UNSEEN, KnownDirectory
 from agent.looks import Unheard
 from agent.ports import FileEntry
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from agent import absences
 from agent.contents import Contents, Twin
-from agent.journal import UNSEEN, Journal, Rest
+from agent.journal import Journal, Rest
+from agent.known import UNSEEN
 from agent.looks import Unheard
 from agent.ports import FileEntry
 from agent.survey import Survey

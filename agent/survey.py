@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.filesystems import Traits
-from agent.journal import UNSEEN, KnownDirectory, pack_directories, pack_files
+from agent.known import UNSEEN, KnownDirectory, pack_directories, pack_files
 from agent.looks import Unsettled
 from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Moment
 from agent.times import Stamp, is_same_stamp, is_same_time

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agent.journal import Journal, KnownDirectory
+from agent.journal import Journal
+from agent.known import Outline
 from agent.looks import Attachment, Wish
 from agent.ports import Place, Trouble
 from agent.store import Store
@@ -41,7 +42,7 @@ class Trust:
 class Unmoved(NamedTuple):
     """Directories as they are known, and how many files were asked for to find them so."""
 
-    known: dict[str, KnownDirectory]
+    known: dict[str, Outline]
     asked_for: int
 
 
@@ -52,15 +53,19 @@ def find(journal: Journal, at: Attachment, wishes: Iterable[Wish]) -> Unmoved:
     """The directories among the wishes that are as they are known. Where any cannot be looked at, there are none: the
     listings will say why."""
     trusting = [wish for wish in wishes if wish.trusting] if at.traits.directory_times else []
-    if not trusting:
-        return NONE
-    known = journal.known([wish.directory for wish in trusting])
+    known: dict[str, Outline] = {}
     places: list[Place] = []
-    for wish in trusting:
-        one = known.get(wish.directory)
-        if one is not None and one.told and one.whole and one.stamp is not None:
-            places.append(Place(wish.directory, one.stamp, () if wish.mode is ScanMode.NEW else one.files))
-    found = at.files.unmoved(places) if places else ()
+    if names := [wish.directory for wish in trusting if wish.mode is ScanMode.NEW]:
+        known = journal.outlines(names)
+        places = [Place(directory, outline.stamp, ()) for directory, outline in known.items()]
+    if whole := [wish.directory for wish in trusting if wish.mode is not ScanMode.NEW]:
+        for directory, one in journal.known(whole).items():
+            if (outline := one.outline) is not None:
+                known[directory] = outline
+                places.append(Place(directory, outline.stamp, one.files))
+    if not places:
+        return NONE
+    found = at.files.unmoved(places)
     if isinstance(found, Trouble):
         return NONE
     return Unmoved({directory: known[directory] for directory in found}, sum(len(place.files) for place in places))

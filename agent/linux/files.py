@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.linux import background, blockdev, kernel, sentinels
@@ -122,14 +122,14 @@ class MountedFiles:
 
     def expect(self, directories: Sequence[str]) -> None:
         """These are going to be listed, in this order."""
-        self._ask_ahead([Question(directory, None) for directory in directories])
+        self._ask_ahead(Question(directory, None) for directory in directories)
 
     def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
         """The directories among these that have their times still, and their files as they were."""
         began, worked = time.monotonic(), time.thread_time()
         found: list[Place] = []
         try:
-            is_ahead = self._ask_ahead([Question(place.directory, ()) for place in places])
+            is_ahead = self._ask_ahead(Question(place.directory, ()) for place in places)
             with self._attachment.reading("", self._asked_to_let_go) as root:
                 for number, place in enumerate(places):
                     if not number % PAUSE_EVERY:
@@ -137,7 +137,7 @@ class MountedFiles:
                     self._reach(place.directory)
                     if self._has_stamp(root.descriptor, place):
                         found.append(place)
-            self._ask_ahead([Question(one.directory, [paths.to_os(file.name) for file in one.files]) for one in found])
+            self._ask_ahead(Question(one.directory, [paths.to_os(file.name) for file in one.files]) for one in found)
             unmoved = [place.directory for place in found if self._are_as_known(place)]
             self._check_undisturbed()
         except OSError as error:
@@ -188,14 +188,16 @@ class MountedFiles:
         self._expect_nothing()
         self._table_events.close()
 
-    def _ask_ahead(self, questions: Sequence[Question]) -> bool:
+    def _ask_ahead(self, questions: Iterable[Question]) -> bool:
         """Have these asked by others, if that is likely to help; whether they are."""
         self._expect_nothing()
-        if self._pace is None or not questions or not self._pace.asks_ahead(time.monotonic()):
+        if self._pace is None or not self._pace.asks_ahead(time.monotonic()):
             return False
-        self._expected = {question.directory: number for number, question in enumerate(questions)}
-        self._ahead.begin(questions)
-        return True
+        asked = list(questions)
+        self._expected = {question.directory: number for number, question in enumerate(asked)}
+        if asked:
+            self._ahead.begin(asked)
+        return bool(asked)
 
     def _reach(self, directory: str) -> bool:
         """Whether this directory was asked for ahead. The threads do not fall behind it."""

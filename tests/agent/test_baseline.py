@@ -13,7 +13,8 @@ from msgspec import structs
 
 from agent.baseline import Baseline
 from agent.doubts import Doubt
-from agent.journal import UNSEEN, Journal
+from agent.journal import Journal
+from agent.known import UNSEEN
 from agent.outbox import Outbox
 from agent.ports import FileEntry, Listing, Refused, Unreachable
 from agent.shipping import Delivery, Shipper

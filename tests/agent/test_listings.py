@@ -7,12 +7,13 @@ import errno
 import pytest
 
 from agent.filesystems import traits
-from agent.journal import KnownDirectory, Stamp, pack_births, pack_directories, pack_files
+from agent.known import KnownDirectory, pack_births, pack_directories, pack_files
 from agent.looks import Attachment
 from agent.ports import FileEntry, Listing, Moment
 from agent.scopes import Scope, Scopes
 from agent.survey import Refused, Survey, compare, stamp, unsettled
 from agent.testing.files import FakeFiles
+from agent.times import Stamp
 from holdfast.reports import ScanFinished
 from holdfast.volumes import Epoch, Reason
 from tests.agent.world import AT, World, known

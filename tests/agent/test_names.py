@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from agent.contents import Contents
-from agent.journal import Journal, KnownDirectory, pack_births, pack_directories, pack_files
+from agent.journal import Journal
+from agent.known import KnownDirectory, pack_births, pack_directories, pack_files
 from agent.names import Names
 from agent.ports import FileEntry
 from agent.store import Standing, Store

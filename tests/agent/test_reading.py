@@ -14,7 +14,8 @@ from msgspec import structs
 
 from agent import reading
 from agent.baseline import Baseline
-from agent.journal import Journal, KnownDirectory
+from agent.journal import Journal
+from agent.known import KnownDirectory
 from agent.missed import Missed
 from agent.ports import Chunk, Trouble
 from agent.store import SCHEMA_VERSION, Lease, Store

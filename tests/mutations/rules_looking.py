@@ -15,9 +15,9 @@ MUTATIONS: list[Mutation] = [
     Mutation(
         ("R31",),
         "a folder in which files were still being written looks as it did",
-        "agent/unmoved.py",
-        "one.told and one.whole and one.stamp is not None",
-        "one.told and one.stamp is not None",
+        "agent/known.py",
+        "if not (self.told and self.whole) or",
+        "if not self.told or",
         (f"{_UNMOVED}::test_r31_a_file_that_was_still_being_written_is_not_forgotten_by_an_agent_that_dies",),
     ),
     Mutation(
