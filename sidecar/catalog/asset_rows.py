@@ -57,6 +57,23 @@ _FACTS = (
     table.c.absent_online_us,
     table.c.content,
 )
+# All that there is to be written of nearly every new file: see ``_is_plain``.
+_PLAIN = (
+    "id",
+    "library_id",
+    "volume_id",
+    "import_path_id",
+    "path",
+    "path_key",
+    "kind",
+    "size",
+    "mtime_ns",
+    "created_at",
+    "status",
+    "change",
+    "change_kind",
+    "changed_at",
+)
 # So many assets are held in memory at a time, of those that may be a whole library.
 PAGE = 5 * bulk.CHUNK
 _BY_PATH, _BY_STATUS = "ix_asset_path", "ix_asset_status"
@@ -177,10 +194,15 @@ def present_below(connection: Connection, library: bytes, volume: bytes, directo
 
 def write(connection: Connection, writes: Iterable[Write], changes: Iterator[int], now: int) -> None:
     """Write rows completely, each with the next change number."""
+    plain: list[tuple[Any, ...]] = []
     new: list[tuple[Any, ...]] = []
     known: list[tuple[Any, ...]] = []
     for one in writes:
-        (new if one.is_new else known).append(_row(one, next(changes), now))
+        if one.is_new and _is_plain(one.asset):
+            plain.append(_plain_row(one, next(changes), now))
+        else:
+            (new if one.is_new else known).append(_row(one, next(changes), now))
+    bulk.insert(connection, table, plain, _PLAIN)
     bulk.insert(connection, table, new)
     bulk.upsert(connection, table, known, _OWNED)
 
@@ -245,6 +267,35 @@ def _asset(row: AnyRow) -> Asset:
 
 # Drivers ask of every value of an unknown type whether they know how to write it; of a plain text they need not.
 _WORDS: dict[str, str] = {word: word.value for words in (Kind, Status) for word in words}
+_PRESENT = Status.PRESENT.value
+_NOTHING = (None,) * 7
+
+
+def _is_plain(asset: Asset) -> bool:
+    """Whether it is a file that is there, of which nothing is known but the file itself."""
+    more = asset.absent_since, asset.absent_online_us, asset.unreadable_error, asset.excluded_by, asset.removed_at
+    return (*more, asset.xmp_path, asset.content) == _NOTHING
+
+
+def _plain_row(write: Write, change: int, now: int) -> tuple[Any, ...]:
+    """The row of such an asset, in the order of ``_PLAIN``."""
+    one = write.asset
+    return (
+        one.id,
+        one.library,
+        one.volume,
+        one.import_path,
+        one.path,
+        place_key(one.path) if one.claims else None,
+        _WORDS[one.kind],
+        one.size,
+        one.mtime_ns,
+        one.created_at,
+        _PRESENT,
+        change,
+        write.kind,
+        now,
+    )
 
 
 def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:

@@ -33,10 +33,13 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield part
 
 
-def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert complete rows, in the order of the table's columns."""
+def insert(
+    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], names: Sequence[str] | None = None
+) -> None:
+    """Insert rows: complete ones, in the order of the table's columns, or of these columns only, where the others are
+    NULL. To write down that there is nothing takes its time too."""
     if rows:
-        _execute(connection, table, rows, "")
+        _execute(connection, table, rows, "", names)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], owned: Sequence[str]) -> None:
@@ -87,11 +90,17 @@ def _literal(connection: Connection) -> Callable[[object], str]:
     return escape
 
 
-def _execute(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], clause: str) -> None:
+def _execute(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    clause: str,
+    names: Sequence[str] | None = None,
+) -> None:
     quote = connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(column.name) for column in table.columns)
-    one = f"({', '.join([mark(connection)] * len(table.columns))})"
-    head = f"INSERT INTO {quote(table.name)} ({names}) VALUES "
+    columns = [quote(name) for name in names or table.columns.keys()]
+    one = f"({', '.join([mark(connection)] * len(columns))})"
+    head = f"INSERT INTO {quote(table.name)} ({', '.join(columns)}) VALUES "
     if connection.dialect.name != "sqlite":
         for text in literals.values(rows, _literal(connection), _MYSQL_CHARS_MAX):
             # There is nothing to fill in: a per cent sign is one.

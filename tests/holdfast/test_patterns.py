@@ -64,6 +64,17 @@ def test_no_patterns_exclude_nothing() -> None:
     assert not Exclusions([]).prunes("/photos")
 
 
+@given(
+    st.sampled_from(["._", ".", "#", "~$", "2024-", "\ufffd", "._a", "K"]),
+    st.lists(st.sampled_from(["._", ".", "#", "~$", "2024-", "\0ff", "\n", "a", "A", "k", "\u212a"]), min_size=1),
+)
+def test_how_a_name_begins_is_seen_as_any_pattern_sees_it(beginning: str, parts: list[str]) -> None:
+    path = f"/photos/._trip/{''.join(parts)}"
+    in_braces = Exclusions([f"**/{{{beginning},{beginning}}}*"])
+    assert Exclusions([f"**/{beginning}*"]).excludes(path) == in_braces.excludes(path)
+    assert Exclusions([f"**/{beginning}*", "**/*.tif"]).excludes(path) == in_braces.excludes(path)
+
+
 segments = st.sampled_from(["@eaDir", "raw", "RAW", "trip", "a.jpg", "b.tif", "é"])
 # Patterns put together from pieces, so that directories and patterns often meet.
 pieces = st.sampled_from(["**", "*", "?", "raw", "trip", "@eaDir", "*.jpg", "{raw,trip}", "[r]aw", "é"])
