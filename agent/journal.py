@@ -114,10 +114,6 @@ class Journal:
         )
         return {paths.to_wire(raw) for (raw,) in rows}
 
-    def is_empty(self) -> bool:
-        """Whether no directory was ever listed: the first scan has nobody to compare with."""
-        return self._db.execute("SELECT 1 FROM directory LIMIT 1").fetchone() is None
-
     def learn(self, path: str, known: KnownDirectory, came: Iterable[int], went: Iterable[int]) -> None:
         """Replace what is known of a directory. ``came`` and ``went`` are the inodes that differ."""
         raw = paths.to_bytes(path)
@@ -137,11 +133,13 @@ class Journal:
                 known.whole,
             ),
         ).fetchone()
-        directory = row[0]
-        gone = [(inode, directory) for inode in _signed(went)]
-        self._db.executemany("DELETE FROM inode WHERE inode = ? AND directory = ?", gone)
-        new = [(inode, directory) for inode in _signed(came)]
-        self._db.executemany("INSERT OR IGNORE INTO inode VALUES (?, ?)", new)
+        # One statement for all of them takes a quarter of the time of one for each.
+        if gone := _signed(went):
+            text = "DELETE FROM inode WHERE directory = ? AND inode IN (SELECT value FROM json_each(?))"
+            self._db.execute(text, (row[0], _json(gone).decode()))
+        if new := _signed(came):
+            text = "INSERT OR IGNORE INTO inode SELECT value, ? FROM json_each(?)"
+            self._db.execute(text, (row[0], _json(new).decode()))
 
     def forget(self, path: str) -> None:
         """Drop what is known of a directory and everything below it."""

@@ -184,8 +184,6 @@ class Pass:
 
     def _origins(self, directory: str, compared: Survey) -> Iterable[str]:
         """Where the arrivals were last seen, if they are not new."""
-        if self._journal.is_empty():
-            return ()
         origins = self._reappearing.origins(directory, compared.arrivals)
         if self._at.traits.stable_inodes:
             origins |= self._journal.directories({file.inode for file in compared.arrivals})

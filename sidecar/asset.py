@@ -100,7 +100,7 @@ def status(asset: Asset) -> Status:
 
 def is_there(asset: Asset) -> bool:
     """Whether the file is on its storage, as far as the catalog can tell: a file that cannot be read is not gone."""
-    return status(asset) in (Status.PRESENT, Status.UNREADABLE)
+    return asset.removed_at is None and asset.excluded_by is None and asset.absent_since is None
 
 
 def availability(volume: VolumeState, via: Reason | None = None) -> Availability:

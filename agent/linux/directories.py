@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from operator import itemgetter
 
 from agent.linux import kernel
@@ -26,7 +27,7 @@ UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG
 # A known directory or file that is not where it was, or may not be looked at any more: its listing will say more.
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EACCES, errno.EPERM})
 # Looks at a file between two questions whether somebody waits for the disk. On a cold disk a look takes 10 ms.
-PAUSE_EVERY = 16
+PAUSE_EVERY = kernel.FileLooker.AT_ONCE
 
 _name = itemgetter(0)
 entry_of = partial(tuple.__new__, FileEntry)  # NamedTuple's own constructor costs as much as the system call
@@ -125,14 +126,10 @@ def _as_known(entry: os.DirEntry[str], known: Mapping[str, FileEntry]) -> FileEn
 def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wanted: bool = True) -> None:
     """The media files among these names (``wanted``), and directories: those that look like photos, or whose type had
     to be asked for. A photo costs one system call, and nearly every other name none."""
-    look, files, births = _looker.look, found.files, found.births
-    for number, (raw, listed) in enumerate(asked.items()):
-        if not number % PAUSE_EVERY:
-            reading.pause()
-        try:
-            seen = look(reading.descriptor, raw.encode("utf-8", "surrogateescape"))
-        except OSError as error:
-            _note_unclear(raw, error, found.unclear)
+    files, births = found.files, found.births
+    for raw, listed, seen in _looks(asked, reading):
+        if isinstance(seen, OSError):
+            _note_unclear(raw, seen, found.unclear)
             found.as_listed = False
             continue
         mode, inode, size, mtime_ns, ctime_ns, birth_ns = seen
@@ -145,6 +142,16 @@ def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wante
                 births[name] = birth_ns
         elif stat.S_ISDIR(mode):
             found.directories[name] = inode
+
+
+def _looks(asked: Mapping[str, int], reading: Reading) -> Iterator[tuple[str, int, kernel.FileFacts | OSError]]:
+    """Each of these names with what it was asked with, and what it is."""
+    rest = iter(asked.items())
+    while part := list(islice(rest, PAUSE_EVERY)):
+        reading.pause()
+        names = [raw.encode("utf-8", "surrogateescape") for raw, _ in part]
+        for (raw, listed), seen in zip(part, _looker.look_at(reading.descriptor, names), strict=True):
+            yield raw, listed, seen
 
 
 def _read_rules(reading: Reading, found: Sorted) -> str | None:

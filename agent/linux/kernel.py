@@ -11,8 +11,10 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 AT_FDCWD = -100
@@ -48,7 +50,7 @@ _STATX = struct.Struct("=IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIIIQ")  # struct statx up
 _StatxBuffer = ctypes.c_char * 256
 # Of the same, what there is to know of a file: mask, mode, inode, size, and seconds and nanoseconds of birth, change
 # and modification.
-_FILE = struct.Struct("=I24xH2xQQ32xqI4xqI4xqI")
+_FILE = struct.Struct("=I24xH2xQQ32xqI4xqI4xqI132x")
 _OPEN_HOW = struct.Struct("=QQQ")
 _HANDLE = struct.Struct("=Ii")  # handle_bytes, handle_type
 _HANDLE_BYTES_MAX = 128  # MAX_HANDLE_SZ
@@ -99,33 +101,69 @@ def statx(descriptor: int, path: bytes, flags: int, mask: int) -> Statx:
     )
 
 
+class FileFacts(NamedTuple):
+    """What there is to know of a name in a directory; ``birth_ns`` is None where births are not kept."""
+
+    mode: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    birth_ns: int | None
+
+
 class FileLooker:
     """Looks at files by name, like :func:`statx` and for a third of its time: the innermost loop of the agent. For one
-    thread at a time."""
+    thread at a time. Symbolic links are not followed."""
+
+    AT_ONCE = 16
 
     def __init__(self) -> None:
-        self._buffer = _StatxBuffer()
-        self._address = ctypes.c_void_p(ctypes.addressof(self._buffer))
+        self._buffers = (_StatxBuffer * self.AT_ONCE)()
+        self._addresses = [ctypes.c_void_p(ctypes.addressof(buffer)) for buffer in self._buffers]
         # A function of its own that nothing is declared of: to check and convert declared arguments takes a tenth of a
         # look. What is given to it has the right types by itself.
         self._statx = _libc["statx"]
 
-    def look(self, descriptor: int, name: bytes) -> tuple[int, int, int, int, int, int | None]:
-        """Look at a name in an open directory: mode, inode, size, modification and change time, and birth, which is
-        None where births are not kept. Symbolic links are not followed. Raises :class:`OSError`."""
-        if self._statx(descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address) < 0:
-            call(self._statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._address)
-        given, mode, inode, size, born_s, born_ns, changed_s, changed_ns, modified_s, modified_ns = _FILE.unpack_from(
-            self._buffer
-        )
-        return (
-            mode,
-            inode,
-            size,
-            modified_s * 1_000_000_000 + modified_ns,
-            changed_s * 1_000_000_000 + changed_ns,
-            born_s * 1_000_000_000 + born_ns or None if given & STATX_BTIME else None,
-        )
+    def look(self, descriptor: int, name: bytes) -> FileFacts:
+        """Look at a name in an open directory. Raises :class:`OSError`."""
+        call(self._statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._addresses[0])
+        return self._facts(1)[0]
+
+    def look_at(self, descriptor: int, names: Sequence[bytes]) -> list[FileFacts | OSError]:
+        """Look at up to ``AT_ONCE`` names, with what is wrong with one in its place."""
+        links, mask = repeat(AT_SYMLINK_NOFOLLOW), repeat(_FILE_MASK)
+        # It answers with 0 for each of them, or with -1.
+        if sum(map(self._statx, repeat(descriptor), names, links, mask, self._addresses)) == 0:
+            return [*self._facts(len(names))]
+        return [self._try(descriptor, name) for name in names]
+
+    def _try(self, descriptor: int, name: bytes) -> FileFacts | OSError:
+        try:
+            return self.look(descriptor, name)
+        except OSError as error:
+            return error
+
+    def _facts(self, count: int) -> list[FileFacts]:
+        return [
+            _new_facts(
+                (
+                    mode,
+                    inode,
+                    size,
+                    modified_s * 1_000_000_000 + modified_ns,
+                    changed_s * 1_000_000_000 + changed_ns,
+                    born_s * 1_000_000_000 + born_ns or None if given & STATX_BTIME else None,
+                )
+            )
+            for given, mode, inode, size, born_s, born_ns, changed_s, changed_ns, modified_s, modified_ns in (
+                _FILE.iter_unpack(memoryview(self._buffers).cast("B")[: count * _FILE.size])
+            )
+        ]
+
+
+# NamedTuple's own constructor costs as much as the system call.
+_new_facts = partial(tuple.__new__, FileFacts)
 
 
 def stat_descriptor(descriptor: int) -> Statx:

@@ -63,4 +63,4 @@ def seekers(
 
 
 def _is_sought(one: Asset | None) -> bool:
-    return one is not None and status(one) is Status.MISSING and one.content is not None and one.size > 0
+    return one is not None and one.content is not None and one.size > 0 and status(one) is Status.MISSING

@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -301,14 +301,14 @@ def test_r39_where_inodes_mean_nothing_a_name_stands_for_whatever_has_it(
 ) -> None:
     """Of directories on FUSE, for one, the listing may not say what the names stand for."""
     disk, place = photos(disks, tmp_path / "disk")
-    real = kernel.FileLooker.look
+    real = kernel.FileLooker.look_at
 
-    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> tuple[int, ...]:
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
         fill(place, f"2024/new {len(os.listdir(place / '2024'))}.jpg")
-        mode, inode, *rest = real(looker, descriptor, name)
-        return (mode, inode + 1_000_000, *rest)
+        found = real(looker, descriptor, names)
+        return [one._replace(inode=one.inode + 1_000_000) for one in found if isinstance(one, kernel.FileFacts)]
 
-    monkeypatch.setattr(kernel.FileLooker, "look", look)
+    monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
     mount_id = kernel.mount_at(os.fsencode(place)).mount_id
     for by_inode, answers in ((False, Listing), (True, Trouble)):
         with closing(MountedFiles(str(place), mount_id, by_inode=by_inode)) as files:
@@ -318,13 +318,16 @@ def test_r39_where_inodes_mean_nothing_a_name_stands_for_whatever_has_it(
 
 def while_looking(monkeypatch: pytest.MonkeyPatch, happens: Callable[[bytes], None]) -> None:
     """Something happens whenever a photo is going to be looked at."""
-    real = kernel.FileLooker.look
+    real = kernel.FileLooker.look_at
 
-    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> object:
-        happens(name)
-        return real(looker, descriptor, name)
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
+        found: list[object] = []
+        for name in names:
+            happens(name)
+            found += real(looker, descriptor, [name])
+        return found
 
-    monkeypatch.setattr(kernel.FileLooker, "look", look)
+    monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
 
 
 def boot_s() -> float:
@@ -342,15 +345,15 @@ def test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all(
 ) -> None:
     _, place = photos(disks, tmp_path / "disk")
     files = attach(place)
-    real = kernel.FileLooker.look
+    real = kernel.FileLooker.look_at
 
-    def look(looker: kernel.FileLooker, descriptor: int, name: bytes) -> object:
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
         """Fails for one name, as soon as more than that is asked for."""
-        if name == b"b.jpg":
-            raise OSError(failure, os.strerror(failure))
-        return real(looker, descriptor, name)
+        found = real(looker, descriptor, names)
+        error = OSError(failure, os.strerror(failure))
+        return [error if name == b"b.jpg" else one for name, one in zip(names, found, strict=True)]
 
-    monkeypatch.setattr(kernel.FileLooker, "look", look)
+    monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
     answer = files.list("2024")
     if failure in (errno.ENOENT, errno.EACCES):
         assert isinstance(answer, Listing)
@@ -675,3 +678,26 @@ def exchange(one: Path, other: Path) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2):
         raise OSError(ctypes.get_errno(), "renameat2")
+
+
+def test_of_many_names_each_is_looked_at_for_itself(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(kernel.FileLooker.AT_ONCE)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(b"x" * number)
+    (tmp_path / "3.jpg").unlink()
+    (tmp_path / "5.jpg").unlink()
+    (tmp_path / "5.jpg").symlink_to("4.jpg")
+    looker = kernel.FileLooker()
+    with kernel.directory(str(tmp_path)) as descriptor:
+        for wanted in (names[:3], names):
+            found = looker.look_at(descriptor, [os.fsencode(name) for name in wanted])
+            assert len(found) == len(wanted)
+            for name, one in zip(wanted, found, strict=True):
+                if name == "3.jpg":
+                    assert isinstance(one, FileNotFoundError)
+                    continue
+                there = os.lstat(tmp_path / name)
+                assert isinstance(one, kernel.FileFacts)
+                facts = (there.st_mode, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
+                assert one[:5] == facts
+                assert one == looker.look(descriptor, os.fsencode(name))
