@@ -18,8 +18,8 @@ _INTRODUCTION = """# Benchmarks
 
 Written by `make bench`, which runs the real processes: an agent, a sidecar under gunicorn, a catalog in SQLite. The
 yardstick for scans is `find -printf '%s %T@ %i\\n'` over the same tree, with everything cached, in the same run.
-Compare ratios; the times are those of one machine. A larger library: [a million
-files](benchmarks-1m.md)."""
+Compare ratios; the times are those of one machine. Larger libraries: [a million
+files](benchmarks-1m.md), and [ten million assets](benchmarks-10m.md) that are only read."""
 _EXPLANATION = """\
 - *bfs* lists the same facts as find. *fd* can only find names: it hands them to `stat`, many at a time, for the rest.
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
