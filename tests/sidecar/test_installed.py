@@ -67,8 +67,9 @@ def test_a_secret_that_may_not_be_read_is_not_taken_for_none(monkeypatch: pytest
         os.chmod(place, 0o755)
         monkeypatch.setattr(config, "INSTALLED_FILE", f"{place}/sidecar.toml")
         monkeypatch.setattr(config, "INSTALLED_CREDENTIALS", place)
-        Path(place, "sidecar.toml").touch()
-        Path(place, "database").touch(mode=0o600)
+        for name, mode in (("sidecar.toml", 0o644), ("database", 0o600)):
+            Path(place, name).touch()
+            os.chmod(Path(place, name), mode)  # whatever the umask here: verbs that ran before have set one
         os.seteuid(65534)
         try:
             with pytest.raises(ConfigError, match=r"this may not be read\. Ask as root\."):
