@@ -17,8 +17,10 @@ from sidecar.catalog.lanes import Lane
 from sidecar.catalog.tables import asset as table
 from sidecar.ledger import Write
 
-# What ingest may overwrite. The bin and the photo server's own id belong to others, who write them meanwhile.
-_OWNED = (
+# All that there is to be written of nearly every new file, and what may be known of any.
+_PLAIN = (
+    "id",
+    "library_id",
     "volume_id",
     "import_path_id",
     "path",
@@ -26,7 +28,13 @@ _OWNED = (
     "kind",
     "size",
     "mtime_ns",
+    "created_at",
     "status",
+    "change",
+    "change_kind",
+    "changed_at",
+)
+_MORE = (
     "absent_since",
     "absent_online_us",
     "unreadable_error",
@@ -34,10 +42,10 @@ _OWNED = (
     "removed_at",
     "xmp_path",
     "content",
-    "change",
-    "change_kind",
-    "changed_at",
 )
+_ROW = (*_PLAIN, *_MORE)
+# What ingest may overwrite. The bin and the photo server's own id belong to others, who write them meanwhile.
+_OWNED = tuple(name for name in _ROW if name not in ("id", "library_id", "created_at"))
 _FACTS = (
     table.c.id,
     table.c.library_id,
@@ -56,23 +64,6 @@ _FACTS = (
     table.c.xmp_path,
     table.c.absent_online_us,
     table.c.content,
-)
-# All that there is to be written of nearly every new file: see ``_is_plain``.
-_PLAIN = (
-    "id",
-    "library_id",
-    "volume_id",
-    "import_path_id",
-    "path",
-    "path_key",
-    "kind",
-    "size",
-    "mtime_ns",
-    "created_at",
-    "status",
-    "change",
-    "change_kind",
-    "changed_at",
 )
 # So many assets are held in memory at a time, of those that may be a whole library.
 PAGE = 5 * bulk.CHUNK
@@ -198,13 +189,15 @@ def write(connection: Connection, writes: Iterable[Write], changes: Iterator[int
     new: list[tuple[Any, ...]] = []
     known: list[tuple[Any, ...]] = []
     for one in writes:
-        if one.is_new and _is_plain(one.asset):
-            plain.append(_plain_row(one, next(changes), now))
+        more = _more(one.asset)
+        row = _row(one, _PRESENT if more == _NOTHING else _WORDS[status(one.asset)], next(changes), now)
+        if one.is_new and more == _NOTHING:
+            plain.append(row)
         else:
-            (new if one.is_new else known).append(_row(one, next(changes), now))
+            (new if one.is_new else known).append((*row, *more))
     bulk.insert(connection, table, plain, _PLAIN)
-    bulk.insert(connection, table, new)
-    bulk.upsert(connection, table, known, _OWNED)
+    bulk.insert(connection, table, new, _ROW)
+    bulk.upsert(connection, table, known, _OWNED, _ROW)
 
 
 def release(connection: Connection, assets: Collection[bytes]) -> None:
@@ -268,38 +261,24 @@ def _asset(row: AnyRow) -> Asset:
 # Drivers ask of every value of an unknown type whether they know how to write it; of a plain text they need not.
 _WORDS: dict[str, str] = {word: word.value for words in (Kind, Status) for word in words}
 _PRESENT = Status.PRESENT.value
-_NOTHING = (None,) * 7
+_NOTHING = (None,) * len(_MORE)
 
 
-def _is_plain(asset: Asset) -> bool:
-    """Whether it is a file that is there, of which nothing is known but the file itself."""
-    more = asset.absent_since, asset.absent_online_us, asset.unreadable_error, asset.excluded_by, asset.removed_at
-    return (*more, asset.xmp_path, asset.content) == _NOTHING
-
-
-def _plain_row(write: Write, change: int, now: int) -> tuple[Any, ...]:
-    """The row of such an asset, in the order of ``_PLAIN``."""
-    one = write.asset
+def _more(asset: Asset) -> tuple[Any, ...]:
+    """What may be known of a file besides what it is, in the order of ``_MORE``."""
     return (
-        one.id,
-        one.library,
-        one.volume,
-        one.import_path,
-        one.path,
-        place_key(one.path) if one.claims else None,
-        _WORDS[one.kind],
-        one.size,
-        one.mtime_ns,
-        one.created_at,
-        _PRESENT,
-        change,
-        write.kind,
-        now,
+        asset.absent_since,
+        asset.absent_online_us,
+        asset.unreadable_error,
+        asset.excluded_by,
+        asset.removed_at,
+        asset.xmp_path,
+        asset.content,
     )
 
 
-def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
-    """A complete row, in the order of the table's columns."""
+def _row(write: Write, status: str, change: int, now: int) -> tuple[Any, ...]:
+    """What is to be written of any file, in the order of ``_PLAIN``."""
     one = write.asset
     return (
         one.id,
@@ -312,17 +291,8 @@ def _row(write: Write, change: int, now: int) -> tuple[Any, ...]:
         one.size,
         one.mtime_ns,
         one.created_at,
-        _WORDS[status(one)],
-        one.absent_since,
-        one.unreadable_error,
-        one.excluded_by,
-        one.removed_at,
-        None,
-        None,
-        one.xmp_path,
+        status,
         change,
         write.kind,
         now,
-        one.absent_online_us,
-        one.content,
     )

@@ -42,13 +42,19 @@ def insert(
         _execute(connection, table, rows, "", names)
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], owned: Sequence[str]) -> None:
-    """Insert complete rows; where the primary key exists, update the ``owned`` columns of that row instead.
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    owned: Sequence[str],
+    names: Sequence[str] | None = None,
+) -> None:
+    """Insert rows as above; where the primary key exists, update the ``owned`` columns of that row instead.
 
     MySQL updates at *any* unique key that collides, so the caller must know that no other one can.
     """
     if rows:
-        _execute(connection, table, rows, _on_conflict(connection, table, owned, "{new}"))
+        _execute(connection, table, rows, _on_conflict(connection, table, owned, "{new}"), names)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], counts: Sequence[str]) -> None:

@@ -145,8 +145,8 @@ ASSETS = [
         ("R25",),
         "storage empties the users' bin",
         "sidecar/catalog/asset_rows.py",
-        '    "removed_at",\n    "xmp_path",',
-        '    "removed_at",\n    "trashed_at",\n    "xmp_path",',
+        'if name not in ("id", "library_id", "created_at"))',
+        'if name not in ("id", "library_id", "created_at")) + ("trashed_at",)',
         (f"{MISSING}::test_r25_missing_keeps_id_mark_and_history_and_is_never_removed_by_itself",),
     ),
     Mutation(
