@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -146,12 +147,12 @@ def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wante
 
 def _looks(asked: Mapping[str, int], reading: Reading) -> Iterator[tuple[str, int, kernel.FileFacts | OSError]]:
     """Each of these names with what it was asked with, and what it is."""
-    rest = iter(asked.items())
-    while part := list(islice(rest, PAUSE_EVERY)):
+    rest = deque(asked.items())
+    while rest:
         reading.pause()
-        names = [raw.encode("utf-8", "surrogateescape") for raw, _ in part]
-        for (raw, listed), seen in zip(part, _looker.look_at(reading.descriptor, names), strict=True):
-            yield raw, listed, seen
+        names = [raw.encode("utf-8", "surrogateescape") for raw, _ in islice(rest, PAUSE_EVERY)]
+        for seen in _looker.look_at(reading.descriptor, names):
+            yield *rest.popleft(), seen
 
 
 def _read_rules(reading: Reading, found: Sorted) -> str | None:

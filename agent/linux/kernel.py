@@ -131,12 +131,18 @@ class FileLooker:
         return self._facts(1)[0]
 
     def look_at(self, descriptor: int, names: Sequence[bytes]) -> list[FileFacts | OSError]:
-        """Look at up to ``AT_ONCE`` names, with what is wrong with one in its place."""
-        links, mask = repeat(AT_SYMLINK_NOFOLLOW), repeat(_FILE_MASK)
-        # It answers with 0 for each of them, or with -1.
-        if sum(map(self._statx, repeat(descriptor), names, links, mask, self._addresses)) == 0:
+        """Look at up to ``AT_ONCE`` names, no further than to the first that cannot be looked at: what is wrong with it
+        stands in its place. Storage that fails may take a minute for each answer."""
+        links, mask, addresses = repeat(AT_SYMLINK_NOFOLLOW), repeat(_FILE_MASK), iter(self._addresses)
+        # It answers with 0 for each of them, or with -1, which ends it.
+        if not any(map(self._statx, repeat(descriptor), names, links, mask, addresses)):
             return [*self._facts(len(names))]
-        return [self._try(descriptor, name) for name in names]
+        code = ctypes.get_errno()
+        good = self.AT_ONCE - 1 - len([*addresses])
+        found: list[FileFacts | OSError] = [*self._facts(good)]
+        interrupted = code == errno.EINTR
+        found.append(self._try(descriptor, names[good]) if interrupted else OSError(code, os.strerror(code)))
+        return found
 
     def _try(self, descriptor: int, name: bytes) -> FileFacts | OSError:
         try:

@@ -680,24 +680,53 @@ def exchange(one: Path, other: Path) -> None:
         raise OSError(ctypes.get_errno(), "renameat2")
 
 
-def test_of_many_names_each_is_looked_at_for_itself(tmp_path: Path) -> None:
+def test_names_are_looked_at_together_up_to_the_first_that_is_not_there(tmp_path: Path) -> None:
     names = [f"{number}.jpg" for number in range(kernel.FileLooker.AT_ONCE)]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(b"x" * number)
-    (tmp_path / "3.jpg").unlink()
     (tmp_path / "5.jpg").unlink()
     (tmp_path / "5.jpg").symlink_to("4.jpg")
     looker = kernel.FileLooker()
+
+    def look_at(wanted: list[str]) -> int:
+        """How many of these it has looked at, each as it is."""
+        found = looker.look_at(descriptor, [os.fsencode(name) for name in wanted])
+        for name, one in zip(wanted, found, strict=False):
+            if isinstance(one, OSError):
+                assert one.errno == errno.ENOENT
+                assert not os.path.lexists(tmp_path / name)
+                continue
+            there = os.lstat(tmp_path / name)
+            assert one[:5] == (there.st_mode, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
+            assert one == looker.look(descriptor, os.fsencode(name))
+        return len(found)
+
     with kernel.directory(str(tmp_path)) as descriptor:
-        for wanted in (names[:3], names):
-            found = looker.look_at(descriptor, [os.fsencode(name) for name in wanted])
-            assert len(found) == len(wanted)
-            for name, one in zip(wanted, found, strict=True):
-                if name == "3.jpg":
-                    assert isinstance(one, FileNotFoundError)
-                    continue
-                there = os.lstat(tmp_path / name)
-                assert isinstance(one, kernel.FileFacts)
-                facts = (there.st_mode, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
-                assert one[:5] == facts
-                assert one == looker.look(descriptor, os.fsencode(name))
+        assert [look_at(names), look_at(names[:3])] == [len(names), 3]
+        for gone in (names[-1], "9.jpg", names[0]):
+            (tmp_path / gone).unlink()
+            assert look_at(names) == names.index(gone) + 1
+        assert look_at(names[1:9]) == 8
+
+
+def test_of_a_large_folder_every_name_is_listed_or_unclear_although_some_go_meanwhile(
+    disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, place = photos(disks, tmp_path / "disk")
+    names = [f"{number:03}.jpg" for number in range(100)]
+    fill(place, *(f"many/{name}" for name in names))
+    went = [names[0], names[15], names[16], names[17], names[99]]
+    real = kernel.FileLooker.look_at
+
+    def look_at(looker: kernel.FileLooker, descriptor: int, asked: Sequence[bytes]) -> object:
+        for name in went:
+            (place / "many" / name).unlink(missing_ok=True)
+        return real(looker, descriptor, asked)
+
+    monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
+    mount_id = kernel.mount_at(os.fsencode(place)).mount_id
+    with closing(MountedFiles(str(place), mount_id, by_inode=False)) as files:
+        answer = files.list("many")
+    assert isinstance(answer, Listing)
+    assert [file.name for file in answer.files] == sorted({*names} - {*went})
+    assert (answer.unclear, answer.entries) == (went, 100)
