@@ -28,6 +28,7 @@ class Doorbell:
         self._engine = engine
         self._condition = threading.Condition()
         self._latest = 0  # the highest change number that anybody here saw
+        self._rings = 0
         self._somebody_looks = False
         self._closing = False
         self.waiting = 0  # how many threads wait at the moment
@@ -35,6 +36,7 @@ class Doorbell:
     def ring(self) -> None:
         """Something was committed."""
         with self._condition:
+            self._rings += 1
             self._condition.notify_all()
 
     def close(self) -> None:
@@ -84,6 +86,8 @@ class Doorbell:
         """Look at the change clock for everybody, until it has passed ``mark`` or the time is up."""
         try:
             while not self._closing:
+                # Read before the clock: who rings while that is read rings for what it may not show yet.
+                rings = self._rings
                 seen = self._clock()
                 with self._condition:
                     if seen > self._latest:
@@ -92,7 +96,8 @@ class Doorbell:
                     left_s = deadline_s - time.monotonic()
                     if seen > mark or left_s <= 0:
                         return
-                    self._condition.wait(min(_LOOK_S, left_s))
+                    if self._rings == rings:
+                        self._condition.wait(min(_LOOK_S, left_s))
         finally:
             with self._condition:
                 self._somebody_looks = False

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sidecar import cursor
-from sidecar.catalog import clock, feed
+from sidecar.catalog import clock, feed, waiting
 from sidecar.catalog.clock import Clock, RowClock, now_us
 from sidecar.catalog.engine import connect, snapshot, transact
 from sidecar.catalog.tables import agent as agent_table
@@ -306,3 +306,31 @@ class TestWaiting:
         assert not doorbell.wait_until(lambda: False, 30)
         assert time.monotonic() - started < 5
         closing.join()
+
+    def test_who_rings_while_the_clock_is_read_is_heard(
+        self, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Overtaken(Doorbell):
+            """Somebody commits as soon as the clock was read by whoever looks out."""
+
+            reads = 0
+
+            def _clock(self) -> int:
+                seen = super()._clock()
+                self.reads += 1
+                if self.reads == 2:
+                    transact(engine, lambda connection: next(clock.CLOCK.take(connection, 1)))
+                    self.ring()
+                return seen
+
+        monkeypatch.setattr(waiting, "_LOOK_S", 60.0)
+        with snapshot(engine) as connection:
+            before = clock.read(connection)
+        started = time.monotonic()
+        assert Overtaken(engine).wait_until(lambda: _now(engine) > before, 30)
+        assert time.monotonic() - started < 5
+
+
+def _now(engine: sa.Engine) -> int:
+    with snapshot(engine) as connection:
+        return clock.read(connection)
