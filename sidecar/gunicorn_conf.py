@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecar import logs
 from sidecar.api.endpoint import services_of
+from sidecar.bells import BELLS
 from sidecar.config import load
 from sidecar.counting import BOARD
 
@@ -41,13 +42,14 @@ control_socket_disable = True
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    """Give the worker a place of its own to count in, before there are two who could give it."""
+    """Give the worker a place of its own to count in, and to be woken at, before there are two who could give it."""
     worker.holdfast_row = BOARD.reserve()
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Count there, and log as all of the sidecar does."""
+    """Count and wait there, and log as all of the sidecar does."""
     BOARD.use(worker.holdfast_row)
+    BELLS.use(worker.holdfast_row)
     logs.configure()
 
 

@@ -37,6 +37,7 @@ from sidecar.api import (
 from sidecar.api.endpoint import Resource, Services, install
 from sidecar.api.forwarded import Forwarded
 from sidecar.api.intake import Intake
+from sidecar.bells import BELLS
 from sidecar.catalog.engine import connect
 from sidecar.catalog.waiting import Doorbell
 from sidecar.config import Config
@@ -78,7 +79,7 @@ def create_app(source: Engine | Config) -> Flask:
     routes = [route for resource in RESOURCES for route in resource.routes]
     is_open = isinstance(source, Config) and source.metrics_open
     open_paths = frozenset([metrics.PATH] if is_open else [])
-    install(app, Services(engine, Doorbell(engine), Intake(), routes, open_paths))
+    install(app, Services(engine, Doorbell(engine, BELLS), Intake(), routes, open_paths))
     metrics.count_answers(app)
     app.wsgi_app = Forwarded(app.wsgi_app, proxies)  # type: ignore[method-assign]
     for resource in RESOURCES:

@@ -1,8 +1,8 @@
 """Waiting until something changes in the catalog.
 
-A commit of this process rings at once. What other processes commit shows in the change clock; while anybody
-waits, one of the waiting threads looks at it every 50 ms and rings for all. While nobody waits nothing is read,
-and no thread holds a connection to the database while it sleeps.
+A commit rings at once, in all processes of this gunicorn. What others commit, on other hosts or from the command line,
+shows in the change clock; while anybody waits, one of the waiting threads looks at it every 50 ms and wakes up all.
+While nobody waits nothing is read, and no thread holds a connection to the database while it sleeps.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from sidecar.bells import Bells
 from sidecar.catalog import clock
 from sidecar.catalog.engine import snapshot
 
@@ -22,22 +23,20 @@ _NAP_S = 0.5
 
 
 class Doorbell:
-    """Wakes the threads of one process that wait for changes."""
+    """Wakes the threads of one process that wait for changes. ``bells``: those of all the processes that commit."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bells: Bells | None = None) -> None:
         self._engine = engine
+        self._bells = bells or Bells()
         self._condition = threading.Condition()
         self._latest = 0  # the highest change number that anybody here saw
-        self._rings = 0
         self._somebody_looks = False
         self._closing = False
         self.waiting = 0  # how many threads wait at the moment
 
     def ring(self) -> None:
         """Something was committed."""
-        with self._condition:
-            self._rings += 1
-            self._condition.notify_all()
+        self._bells.ring()
 
     def close(self) -> None:
         """Let everybody go, now and in future. Takes no lock, so that a signal handler may call it."""
@@ -84,20 +83,20 @@ class Doorbell:
 
     def _look_out(self, mark: int, deadline_s: float) -> None:
         """Look at the change clock for everybody, until it has passed ``mark`` or the time is up."""
+        bell = self._bells.own
         try:
             while not self._closing:
-                # Read before the clock: who rings while that is read rings for what it may not show yet.
-                rings = self._rings
+                # Before the clock: who rings while that is read rings for what it may not show yet.
+                bell.hush()
                 seen = self._clock()
                 with self._condition:
                     if seen > self._latest:
                         self._latest = seen
                         self._condition.notify_all()
-                    left_s = deadline_s - time.monotonic()
-                    if seen > mark or left_s <= 0:
-                        return
-                    if self._rings == rings:
-                        self._condition.wait(min(_LOOK_S, left_s))
+                left_s = deadline_s - time.monotonic()
+                if seen > mark or left_s <= 0:
+                    return
+                bell.wait(min(_LOOK_S, left_s))
         finally:
             with self._condition:
                 self._somebody_looks = False

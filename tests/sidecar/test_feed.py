@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sidecar import cursor
+from sidecar.bells import Bell, Bells
 from sidecar.catalog import clock, feed, waiting
 from sidecar.catalog.clock import Clock, RowClock, now_us
 from sidecar.catalog.engine import connect, snapshot, transact
@@ -328,6 +329,28 @@ class TestWaiting:
             before = clock.read(connection)
         started = time.monotonic()
         assert Overtaken(engine).wait_until(lambda: _now(engine) > before, 30)
+        assert time.monotonic() - started < 5
+
+    def test_who_waits_in_another_process_is_woken_at_once(
+        self, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "_LOOK_S", 60.0)
+        bells = [Bell(), Bell()]
+        here, there = Bells(bells), Bells(bells)
+        there.use(1)
+        waits, before = Doorbell(engine, there), _now(engine)
+        answers: list[bool] = []
+        waiter = threading.Thread(target=lambda: answers.append(waits.wait_until(lambda: _now(engine) > before, 30)))
+        waiter.start()
+        deadline = time.monotonic() + 10
+        while not waits.waiting:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)  # until it waits, there is nobody to wake
+        started = time.monotonic()
+        transact(engine, lambda connection: next(clock.CLOCK.take(connection, 1)))
+        Doorbell(engine, here).ring()
+        waiter.join()
+        assert answers == [True]
         assert time.monotonic() - started < 5
 
 
