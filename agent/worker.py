@@ -49,6 +49,7 @@ from agent.noise import Noise
 from agent.ports import Clock, Files, Mount, Probe, Trouble, Watch
 from agent.scopes import Scopes
 from agent.store import Store
+from holdfast import collector
 from holdfast.scans import EndedScan
 from holdfast.volumes import Epoch
 
@@ -307,6 +308,7 @@ def main() -> None:
     # The terminal's Ctrl-C reaches the whole process group; the supervisor decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = Line(socket.socket(fileno=int(sys.argv[1])))
+    collector.begin_work()
     try:
         Worker(line).run()
     except BrokenPipeError:

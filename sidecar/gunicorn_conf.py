@@ -8,6 +8,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from holdfast import collector
 from sidecar import logs
 from sidecar.api.endpoint import services_of
 from sidecar.bells import BELLS
@@ -62,6 +63,7 @@ def post_worker_init(worker: Any) -> None:
     """Let long polls end when the worker is asked to, instead of holding up its end for a minute."""
     from sidecar.wsgi import app  # noqa: PLC0415 - only workers load it, after they were forked
 
+    collector.begin_work()
     doorbell = services_of(app).doorbell
     before = signal.getsignal(signal.SIGTERM)
 
