@@ -36,16 +36,16 @@ class Figure(NamedTuple):
 
 def growth(pairs: Iterable[tuple[Asset | None, Asset]]) -> dict[Sort, Figure]:
     """By how much the figures grow when each asset, or none, becomes what stands beside it."""
-    found: dict[Sort, list[int]] = {}
+    found: dict[tuple[bytes, bytes, bytes, Kind, Status], list[int]] = {}
     for before, after in pairs:
         if before is not None:
             _count(found, before, -1)
         _count(found, after, 1)
-    return {sort: Figure(*grown) for sort, grown in found.items() if any(grown)}
+    return {Sort(*sort): Figure(*grown) for sort, grown in found.items() if any(grown)}
 
 
-def _count(found: dict[Sort, list[int]], one: Asset, by: int) -> None:
-    sort = Sort(one.library, one.volume, one.import_path, one.kind, status(one))
+def _count(found: dict[tuple[bytes, bytes, bytes, Kind, Status], list[int]], one: Asset, by: int) -> None:
+    sort = (one.library, one.volume, one.import_path, one.kind, status(one))
     figure = found.get(sort)
     if figure is None:
         figure = found[sort] = [0, 0, 0]

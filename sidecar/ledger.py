@@ -104,11 +104,11 @@ class Ledger:
     def apply(self, group: Step | list[Shifted]) -> None:
         """Apply a step, or moves that happened at once."""
         match group:
-            case list():
-                self._shift(group)
-            case Seen() as step:
+            case Seen() as step:  # nearly all
                 if step.kind is not Kind.SIDECAR:
                     self._see(step)
+            case list():
+                self._shift(group)
             case Gone() as step:
                 if step.kind is not Kind.SIDECAR:
                     self._lose(step.path, ABSENT, step.source)

@@ -81,20 +81,22 @@ def key(path: bytes) -> bytes:
     return hashlib.blake2b(path, digest_size=16).digest()
 
 
-# Asked for twice of every path in a report, to look for it and to write it.
-@lru_cache(maxsize=10_000)
 def place_key(path: bytes) -> bytes:
     """The digest that stands for the path of an asset.
 
     It begins with a few bytes of its directory's: reports speak of whole directories, and a million keys without any
     order cost an index more than everything else in it.
     """
-    return _directory_key(path[: max(0, path.rfind(b"/"))]) + hashlib.blake2b(path, digest_size=16).digest()
+    return _directory_key(_directory(path)) + key(path)
 
 
 @lru_cache(maxsize=1_024)
 def _directory_key(directory: bytes) -> bytes:
     return hashlib.blake2b(directory, digest_size=_DIRECTORY_KEY_BYTES).digest()
+
+
+def _directory(path: bytes) -> bytes:
+    return path[: max(0, path.rfind(b"/"))]
 
 
 def below(directory: bytes, path: ColumnElement[bytes] = table.c.path) -> ColumnElement[bool] | None:
@@ -109,11 +111,11 @@ def at(connection: Connection, libraries: Iterable[bytes], volume: bytes, paths:
     """The assets that claim these paths, locked until the transaction ends."""
     found: list[Asset] = []
     by_directory: dict[bytes, list[bytes]] = {}
-    for place in map(place_key, paths):
-        by_directory.setdefault(place[:_DIRECTORY_KEY_BYTES], []).append(place)
+    for path in paths:
+        by_directory.setdefault(_directory(path), []).append(path)
     for library in libraries:
         inhabited = _inhabited(connection, library, volume, by_directory.keys())
-        for part in bulk.chunks(place for directory in inhabited for place in by_directory[directory]):
+        for part in bulk.chunks(place_key(path) for directory in inhabited for path in by_directory[directory]):
             rows = connection.execute(_AT_PLACES, {"library": library, "volume": volume, "places": part})
             found += map(_asset, rows)
     return found
@@ -219,8 +221,8 @@ _AT_PLACES = _facts().where(
 
 
 def _inhabited(connection: Connection, library: bytes, volume: bytes, directories: Iterable[bytes]) -> list[bytes]:
-    """Those of the directories, by their keys, in which an asset claims a path: of a new library there are none, and
-    its files need not be looked for one by one."""
+    """Those of the directories in which an asset claims a path: of a new library there are none, and its files need not
+    be looked for one by one."""
     found: list[bytes] = []
     mark = bulk.mark(connection)
     probe = (
@@ -229,8 +231,8 @@ def _inhabited(connection: Connection, library: bytes, volume: bytes, directorie
     )
     for part in bulk.chunks(directories, _PROBES):
         asked: list[bytes] = []
-        for directory in part:
-            asked += library, volume, directory + _FIRST_KEY, directory + _LAST_KEY
+        for prefix in map(_directory_key, part):
+            asked += library, volume, prefix + _FIRST_KEY, prefix + _LAST_KEY
         row = connection.exec_driver_sql(f"SELECT {', '.join([probe] * len(part))}", tuple(asked)).one()
         found += (directory for directory, is_inhabited in zip(part, row, strict=True) if is_inhabited)
     return found

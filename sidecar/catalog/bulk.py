@@ -6,8 +6,9 @@ the driver's, would cost several times what the database does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, count, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -112,11 +113,33 @@ def _execute(
             # There is nothing to fill in: a per cent sign is one.
             connection.exec_driver_sql(head + text + clause, execution_options={"no_parameters": True})
         return
-    # What a statement of SQLite does once, such as preparing the words of a CHECK, it does once for all of its rows.
     whole = len(rows) // _SQLITE_ROWS * _SQLITE_ROWS
     if whole:
-        parts = (rows[start : start + _SQLITE_ROWS] for start in range(0, whole, _SQLITE_ROWS))
-        many = head + ", ".join([one] * _SQLITE_ROWS) + clause
-        connection.exec_driver_sql(many, [tuple(chain.from_iterable(part)) for part in parts])
+        _insert_wholes(connection, head, rows[:whole], clause)
     if rest := list(rows[whole:]):
         connection.exec_driver_sql(head + one + clause, rest)
+
+
+def _insert_wholes(connection: Connection, head: str, rows: Sequence[tuple[Any, ...]], clause: str) -> None:
+    """Insert rows into SQLite, :data:`_SQLITE_ROWS` by each statement: what it does once, such as preparing the words
+    of a CHECK, it does once for all of them. So it is with values that all rows share, which are bound once."""
+    columns = list(zip(*rows, strict=True))
+    same = tuple(number for number, column in enumerate(columns) if literals.is_same(column))
+    shared = tuple(columns[number][0] for number in same)
+    own = list(zip(*(column for number, column in enumerate(columns) if number not in same), strict=True))
+    parts = (own[start : start + _SQLITE_ROWS] for start in range(0, len(own), _SQLITE_ROWS))
+    many = head + _marks(len(columns), same) + clause
+    connection.exec_driver_sql(many, [shared + tuple(chain.from_iterable(part)) for part in parts])
+
+
+@lru_cache(maxsize=64)
+def _marks(width: int, same: Collection[int]) -> str:
+    """The parameters of a statement of whole rows, by their numbers: first the values of the columns that are the
+    ``same`` in all of them, and then those of each row."""
+    numbers = count(len(same) + 1)
+    shared = {column: number for number, column in enumerate(same, 1)}
+
+    def row() -> str:
+        return ", ".join(f"?{shared[column] if column in shared else next(numbers)}" for column in range(width))
+
+    return ", ".join(f"({row()})" for _ in range(_SQLITE_ROWS))

@@ -163,9 +163,9 @@ def _load(connection: Connection, walk: Sequence[Step], membership: Membership, 
         assets |= {one.id: one for one in beside}
     # Known photos carry their companion in the row. It is looked for beside new and moved ones, and anew where an
     # .xmp file changed.
-    claimed = {one.path for one in assets.values() if one.claims}
-    look = (asked.media - claimed) | asked.arrived | (claimed if changed else set())
-    if look and xmp_files.exist(connection, volume_id):
+    if xmp_files.exist(connection, volume_id):
+        claimed = {one.path for one in assets.values() if one.claims}
+        look = (asked.media - claimed) | asked.arrived | (claimed if changed else set())
         wanted = {candidate for path in look for candidate in companions.candidates(path)} - asked.xmp
         xmp_known |= xmp_files.at(connection, volume_id, wanted)
     alike = asset_rows.with_content(connection, libraries, asked.contents) if asked.contents else []

@@ -40,11 +40,16 @@ def values(rows: Sequence[Row], literal: Callable[[object], str], chars_max: int
         yield ",".join(part)
 
 
+def is_same(column: Sequence[object]) -> bool:
+    """Whether a column has one value only; True is another one than 1."""
+    return column.count(column[0]) == len(column) and len(set(map(type, column))) == 1
+
+
 def _column(column: Sequence[object], literal: Callable[[object], str]) -> tuple[str, Iterable[str] | None]:
     """How a column stands in the form of a row, and what fills it in each; None where it is the same in all."""
-    kinds = set(map(type, column))
-    if len(kinds) == 1 and column.count(column[0]) == len(column):
+    if is_same(column):
         return _value(column[0], literal).replace("%", "%%"), None
+    kinds = set(map(type, column))
     if kinds == {int}:
         return "%s", map(str, column)
     if kinds == {bytes}:
