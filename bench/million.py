@@ -24,7 +24,7 @@ from demo.disks import Disk, disk, enter_private_mounts
 from demo.stage import Stage, StepFailed
 from holdfast.client import Client, ScanMode
 from holdfast.up.catalog import FeedItem
-from tests.mariadb import MariaDB
+from tests.mariadb import IN_EARNEST, MariaDB
 
 DIRECTORIES = 10_000
 SMALL_DIRECTORIES = 10
@@ -37,7 +37,8 @@ _DOCUMENT = "benchmarks-1m.md"
 _INTRODUCTION = """# A million files
 
 Written by `make bench-1m`, which runs the real processes over a disk with a million files in ten thousand directories:
-an agent, a sidecar under gunicorn, and both databases in turn. The yardstick for scans is
+an agent, a sidecar under gunicorn, and both databases in turn; the server has the settings that
+[databases.md](databases.md) asks for. The yardstick for scans is
 `find -printf '%s %T@ %i\\n'` over the same disk, with everything cached, in the same run."""
 _EXPLANATION = """\
 - *Agent alone*: its engine, from the first look until all is in its outbox, which lies on a disk.
@@ -107,7 +108,7 @@ def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
         into_sqlite = _taken("SQLite", large, files, [None] * rounds)
         partly_sqlite = _partly_changed("SQLite", large, files, None, rounds)
         few_sqlite = _taken("SQLite", small, few, [None])
-        with closing(MariaDB(None)) as server:
+        with closing(MariaDB(None, IN_EARNEST)) as server:
             into_mariadb = _taken("MariaDB", large, files, [server.fresh_database() for _ in range(rounds)])
             partly_mariadb = _partly_changed("MariaDB", large, files, server.fresh_database(), rounds)
             few_mariadb = _taken("MariaDB", small, few, [server.fresh_database()])

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pymysql
@@ -25,15 +25,28 @@ from tests.needs import needs
 # The parameter of a test that wants this engine.
 MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
 _START_S = 60.0
+SMALL = {
+    "innodb-buffer-pool-size": "256M",
+    "innodb-log-file-size": "32M",
+    # Unlike a crash of the machine, a crash of the server loses nothing of this.
+    "innodb-flush-log-at-trx-commit": "2",
+}
+# As docs/databases.md asks for it.
+IN_EARNEST = {
+    "innodb-buffer-pool-size": "2G",
+    "innodb-log-file-size": "512M",
+    "innodb-flush-log-at-trx-commit": "1",
+}
 
 
 class MariaDB:
     """A running server. It runs as an unprivileged user when the tests run as root."""
 
-    def __init__(self, place: str | None = PLACE) -> None:
+    def __init__(self, place: str | None = PLACE, settings: Mapping[str, str] = SMALL) -> None:
         """``place``: the directory to keep its own in; None for the usual one."""
         self.home = Path(tempfile.mkdtemp(prefix="holdfast-mariadb-", dir=place))
         self.socket = self.home / "s.sock"
+        self._settings = settings
         self._user = unprivileged()
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
@@ -75,10 +88,7 @@ class MariaDB:
             f"--log-error={self.home}/error.log",
             "--skip-networking",
             "--skip-log-bin",
-            "--innodb-buffer-pool-size=256M",
-            "--innodb-log-file-size=32M",
-            # Unlike a crash of the machine, a crash of the server loses nothing of this.
-            "--innodb-flush-log-at-trx-commit=2",
+            *(f"--{name}={value}" for name, value in self._settings.items()),
         ]
         self._server = subprocess.Popen(
             [program("mariadbd"), *options, *as_user(self._user)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
