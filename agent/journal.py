@@ -82,7 +82,8 @@ class Journal:
         something is left to do."""
         marks = ", ".join("?" * len(directories))
         rows = self._db.execute(
-            "SELECT path, mtime_ns, ctime_ns, substr(files, 1, 5), directories FROM directory "
+            "SELECT path, mtime_ns, ctime_ns, substr(files, 1, 5), directories "
+            "FROM directory INDEXED BY directory_outline "
             f"WHERE path IN ({marks}) AND told AND whole = {_INTERESTS} AND mtime_ns IS NOT NULL",
             [paths.to_bytes(path) for path in directories],
         )

@@ -33,8 +33,6 @@ class Revisits:
     def note(self, outcome: Outcome, now: float) -> bool:
         """What a pass has left for later. False: it is too much to be remembered, and forgotten."""
         for directory in outcome.inside.keys() - outcome.again:
-            if directory not in self._due_at:  # else a glance, for one, may not have seen that a file grows
-                self._unsettled_since.pop(directory, None)
             self._unsettled.pop(directory, None)
         self._unsettled.update(outcome.unsettled)
         self._unlooked.update(outcome.later)
@@ -42,6 +40,9 @@ class Revisits:
             self._unsettled_since.setdefault(directory, now)
         for directory in (*outcome.again, *outcome.later):
             self._due_at[directory] = now + (LATER_S if directory in outcome.later else self._settle_s)
+        # They have settled, or are not there any more. What is still due may only have been glanced at meanwhile.
+        for directory in self._unsettled_since.keys() - self._due_at.keys():
+            del self._unsettled_since[directory]
         self._displaced.update((wish.directory, wish._replace(waits=False)) for wish in outcome.displaced)
         if len(self._due_at) <= _MAX:
             return True

@@ -9,6 +9,9 @@ from holdfast import paths
 from holdfast.ignoring import FILES_MAX, NONE, Ignores
 from holdfast.patterns import Exclusions
 
+# A walk asks for each directory twice: when it has seen its name, and when it comes to it.
+_ENTERED_MAX = 4_096
+
 
 class Scope(NamedTuple):
     """One import path on this volume. ``directory`` is inside the volume; ``server_path`` is what the photo
@@ -76,6 +79,7 @@ class Scopes:
         self.scopes = tuple(sorted(set(scopes)))
         self.ignores = ignores
         self.views = [View(scope, ignores) for scope in self.scopes]
+        self._entered: dict[str, bool] = {}
 
     def ignoring(self, rules: Mapping[str, str]) -> Scopes:
         """The same import paths with other ignore files."""
@@ -114,6 +118,14 @@ class Scopes:
 
     def enters(self, directory: str) -> bool:
         """Whether anything in or below this directory can be wanted."""
+        found = self._entered.get(directory)
+        if found is None:
+            if len(self._entered) == _ENTERED_MAX:
+                self._entered.clear()
+            found = self._entered[directory] = self._is_entered(directory)
+        return found
+
+    def _is_entered(self, directory: str) -> bool:
         for view in self.views:
             root = view.scope.directory
             if (paths.contains(directory, root) and directory != root) or view.holds(directory):

@@ -73,8 +73,14 @@ _TWINS = """
 -- Files that may be known again by size and modification time: places by path.
 CREATE INDEX content_twins ON content (size, mtime_ns) WHERE place >= X'70' AND place < X'71';
 """
+_OUTLINES = """
+-- What a scan for new names has to know of a directory, apart from its files: they are most of the table.
+CREATE INDEX directory_outline ON directory (
+    path, told, whole, mtime_ns, ctime_ns, directories, substr(files, 1, 5)
+);
+"""
 # What each version has added; the user_version of a file says how many of these it has.
-_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS, _WHOLE, _TWINS)
+_SCHEMAS = (_FIRST_SCHEMA, _CONTENTS, _WHOLE, _TWINS, _OUTLINES)
 SCHEMA_VERSION = len(_SCHEMAS)
 
 

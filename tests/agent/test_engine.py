@@ -640,3 +640,23 @@ def test_a_file_that_never_rests_is_told_as_it_is_by_then(watch: bool, minutes: 
     assert [round(at / 60) for at in told] == minutes
     world.run(10)
     assert world.news() == {"listed": {"films/long.mov"}}
+
+
+def test_a_folder_that_comes_back_is_not_taken_for_one_that_has_never_rested() -> None:
+    world = known("keeper.jpg", watch=False)
+
+    def record(seconds: int) -> None:
+        world.disk.mkdir("films")
+        world.disk.write("films/long.mov")
+        world.engine.scan()
+        for _ in range(0, seconds, 2):
+            world.disk.append("films/long.mov", 1_000)
+            world.run(2)
+
+    record(60)
+    world.disk.unlink("films/long.mov")
+    world.disk.rmdir("films")
+    world.run(900)
+    world.news()
+    record(60)
+    assert "listed" not in world.news()

@@ -350,6 +350,7 @@ def test_a_journal_of_an_earlier_version_reads_what_it_knows(tmp_path: Path) -> 
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE content")
         db.execute("DROP TABLE unread")
+        db.execute("DROP INDEX directory_outline")
         db.execute("ALTER TABLE directory DROP COLUMN whole")
         db.execute("INSERT INTO directory VALUES (1, x'61', 5, 5, x'90', x'90', x'80', 1)")
         db.execute("PRAGMA user_version = 1")
