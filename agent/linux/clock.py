@@ -7,9 +7,14 @@ import time
 from agent.ports import Moment
 
 
+def boot_s() -> float:
+    """The seconds since boot, which also count while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class SystemClock:
-    """Unix time, and the seconds since boot that also count while the machine is suspended."""
+    """Unix time, and :func:`boot_s`."""
 
     def now(self) -> Moment:
         """Both clocks, read together."""
-        return Moment(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))
+        return Moment(time.time(), boot_s())

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from agent.linux import background, blockdev, kernel, sentinels
 from agent.linux.ahead import Ahead, Question
 from agent.linux.attachment import Attachment, Reading, trouble
+from agent.linux.clock import boot_s
 from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, read_names, sort_out
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
@@ -242,7 +243,7 @@ class MountedFiles:
             raise OSError(errno.EXDEV, "another mount stands at this path")
         stamp = (before.mtime_ns, before.ctime_ns)
         names = read_names(reading, known)
-        read_at = _boot_s()
+        read_at = boot_s()
         if _stamp(reading.descriptor) != stamp:
             return None
         found = sort_out(names, reading)
@@ -258,7 +259,7 @@ class MountedFiles:
             found.unclear,
             found.rules,
             found.births,
-            _boot_s() - read_at,
+            boot_s() - read_at,
         )
 
     def _has_stamp(self, root: int, place: Place) -> bool:
@@ -373,10 +374,6 @@ class _Baseline(NamedTuple):
     errors: int
     total_bytes: int
     had_entries: bool
-
-
-def _boot_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _stamp(descriptor: int) -> tuple[int, int]:

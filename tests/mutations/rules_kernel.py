@@ -163,7 +163,7 @@ DESCRIPTORS = [
         ("R21",),
         "a listing passes for one of the moment at which all its photos were looked at",
         "agent/linux/files.py",
-        "_boot_s() - read_at,",
+        "boot_s() - read_at,",
         "0.0,",
         (f"{FILES}::test_r21_a_listing_says_when_its_names_were_read",),
     ),
