@@ -8,11 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from operator import itemgetter
 
 from agent.linux import kernel
@@ -128,7 +126,7 @@ def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wante
     """The media files among these names (``wanted``), and directories: those that look like photos, or whose type had
     to be asked for. A photo costs one system call, and nearly every other name none."""
     files, births = found.files, found.births
-    for raw, listed, seen in _looks(asked, reading):
+    for (raw, listed), seen in _looks(asked, reading):
         if isinstance(seen, OSError):
             _note_unclear(raw, seen, found.unclear)
             found.as_listed = False
@@ -145,14 +143,15 @@ def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wante
             found.directories[name] = inode
 
 
-def _looks(asked: Mapping[str, int], reading: Reading) -> Iterator[tuple[str, int, kernel.FileFacts | OSError]]:
+def _looks(asked: Mapping[str, int], reading: Reading) -> Iterator[tuple[tuple[str, int], kernel.FileFacts | OSError]]:
     """Each of these names with what it was asked with, and what it is."""
-    rest = deque(asked.items())
-    while rest:
+    names, done = list(asked.items()), 0
+    while done < len(names):
         reading.pause()
-        names = [raw.encode("utf-8", "surrogateescape") for raw, _ in islice(rest, PAUSE_EVERY)]
-        for seen in _looker.look_at(reading.descriptor, names):
-            yield *rest.popleft(), seen
+        part = names[done : done + PAUSE_EVERY]
+        seen = _looker.look_at(reading.descriptor, [raw.encode("utf-8", "surrogateescape") for raw, _ in part])
+        yield from zip(part, seen, strict=False)  # no further than to the first that cannot be looked at
+        done += len(seen)
 
 
 def _read_rules(reading: Reading, found: Sorted) -> str | None:
