@@ -73,8 +73,9 @@ class Outbox:
         row = self._db.execute("SELECT EXISTS (SELECT 1 FROM outbox) OR EXISTS (SELECT 1 FROM sealed)").fetchone()
         return bool(row[0])
 
-    def seal(self, made_at: float) -> Sealed | None:
-        """The next report to send: the one that has a number already, or a new one from the head of the outbox.
+    def seal(self, made_at: float, files_max: int = reports.FILES_MAX) -> Sealed | None:
+        """The next report to send: the one that has a number already, or a new one from the head of the outbox, with up
+        to ``files_max`` files where a single observation has not more.
 
         Its number is used from then on, for these observations and nothing else.
         """
@@ -82,7 +83,7 @@ class Outbox:
             row = self._db.execute("SELECT sequence, files, body FROM sealed ORDER BY sequence LIMIT 1").fetchone()
             if row is not None:
                 return Sealed(*row)
-            rows = self._head()
+            rows = self._head(files_max)
             if not rows:
                 return None
             sequence = int(self._store.meta("next_sequence"))
@@ -117,7 +118,7 @@ class Outbox:
         self._store.set_meta("next_sequence", len(sealed) + 1)
         self._store.id = journal_id
 
-    def _head(self) -> list[_Spooled]:
+    def _head(self, files_max: int) -> list[_Spooled]:
         """The first observations of the outbox that fit into one report: one epoch, and within its bounds."""
         taken: list[_Spooled] = []
         files = size = 0
@@ -125,7 +126,7 @@ class Outbox:
             row = _Spooled(*found)
             files += row.files
             size += len(row.body)
-            is_over = files > reports.FILES_MAX or size > _SEALED_BYTES_MAX
+            is_over = files > files_max or size > _SEALED_BYTES_MAX
             if taken and (is_over or row.epoch != taken[0].epoch):
                 break
             taken.append(row)

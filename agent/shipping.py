@@ -15,7 +15,9 @@ from agent.backoff import wait_s
 from agent.baseline import Baseline
 from agent.outbox import Outbox, Sealed, flaw
 from agent.ports import Clock, Refused, Unreachable, Uplink
+from agent.sizing import Sizing
 from agent.store import Lease, Standing, Store
+from holdfast.reports import Receipt
 from holdfast.volumes import Reason, sentence
 
 # The uplink's refusals that end the lease, and those that say that a page's cursor is of no use any more.
@@ -73,6 +75,7 @@ class Shipper:
         self._new_journal = new_journal
         self._failures = 0
         self._cursor: str | None = None
+        self._sizing = Sizing()
 
     def step(self) -> Step:
         """Deliver one report, if there is one, or learn one page of what the catalog believes.
@@ -93,7 +96,7 @@ class Shipper:
             return self._begin(lease, keep=keep)
         if standing is Standing.BASELINE:
             return self._guarded(lambda: self._learn(lease.fence or 0))
-        sealed = self._outbox.seal(self._clock.now().wall)
+        sealed = self._outbox.seal(self._clock.now().wall, self._sizing.files_max)
         if sealed is not None:
             return self._guarded(lambda: self._deliver(lease, sealed))
         if standing is Standing.DRAINING:
@@ -120,7 +123,7 @@ class Shipper:
 
     def _deliver(self, lease: Lease, sealed: Sealed) -> Step:
         try:
-            receipt = self._uplink.send(self._store.volume, sealed.sequence, sealed.body, lease.fence or 0)
+            receipt = self._send(lease, sealed)
         except Refused as error:
             if error.code == "sequence-mismatch" and error.expected is not None:
                 if error.expected < sealed.sequence:
@@ -137,6 +140,16 @@ class Shipper:
             # The sidecar has seen later reports of this journal than the journal itself remembers.
             return self._begin(lease, keep=False)
         return self._acknowledge(receipt.sequence)
+
+    def _send(self, lease: Lease, sealed: Sealed) -> Receipt:
+        began, is_taken = self._clock.now().boot, False
+        try:
+            receipt = self._uplink.send(self._store.volume, sealed.sequence, sealed.body, lease.fence or 0)
+            is_taken = True
+        finally:
+            # Also where no answer came: it may have been too much to be taken while anybody waits for it.
+            self._sizing.note(sealed.files, self._clock.now().boot - began, is_taken=is_taken)
+        return receipt
 
     def _is_our_mistake(self, sealed: Sealed) -> bool:
         """Whether we find the report impossible too, and may begin anew for it."""

@@ -275,3 +275,59 @@ def test_lost_answer_to_the_last_report_is_no_reason_to_begin_anew(store: Store)
     ship = shipper(store, ScriptedUplink(lambda sequence: Receipt(sequence=sequence, applied=False, expected=2)))
     assert ship.step().delivery is Delivery.SENT
     assert store.meta("id") == "jrn_1"
+
+
+class PacedUplink(ScriptedUplink):
+    """Takes so long for each file; whoever waits longer than half a minute for an answer gets none."""
+
+    def __init__(self, clock: FakeClock, file_s: float) -> None:
+        super().__init__()
+        self.clock, self.file_s = clock, file_s
+        self.sizes: list[int] = []
+
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
+        report = msgspec.json.decode(gzip.decompress(body), type=Report)
+        files = sum(len(one.files) for one in report.observations if isinstance(one, Listed))
+        self.sizes.append(files)
+        self.clock.advance(min(30.0, files * self.file_s))
+        if files * self.file_s > 30.0 and self.sizes.count(files) == 1:
+            raise Unreachable("timed out")
+        return done(sequence)
+
+
+@pytest.mark.parametrize(
+    ("file_s", "sizes"),
+    [
+        (0.000_02, [1_000, 2_000, 4_000, 5_000, 5_000, 3_000]),
+        (0.000_2, [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 1_000]),
+        (0.005, [1_000, 500, 200, 200, 200]),
+        # The first one is applied behind the back of who gave up waiting for it.
+        (0.05, [1_000, 1_000, 200, 100, 100]),
+    ],
+    ids=["fast", "slower", "a small board", "worse"],
+)
+def test_reports_are_as_large_as_the_sidecar_can_take(store: Store, file_s: float, sizes: list[int]) -> None:
+    for number in range(200):
+        spool(store, listed(str(number), 100))
+    clock = FakeClock()
+    uplink = PacedUplink(clock, file_s)
+    ship = Shipper(store, uplink, clock, chance=lambda: 0.5, new_journal=lambda: "jrn_another")
+    ship.lease = Lease(*LEASE)
+    while Outbox(store).has_pending():
+        ship.step()
+    assert uplink.sizes[: len(sizes)] == sizes
+
+
+def test_what_is_small_says_nothing_of_what_is_large(store: Store) -> None:
+    clock = FakeClock()
+    uplink = PacedUplink(clock, 0.001)
+    ship = Shipper(store, uplink, clock, chance=lambda: 0.5, new_journal=lambda: "jrn_another")
+    ship.lease = Lease(*LEASE)
+    for number in range(40):
+        spool(store, listed(f"small {number}", 3))
+        ship.step()
+    for number in range(30):
+        spool(store, listed(str(number), 100))
+    while Outbox(store).has_pending():
+        ship.step()
+    assert uplink.sizes[40:] == [1_000, 1_000, 1_000]
