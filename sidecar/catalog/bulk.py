@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import mysql, sqlite
 
-from sidecar.catalog import literals
+from sidecar.catalog import literals, loading
 
 T = TypeVar("T")
 
@@ -109,6 +109,8 @@ def _execute(
     one = f"({', '.join([mark(connection)] * len(columns))})"
     head = f"INSERT INTO {quote(table.name)} ({', '.join(columns)}) VALUES "
     if connection.dialect.name != "sqlite":
+        if not clause:
+            rows = _load(connection, quote(table.name), columns, rows)
         for text in literals.values(rows, _literal(connection), _MYSQL_CHARS_MAX):
             # There is nothing to fill in: a per cent sign is one.
             connection.exec_driver_sql(head + text + clause, execution_options={"no_parameters": True})
@@ -118,6 +120,18 @@ def _execute(
         _insert_wholes(connection, head, rows[:whole], clause)
     if rest := list(rows[whole:]):
         connection.exec_driver_sql(head + one + clause, rest)
+
+
+def _load(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> Sequence[tuple[Any, ...]]:
+    """Load what is worth it, where the server takes files; returns the rows that are left to be inserted."""
+    literal = _literal(connection)
+    while len(rows) >= loading.ROWS_MIN:
+        if not loading.load(connection, table, columns, rows[: loading.ROWS_MAX], literal):
+            break
+        rows = rows[loading.ROWS_MAX :]
+    return rows
 
 
 def _insert_wholes(connection: Connection, head: str, rows: Sequence[tuple[Any, ...]], clause: str) -> None:

@@ -208,17 +208,19 @@ def _mysql(url: URL) -> Engine:
         connect_args={"connect_timeout": 5, "sql_mode": _STRICT},
     )
 
+    from sidecar.catalog.offers import OfferingConnection  # noqa: PLC0415 - no driver is loaded where none is needed
+
     driver: Any = engine.dialect.loaded_dbapi
     servers = Servers(addresses, driver)
 
     @event.listens_for(engine, "do_connect")
-    def _connecting(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+    def _connecting(_dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
         def dial(address: Address) -> Any:
-            return dialect.connect(*arguments, **{**options, "host": address.host, "port": address.port})
+            return OfferingConnection(*arguments, **{**options, "host": address.host, "port": address.port})
 
         if addresses:
             return servers.connect(dial)
-        connection = dialect.connect(*arguments, **options)
+        connection = OfferingConnection(*arguments, **options)
         prepare(connection, driver)
         return connection
 

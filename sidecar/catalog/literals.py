@@ -48,17 +48,18 @@ def is_same(column: Sequence[object]) -> bool:
 def _column(column: Sequence[object], literal: Callable[[object], str]) -> tuple[str, Iterable[str] | None]:
     """How a column stands in the form of a row, and what fills it in each; None where it is the same in all."""
     if is_same(column):
-        return _value(column[0], literal).replace("%", "%%"), None
+        return value(column[0], literal).replace("%", "%%"), None
     kinds = set(map(type, column))
     if kinds == {int}:
         return "%s", map(str, column)
     if kinds == {bytes}:
         return "x'%s'", map(bytes.hex, column)  # type: ignore[arg-type]
-    known = {one: _value(one, literal) for one in set(column)}
+    known = {one: value(one, literal) for one in set(column)}
     return "%s", map(known.__getitem__, column)
 
 
-def _value(one: object, literal: Callable[[object], str]) -> str:
+def value(one: object, literal: Callable[[object], str]) -> str:
+    """A value as a literal."""
     if one is None:
         return "NULL"
     if isinstance(one, bytes):

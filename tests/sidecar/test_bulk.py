@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.catalog import bulk
+from sidecar.catalog import bulk, loading
 from sidecar.catalog.engine import connect
+from tests.mariadb import MariaDB
 from tests.sidecar.counting import statements
 
 _METADATA = sa.MetaData()
@@ -51,11 +53,13 @@ def _stored(engine: sa.Engine) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(sa.select(_THING).order_by(_THING.c.id))]
 
 
+@pytest.mark.parametrize("rows_min", [loading.ROWS_MIN, 1], ids=["inserted", "loaded"])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(_rows)
-def test_what_is_written_is_what_is_read(things: sa.Engine, rows: list[tuple[Any, ...]]) -> None:
+@given(rows=_rows)
+def test_what_is_written_is_what_is_read(things: sa.Engine, rows_min: int, rows: list[tuple[Any, ...]]) -> None:
     numbered = [(number, *row) for number, row in enumerate(rows)]
-    with things.begin() as connection:
+    with pytest.MonkeyPatch.context() as patch, things.begin() as connection:
+        patch.setattr(loading, "ROWS_MIN", rows_min)
         connection.execute(_THING.delete())
         bulk.insert(connection, _THING, numbered)
     assert _stored(things) == numbered
@@ -66,10 +70,14 @@ def test_rows_are_many_and_statements_few(things: sa.Engine) -> None:
     with things.begin() as connection, statements(things) as sent:
         bulk.insert(connection, _THING, rows)
     assert _stored(things) == rows
-    assert len(sent) <= 2
+    # A server is asked whether it takes files, and after each whether it has taken it whole.
+    assert len(sent) <= (2 if things.dialect.name == "sqlite" else 6)
 
 
-def test_a_statement_for_a_server_is_no_longer_than_it_takes(things: sa.Engine) -> None:
+def test_a_statement_for_a_server_is_no_longer_than_it_takes(
+    things: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "ROWS_MIN", 1 << 62)
     rows = [(number, bytes(64), "x" * 64, number) for number in range(30_000)]
     with things.begin() as connection, statements(things) as sent:
         bulk.insert(connection, _THING, rows)
@@ -91,3 +99,63 @@ def test_counts_are_added_to_those_that_are_there(things: sa.Engine) -> None:
         bulk.add(connection, _THING, [(1, b"not", "not", -2), (2, b"two", "two", 7)], ("count",))
         bulk.add(connection, _THING, [], ("count",))
     assert _stored(things) == [(1, b"one", "one", 3), (2, b"two", "two", 7)]
+
+
+@pytest.fixture
+def on_a_server(mariadb: MariaDB) -> Iterator[sa.Engine]:
+    """A database on MariaDB with a table of things."""
+    url = mariadb.fresh_database()
+    engine = connect(url)
+    _METADATA.create_all(engine)
+    yield engine
+    engine.dispose()
+    mariadb.drop_database(url)
+
+
+_MANY = [(number, b"%d" % number, f"{number} %", number % 7) for number in range(loading.ROWS_MIN)]
+
+
+@pytest.mark.mariadb
+class TestLoading:
+    """Many rows go to a server as a file."""
+
+    def test_a_row_that_cannot_be_stored_is_no_warning(self, on_a_server: sa.Engine) -> None:
+        for row in ((7, b"twice", "twice", 0), (loading.ROWS_MIN, b"", "x" * 65, 0)):
+            with pytest.raises(ValueError, match="rows of thing"), on_a_server.begin() as connection:
+                bulk.insert(connection, _THING, [*_MANY, row])
+            assert _stored(on_a_server) == []
+
+    def test_a_server_that_takes_no_files_gets_statements(self, on_a_server: sa.Engine, mariadb: MariaDB) -> None:
+        with on_a_server.begin() as connection:
+            bulk.insert(connection, _THING, _MANY)
+            mariadb.execute("SET GLOBAL local_infile = OFF")
+            try:
+                # One that is forbidden it later, and one that was never allowed to.
+                bulk.insert(connection, _THING, [(one[0] + 1_000, *one[1:]) for one in _MANY])
+                on_a_server.pool.dispose()
+                with on_a_server.begin() as another, statements(on_a_server) as sent:
+                    bulk.insert(another, _THING, [(one[0] + 2_000, *one[1:]) for one in _MANY])
+            finally:
+                mariadb.execute("SET GLOBAL local_infile = ON")
+        assert not any(one.startswith("LOAD") for one in sent)
+        assert [row[0] for row in _stored(on_a_server)] == [
+            number + first for first in (0, 1_000, 2_000) for number in range(loading.ROWS_MIN)
+        ]
+
+    @pytest.mark.parametrize("offered", [True, False])
+    def test_a_server_gets_no_other_file_than_the_one_that_is_offered(
+        self, on_a_server: sa.Engine, tmp_path: Path, offered: bool
+    ) -> None:
+        secret = tmp_path / "secret"
+        secret.write_bytes(b"1\tkey\tkey\t1\n")
+        wish = f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE thing"
+        with on_a_server.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            with pytest.raises((sa.exc.OperationalError, RuntimeError)):
+                if offered:
+                    with driver.offering("mine", b"2\tmine\tmine\t2\n"):
+                        connection.exec_driver_sql(wish)
+                else:
+                    connection.exec_driver_sql(wish)
+            connection.invalidate()
+        assert _stored(on_a_server) == []
