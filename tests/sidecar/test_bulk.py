@@ -142,6 +142,14 @@ class TestLoading:
             number + first for first in (0, 1_000, 2_000) for number in range(loading.ROWS_MIN)
         ]
 
+    def test_a_proxy_that_knows_no_files_gets_statements(
+        self, on_a_server: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loading, "_FORM", "AS NO SERVER WRITES IT")
+        with on_a_server.begin() as connection:
+            bulk.insert(connection, _THING, _MANY)
+        assert _stored(on_a_server) == _MANY
+
     @pytest.mark.parametrize("offered", [True, False])
     def test_a_server_gets_no_other_file_than_the_one_that_is_offered(
         self, on_a_server: sa.Engine, tmp_path: Path, offered: bool
