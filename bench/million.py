@@ -176,6 +176,7 @@ def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]
         ):
             library = stage.library("Bench", place).id
             took.first.append(_first(stage, library, files))
+            os.sync()  # or the kernel writes a gigabyte of the catalog beside what is measured next
             took.changed.append(scans.asked(stage, client, library, ScanMode.CHANGED))
             took.new.append(scans.asked(stage, client, library, ScanMode.NEW))
             if number == 0:
