@@ -192,6 +192,8 @@ def _is_busy(driver: sqlite3.Connection) -> bool:
 
 
 def _mysql(url: URL) -> Engine:
+    from sidecar.catalog.offers import OfferingConnection  # noqa: PLC0415 - no driver is loaded where none is needed
+
     addresses = named(url)
     if addresses:
         first = addresses[0]
@@ -207,8 +209,6 @@ def _mysql(url: URL) -> Engine:
         pool_recycle=280,
         connect_args={"connect_timeout": 5, "sql_mode": _STRICT},
     )
-
-    from sidecar.catalog.offers import OfferingConnection  # noqa: PLC0415 - no driver is loaded where none is needed
 
     driver: Any = engine.dialect.loaded_dbapi
     servers = Servers(addresses, driver)

@@ -50,7 +50,8 @@ def load(
         with driver.offering(_NAME, content):
             loaded = connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).rowcount
     except DBAPIError as error:
-        if fault(error) is not Fault.OURS and (error.orig is None or error.orig.args[0] != _UNKNOWN_COMMAND):
+        is_unknown = error.orig is not None and error.orig.args[0] == _UNKNOWN_COMMAND
+        if not driver.open or not (is_unknown or fault(error) is Fault.OURS):
             raise
         # Servers and proxies have many words for it. Where it is something else, an INSERT will fail as well.
         info[_IS_ALLOWED] = False
