@@ -79,5 +79,6 @@ def _amount(one: Measured, number: float, digits: int = 1) -> str:
     if one.mib:
         return _mib(number)
     if one.yardstick_s is not None:
-        return f"{number:,.{digits}f} x {one.yardstick}"
+        # Of what is a small part of its yardstick one digit would not tell whether it is within its limit.
+        return f"{number:,.{3 if number < 0.5 else digits}f} x {one.yardstick}"
     return f"{number:,.0f} ms"
