@@ -44,8 +44,23 @@ def selects(engine: sa.Engine) -> Iterator[list[Sent]]:
         yield found
 
 
+@contextlib.contextmanager
+def searches(engine: sa.Engine) -> Iterator[list[Sent]]:
+    """The statements that are sent meanwhile for which rows must be found, with their parameters; of one that is
+    executed for many rows, those of the first."""
+    found: list[Sent] = []
+
+    def take(one: Sent) -> None:
+        if one.text.startswith(("SELECT", "UPDATE", "DELETE")):
+            is_many = isinstance(one.parameters, list) and bool(one.parameters)
+            found.append(one._replace(parameters=one.parameters[0]) if is_many else one)
+
+    with _listening(engine, take):
+        yield found
+
+
 def cost(engine: sa.Engine, one: Sent) -> Cost:
-    """Ask a question again, and see what the database does for it."""
+    """Send a statement again, and see what the database does for it. What it changes is taken back."""
     with contextlib.closing(engine.raw_connection()) as connection:
         driver: Any = connection.driver_connection
         if engine.dialect.name == "sqlite":
@@ -80,11 +95,13 @@ def _cost_on_sqlite(driver: sqlite3.Connection, one: Sent) -> Cost:
         ticks += 1
         return 0
 
+    driver.execute("BEGIN")
     driver.set_progress_handler(tick, _STEPS_A_ROW)
     try:
         driver.execute(one.text, one.parameters).fetchall()
     finally:
         driver.set_progress_handler(None, 0)
+        driver.execute("ROLLBACK")
     return Cost(ticks, scanned)
 
 
@@ -97,7 +114,9 @@ def _cost_on_mariadb(driver: Any, one: Sent) -> Cost:
         before = _rows_read(cursor)
         cursor.execute(one.text, one.parameters)
         cursor.fetchall()
-        return Cost(_rows_read(cursor) - before, scanned)
+        read = _rows_read(cursor) - before
+        driver.rollback()
+        return Cost(read, scanned)
 
 
 def _rows_read(cursor: Any) -> int:
