@@ -24,11 +24,13 @@ _json = msgspec.json.Encoder().encode
 
 
 class Sealed(NamedTuple):
-    """A report that has its number and will never change: gzip-compressed JSON."""
+    """A report that has its number and will never change: gzip-compressed JSON. ``is_last``: nothing waited behind it
+    when it was taken."""
 
     sequence: int
     files: int
     body: bytes
+    is_last: bool
 
 
 class _Spooled(NamedTuple):
@@ -82,7 +84,7 @@ class Outbox:
         with self._store.transaction():
             row = self._db.execute("SELECT sequence, files, body FROM sealed ORDER BY sequence LIMIT 1").fetchone()
             if row is not None:
-                return Sealed(*row)
+                return Sealed._make((*row, self._is_last()))
             rows = self._head(files_max)
             if not rows:
                 return None
@@ -92,7 +94,7 @@ class Outbox:
             self._db.execute("INSERT INTO sealed VALUES (?, ?, ?)", (sequence, files, body))
             self._db.execute("DELETE FROM outbox WHERE id <= ?", (rows[-1].id,))
             self._store.set_meta("next_sequence", sequence + 1)
-        return Sealed(sequence, files, body)
+            return Sealed(sequence, files, body, self._is_last())
 
     def acknowledge(self, sequence: int) -> None:
         """The sidecar has committed this report: forget it."""
@@ -117,6 +119,10 @@ class Outbox:
         self._store.set_meta("id", journal_id)
         self._store.set_meta("next_sequence", len(sealed) + 1)
         self._store.id = journal_id
+
+    def _is_last(self) -> bool:
+        """Whether nothing waits but what is sealed."""
+        return bool(self._db.execute("SELECT NOT EXISTS (SELECT 1 FROM outbox)").fetchone()[0])
 
     def _head(self, files_max: int) -> list[_Spooled]:
         """The first observations of the outbox that fit into one report: one epoch, and within its bounds."""

@@ -29,6 +29,9 @@ from holdfast.reports import Listed
 CHUNK_BYTES = 1024 * 1024
 # In the background, after each step the disk is left alone for as long as the step took.
 _REST_SHARE = 1.0
+# In the background, what was read is told together with what is read in so long a time: each report takes a disk on
+# either side several writes that it waits for, and nobody waits for this one.
+_TOLD_EVERY_S = 1.0
 # So many directories that turn out to have nothing to be read are passed over in one step.
 _DIRECTORIES_MAX = 200
 # How long to leave alone what could not be read because the machine is short of something.
@@ -41,7 +44,7 @@ _FAILURES_MAX = 16
 
 
 class Step(NamedTuple):
-    """What a step came to: directories to look at because of it, and whether there is something to be told."""
+    """What a step came to: directories to look at because of it, and whether it is time to tell what was read."""
 
     look_at: tuple[str, ...] = ()
     told: bool = False
@@ -80,6 +83,7 @@ class Reader:
         self._is_done = False
         self._on_at = self._background_at = 0.0
         self._failures = self._doubts = 0
+        self._untold_since: float | None = None
 
     def attach(self, attachment: Attachment) -> None:
         """The volume is there."""
@@ -127,13 +131,29 @@ class Reader:
 
     def due(self) -> float | None:
         """When :meth:`step` has something to do, on the boot clock; None: not before something changes."""
-        if self._at is None or not (self.is_urgent or self._has_background()):
+        if self._at is None:
             return None
-        return self._on_at if self.is_urgent else max(self._on_at, self._background_at)
+        told_at = None if self._untold_since is None else self._untold_since + _TOLD_EVERY_S
+        if not (self.is_urgent or self._has_background()):
+            return told_at
+        read_at = self._on_at if self.is_urgent else max(self._on_at, self._background_at)
+        return read_at if told_at is None else min(read_at, told_at)
 
     def step(self, scopes: Scopes) -> Step:
         """Read a little."""
         now = self._clock.now().boot
+        step = self._read(scopes, now)
+        if not step.told and not self._is_to_be_told(now):
+            return step
+        self._untold_since = None
+        return step._replace(told=True)
+
+    def _is_to_be_told(self, now: float) -> bool:
+        """Whether what was read in the background waits no longer."""
+        since = self._untold_since
+        return since is not None and (self._is_done or now >= since + _TOLD_EVERY_S)
+
+    def _read(self, scopes: Scopes, now: float) -> Step:
         if self._at is None or self._on_at > now:
             return Step()
         if self._book is not None and not self._book.urgent and self._waiting:
@@ -158,6 +178,7 @@ class Reader:
         self._left_alone.clear()
         self.hopeless.clear()
         self._is_done, self._on_at, self._background_at, self._failures, self._doubts = False, 0.0, 0.0, 0, 0
+        self._untold_since = None
 
     def _has_background(self) -> bool:
         if self._at is None or self._at.guarded or self._background_after_s is None or self._failures >= _FAILURES_MAX:
@@ -241,13 +262,15 @@ class Reader:
                 return Step()
             names = self._names.told(book.directory, book.file)
             self._contents.put(book.directory, book.file, digest)
-            if told := bool(names):
+            if names:
                 listed = [Listed(at, [telling.facts(one, digest) for one in them]) for at, them in names.items()]
                 self._outbox.spool(self._at.epoch, listed)
             if book.directory == self._directory and not self._pile and not self._left_open(book.directory):
                 self._contents.done(book.directory)
             self._names.keep()
-        return Step(look_at=(book.directory,) if book.urgent else (), told=told)
+        if names and self._untold_since is None:
+            self._untold_since = self._clock.now().boot
+        return Step(look_at=(book.directory,) if book.urgent else (), told=bool(names) and book.urgent)
 
     def _left_open(self, directory: str) -> bool:
         known = self._journal.directory(directory)

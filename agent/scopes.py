@@ -9,8 +9,9 @@ from holdfast import paths
 from holdfast.ignoring import FILES_MAX, NONE, Ignores
 from holdfast.patterns import Exclusions
 
-# A walk asks for each directory twice: when it has seen its name, and when it comes to it.
-_ENTERED_MAX = 4_096
+# A walk asks for each directory twice: when it has seen its name, and when it comes to it. Of a library with this many
+# directories it may have seen all names by then.
+_ENTERED_MAX = 16_384
 
 
 class Scope(NamedTuple):

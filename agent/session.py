@@ -297,7 +297,7 @@ class _ShipperThread(threading.Thread):
                 if (turn := store.turn()) != self.turn:
                     self.turn = turn
                     self._on_turn()
-                if step.delivery is Delivery.NOTHING:
+                if step.delivery is Delivery.NOTHING or step.is_last:
                     self._wake.wait()
                 elif step.delivery is not Delivery.SENT:
                     # New observations do not make the sidecar come back sooner; that it has come back does.

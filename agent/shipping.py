@@ -38,11 +38,14 @@ class Delivery(Enum):
 
 
 class Step(NamedTuple):
-    """``wait_s`` is how long to wait before the next step, when the delivery is LATER. ``problem`` is for people."""
+    """``wait_s`` is how long to wait before the next step, when the delivery is LATER. ``problem`` is for people.
+    ``is_last``: nothing waited behind what was sent. Whatever has come since can wait until somebody says so: a volume
+    that is read file by file would be told of each of them else, in reports that take a disk three writes each."""
 
     delivery: Delivery
     wait_s: float = 0.0
     problem: str | None = None
+    is_last: bool = False
 
 
 class Shipper:
@@ -130,7 +133,7 @@ class Shipper:
                     # What was acknowledged is not there any more: the catalog was set back without a word.
                     return self._begin(lease, keep=True)
                 # Committed before, and the answer was lost.
-                return self._acknowledge(sealed.sequence)
+                return self._acknowledge(sealed, sealed.sequence)
             if error.code == "stream-diverged":
                 return self._begin(lease, keep=False)
             if error.code == _IMPOSSIBLE and self._is_our_mistake(sealed):
@@ -139,7 +142,7 @@ class Shipper:
         if not receipt.applied and receipt.expected > sealed.sequence + 1:
             # The sidecar has seen later reports of this journal than the journal itself remembers.
             return self._begin(lease, keep=False)
-        return self._acknowledge(receipt.sequence)
+        return self._acknowledge(sealed, receipt.sequence)
 
     def _send(self, lease: Lease, sealed: Sealed) -> Receipt:
         began, is_taken = self._clock.now().boot, False
@@ -179,10 +182,11 @@ class Shipper:
         self.problem = sentence(Reason.TWO_WRITERS, "")
         return Step(Delivery.NOTHING, problem=self.problem)
 
-    def _acknowledge(self, sequence: int) -> Step:
+    def _acknowledge(self, sealed: Sealed, sequence: int) -> Step:
         self._outbox.acknowledge(sequence)
         self.acknowledged += 1
-        return self._went_well()
+        is_last = sealed.is_last and self._store.standing() is Standing.WRITING
+        return self._went_well()._replace(is_last=is_last)
 
     def _went_well(self) -> Step:
         self._failures = 0

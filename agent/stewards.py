@@ -212,7 +212,8 @@ class Steward:
         sightings: list[Sighting] = []
         spooled = False
         for message in messages:
-            spooled = spooled or (isinstance(message, Reading) and message.spooled)
+            # One that lets go says nothing more of what it has found before.
+            spooled = spooled or not isinstance(message, Reading) or message.spooled
             sightings.extend(self._take(message, now))
         if messages and self._hang_watch is not None:
             self._hang_watch.heard()
@@ -223,6 +224,7 @@ class Steward:
             self._give_up()
             self._wait(now)
             sightings.append(Doubtful(Reason.HUNG, self._where, ""))
+            spooled = True
         return News(sightings, spooled)
 
     def due(self) -> float | None:
@@ -296,6 +298,8 @@ class Steward:
                     self.worker.busy = message.busy
             case LetGo():
                 self._letting_go = False
+                if self.worker is not None and self._epoch is None:
+                    self.worker.busy = False  # whatever it was at when it was told to
             case Ready(epoch) if epoch == self._epoch:
                 self._retry_at = None
                 self._doubted.clear()
@@ -332,7 +336,7 @@ class Steward:
         self._give_up()
         self._wait(now)
         lost = Doubtful(Reason.NOT_YET_VERIFIED, self._where, "its worker process ended and is started again")
-        return News([lost] if was_attached else [], spooled=False)
+        return News([lost] if was_attached else [], spooled=True)
 
     def _is_hung(self, worker: WorkerProcess, now: float) -> bool:
         if not worker.busy:

@@ -55,6 +55,9 @@ from holdfast.volumes import Epoch
 
 # While it works, a worker says so this often; the supervisor's patience is many times that.
 _READING_EVERY_S = 0.5
+# So long what is to be told may wait until that is said. And so short a rest is none: whoever reads file after file
+# rests after each of them.
+_MOMENT_S = 0.1
 
 
 class OpenFiles(Files, Protocol):
@@ -108,7 +111,7 @@ class Worker:
         self._epoch: Epoch | None = None
         self._said = 0.0
         self._said_busy = False
-        self._has_news = False
+        self._has_news = self._has_spooled = False
         self._noise = Noise()
         self._adopting = False
         # What was said while a volume was being adopted, and can wait until that is done.
@@ -122,7 +125,7 @@ class Worker:
     def turn(self) -> bool:
         """Wait until there is something to do, and do one thing; False at the end."""
         timeout_s = self._wait_s()
-        if timeout_s != 0.0 and (self._has_news or self._said_busy):
+        if timeout_s != 0.0 and self._is_of_interest(timeout_s):
             self._say(busy=False)
         if self._waiting or self._wait(timeout_s):
             message = self._waiting.popleft() if self._waiting else self._line.receive_to_worker()
@@ -132,6 +135,17 @@ class Worker:
             self._obey(message)
         self._work()
         return True
+
+    def _is_of_interest(self, timeout_s: float | None) -> bool:
+        """Whether to say how things stand before a rest of so long."""
+        if self._spooled():
+            return True
+        return (self._has_news or self._said_busy) and (timeout_s is None or timeout_s > _MOMENT_S)
+
+    def _spooled(self) -> bool:
+        """Whether the outbox was added to since anything was said."""
+        self._has_spooled = self._has_spooled or (self._engine is not None and self._engine.take_spooled())
+        return self._has_spooled
 
     def _wait_s(self) -> float | None:
         due = None if self._engine is None else self._engine.due()
@@ -168,7 +182,8 @@ class Worker:
         if due is None or due > self._clock.now().boot:
             return
         # What comes next may never return, and only a worker that is known to be at work is missed.
-        if not self._said_busy or self._clock.now().boot - self._said >= _READING_EVERY_S:
+        said_s = self._clock.now().boot - self._said
+        if not self._said_busy or said_s >= _READING_EVERY_S or (said_s >= _MOMENT_S and self._spooled()):
             self._say(busy=True)
         self._doubt(self._engine.work())
         self._has_news = True
@@ -255,6 +270,7 @@ class Worker:
         if self._store is not None:
             self._store.close()
         self._engine = self._store = self._watch = self._files = self._epoch = None
+        self._has_spooled = False
 
     def _is_spoken_to(self) -> bool:
         """Whether the supervisor has said something, which may be that the volume is to be let go of: then a pass
@@ -278,13 +294,14 @@ class Worker:
             return
         self._said = self._clock.now().boot
         self._said_busy = busy
-        self._has_news = False
+        spooled = self._spooled()
+        self._has_news = self._has_spooled = False
         watching, watched = self._engine.watching()
         ended = self._engine.last_scan
         self._line.send(
             Reading(
                 busy=busy,
-                spooled=self._engine.take_spooled(),
+                spooled=spooled,
                 scan=self._engine.progress(),
                 scans_finished=self._engine.scans_finished,
                 watching=watching,

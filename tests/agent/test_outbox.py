@@ -48,10 +48,10 @@ def decode(sealed: Sealed | None) -> Report:
 
 def test_r32_sealed_report_never_changes_and_keeps_its_number(store: Store) -> None:
     spool(store, listed("a"))
-    first = Outbox(store).seal(1.0)
+    first = decode(Outbox(store).seal(1.0))
     spool(store, listed("b"))
-    assert Outbox(store).seal(2.0) == first
-    assert decode(first).sequence == 1
+    assert decode(Outbox(store).seal(2.0)) == first
+    assert first.sequence == 1
 
 
 def test_r32_outbox_is_freed_only_by_the_acknowledgement(store: Store) -> None:
@@ -167,6 +167,30 @@ def test_r32_outage_sends_the_same_bytes_again_after_growing_waits(store: Store)
     assert ship.problem is None
     assert len(set(uplink.bodies)) == 1
     assert ship.step().delivery is Delivery.NOTHING
+
+
+def test_r32_nobody_waits_where_something_is_left_behind_what_was_sent(store: Store) -> None:
+    for number in range(2):
+        spool(store, listed(str(number), 600))
+    ship = shipper(store, ScriptedUplink(*[done] * 4))
+    assert [ship.step().is_last for _ in range(2)] == [False, True], "the first report has 1,000 files at most"
+    spool(store, listed("a"))
+    sealed = Outbox(store).seal(1.0)
+    assert sealed is not None
+    assert sealed.is_last
+    spool(store, listed("b"))
+    assert [ship.step().is_last for _ in range(2)] == [False, True], "the outbox was added to after it was sealed"
+
+
+def test_r34_a_journal_that_is_to_be_emptied_first_is_not_waited_for(store: Store) -> None:
+    spool(store, listed("a"))
+    with store.transaction():
+        store.stand(Standing.DRAINING)
+    ship = shipper(store, ScriptedUplink(done))
+    step = ship.step()
+    assert (step.delivery, step.is_last) == (Delivery.SENT, False)
+    ship.step()
+    assert store.standing() is Standing.BASELINE
 
 
 def test_wish_of_the_sidecar_is_kept(store: Store) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,92 @@ def test_a_large_file_is_read_in_pieces_that_leave_room_for_others(
     world.run(10)
     assert watched.read[:10] == ["film.jpg"] * 10
     assert contents(world) == in_files(world)
+
+
+def slow_down(world: World, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let it take 5 ms to read a file; when that was done."""
+    before = FakeFiles.read
+    at: list[float] = []
+
+    def read(files: FakeFiles, directory: str, name: str, offset: int, count: int) -> Chunk | Trouble:
+        world.clock.advance(0.005)
+        at.append(world.clock.now().boot)
+        return before(files, directory, name, offset, count)
+
+    monkeypatch.setattr(FakeFiles, "read", read)
+    return at
+
+
+def announced(world: World, photos: int) -> list[float]:
+    """Let so many photos be read. When it was said that there is something to be told, and what is in them was told
+    then, until it is told of all."""
+    at: list[float] = []
+    found: dict[str, str] = {}
+    while len(found) < photos:
+        due = world.engine.due()
+        assert due is not None
+        now = world.clock.now().boot
+        if due > now:
+            world.clock.advance(due - now + 0.000_001)
+        world.doubt = world.engine.work()
+        if world.engine.take_spooled() and (some := contents(world)):
+            found |= some
+            at.append(world.clock.now().boot)
+    assert found == in_files(world)
+    return at
+
+
+def test_what_is_read_in_the_background_is_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(reads=True)
+    read = slow_down(world, monkeypatch)
+    world.photos(*(f"{number % 7}/{number}.jpg" for number in range(250)))
+    world.clock.advance(60)
+    world.mount()
+    at = announced(world, 250)
+    waits = [later - before for before, later in pairwise(at)]
+    assert len(at) == 3, "it takes two seconds and a half to read them"
+    assert all(1.0 <= wait < 1.1 for wait in waits[:-1])
+    assert at[-1] - read[-1] < 0.1, "all is told when the last one is read"
+
+
+def test_what_was_read_is_told_though_nothing_more_may_be_read(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(reads=True)
+    slow_down(world, monkeypatch)
+    world.photos(*(f"{number}.jpg" for number in range(20)))
+    world.clock.advance(60)
+    world.mount()
+    while len(watched.read) < 5:
+        world.run(0.01)
+    world.engine.take_spooled()
+    world.engine.guard(guarded=True)
+    world.run(0.5)
+    assert not world.engine.take_spooled()
+    world.run(0.6)
+    assert world.engine.take_spooled()
+    assert len(contents(world)) == len(watched.read) < 10
+
+
+def test_what_was_read_is_told_before_the_rest_is_read_another_time(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(reads=True)
+    slow_down(world, monkeypatch)
+    world.settings = structs.replace(world.settings, read_after_s=10.0)
+    world.start()
+    world.photos(*(f"{number}.jpg" for number in range(20)))
+    world.clock.advance(60)
+    world.mount()
+    while len(watched.read) < 5:
+        world.run(0.01)
+    world.engine.take_spooled()
+    world.disk.mkdir("2025")  # which is nothing to be told, and a reason to wait with the rest
+    world.run(0.1)
+    assert not world.engine.take_spooled()
+    world.run(1.0)
+    assert world.engine.take_spooled()
+    assert len(contents(world)) == len(watched.read) < 20
 
 
 def test_what_was_read_outlives_the_agent(watched: Watched) -> None:

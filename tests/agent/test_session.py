@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from agent.session import Session
 from agent.store import Standing, Store
 from holdfast import ids
 from holdfast.assignments import Heartbeat
-from holdfast.reports import Listed
+from holdfast.reports import Listed, Receipt
 from holdfast.volumes import Epoch, Identity, Reason, VolumeState, VolumeStatus
 from tests.agent.listening import WAIT_S, ListeningSidecar
 
@@ -49,6 +50,48 @@ def test_r31_a_journal_that_cannot_be_written_for_a_while_is_delivered_later(tmp
         store.close()
         session._shippers[VOLUME].hurry()
         sidecar.until(lambda: sidecar.told() != [])
+    finally:
+        session.close(WAIT_S)
+
+
+class Reading(ListeningSidecar):
+    """While it takes the first report, the next photo is read."""
+
+    def __init__(self, path: str, store: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._store = store
+
+    def send(self, volume: str, sequence: int, body: bytes, fence: int) -> Receipt:
+        if sequence == 1:
+            self._store()
+        return super().send(volume, sequence, body, fence)
+
+
+def test_what_is_read_file_by_file_is_sent_when_somebody_says_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "volume.sqlite3")
+
+    def spool(directory: str) -> None:
+        store = Store(path, VOLUME)
+        with store.transaction():
+            Outbox(store).spool(Epoch("boot", 1, 1), [Listed(directory, [])])
+        store.close()
+
+    store = Store(path, VOLUME)
+    with store.transaction():
+        store.set_lease("cat_1", 1)
+        store.stand(Standing.WRITING)
+    store.close()
+    spool("first")
+    sidecar = Reading("/mnt/photos", lambda: spool("second"))
+    session = Session(sidecar, SystemClock(), lambda assignment: None)
+    session.start()
+    try:
+        session.publish(Heartbeat(volumes=[STATUS], version="0"))
+        session.ship(VOLUME, path)
+        sidecar.until(lambda: len(sidecar.told()) == 1)
+        sidecar.never(lambda: len(sidecar.told()) > 1)
+        session.ship(VOLUME, path)
+        sidecar.until(lambda: len(sidecar.told()) == 2)
     finally:
         session.close(WAIT_S)
 

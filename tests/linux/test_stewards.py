@@ -50,6 +50,7 @@ class Kept:
 
     # The worker alone is told by its watch that the disk was unmounted, and not by the mount table.
     watch: WatchChoice = "inotify"
+    settings = SETTINGS
 
     def __init__(self, place: Path, state: Path, workers: Workers, source: Path | None = None) -> None:
         self.place = place
@@ -61,6 +62,7 @@ class Kept:
         self.stand(Standing.WRITING)
         self.told: list[Observation] = []
         self.sightings: list[Sighting] = []
+        self.announced = False
         self._path = str(state / "disk.sqlite3")
         self.look()
 
@@ -95,7 +97,7 @@ class Kept:
             self.line,
             store_path=self._path,
             scopes=[Scope("", str(self.place), ())],
-            settings=structs.replace(SETTINGS, watch=self.watch),
+            settings=structs.replace(self.settings, watch=self.watch),
             lacking=lacking,
             now=time.monotonic(),
         )
@@ -116,8 +118,14 @@ class Kept:
             if self.steward.worker is not None:
                 poll.register(self.steward.fileno(), select.POLLIN)
             poll.poll(20.0)
-            self.sightings += self.steward.read(time.monotonic()).sightings
-            self._ship()
+            self.read()
+
+    def read(self) -> None:
+        """Take what the worker says; what it announces is delivered."""
+        news = self.steward.read(time.monotonic())
+        self.sightings += news.sightings
+        self.announced = self.announced or news.spooled
+        self._ship()
 
     def doubted(self) -> Reason:
         """Why the volume is doubted, when it is."""
@@ -315,6 +323,40 @@ def test_r17_a_worker_that_dies_is_no_fault_of_the_storage_and_another_one_goes_
     kept.give()
     kept.until(lambda: kept.sightings != [])
     assert isinstance(kept.sightings[0], Adopted)
+
+
+@pytest.mark.parametrize("end", ["is let go of", "is doubted", "loses its worker"])
+def test_r32_what_was_found_last_is_announced_when_a_volume(kept: Kept, end: str) -> None:
+    """A worker says what it has found before it rests. It may not have rested since."""
+    kept.adopt()
+    worker = kept.steward.worker
+    assert worker is not None
+    kept.announced = False
+    if end == "is let go of":
+        kept.steward.release()
+        kept.until(lambda: kept.watching() == "nothing")
+    elif end == "is doubted":
+        umount(kept.place)
+        kept.doubted()
+    else:
+        os.kill(worker.pid, signal.SIGKILL)
+        kept.doubted()
+    assert kept.announced
+
+
+def test_a_worker_that_has_let_go_while_it_read_a_file_can_be_given_the_volume_again(kept: Kept) -> None:
+    kept.settings = structs.replace(SETTINGS, read_contents=True, read_after_s=0.0)
+    with open(kept.place / "film.jpg", "wb") as film:
+        film.truncate(8 << 30)  # to read it takes a while
+    kept.give()
+    kept.until(lambda: "film.jpg" in kept.listed())
+    worker = kept.steward.worker
+    assert worker is not None
+    assert worker.busy
+    kept.steward.release()
+    kept.until(lambda: kept.watching() == "nothing")
+    kept.give()
+    assert kept.steward.worker is worker
 
 
 def test_r40_what_was_let_go_of_is_held_by_nothing_and_left_alone_for_a_minute(kept: Kept) -> None:

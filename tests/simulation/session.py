@@ -199,7 +199,7 @@ class SimulatedSession:
             ship.turn = turn
             self.on_turn()
         if step.delivery is Delivery.SENT:
-            ship.is_awake = True
+            ship.is_awake = ship.is_awake or not step.is_last
         elif step.delivery is not Delivery.NOTHING:
             ship.later = now + step.wait_s
         return True
