@@ -8,7 +8,7 @@ from statistics import median
 
 import click
 
-from bench import bursts, documents, idle, imports, ingest, latencies, peers, scans, shares, tree
+from bench import bursts, contents, documents, idle, imports, ingest, latencies, peers, scans, shares, tree
 from bench.verdicts import Measured, table
 from demo.disks import enter_private_mounts
 from demo.stage import StepFailed
@@ -25,6 +25,8 @@ _EXPLANATION = """\
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
 - *Mode changed*, *mode new*: from asking the catalog for such a scan until it says that it is done.
+- *The sidecar while photos are read*: time on a processor, of all its processes, in each second in which the agent reads
+  what is in the files and tells it, as it does for hours after a first scan.
 - *First look*: the agent's engine alone, on a share (FUSE) on which every answer takes 5 ms and is remembered for three
   seconds, with nothing remembered yet.
 - *Ingest*: one stream of reports of 5,000 new files each through the whole application, until all are committed. Its
@@ -70,6 +72,8 @@ def _measure(root: str, rounds: int) -> list[Measured]:
     found, bfs, fd = (peers.listings(name, root, rounds + 2) for name in ("find", "bfs", "fd"))
     click.echo(f"first scans and scans without change, {tree.FILES:,} files …")
     took = scans.all_kinds(root, rounds, rounds)
+    click.echo("what is in them …")
+    read = contents.sidecar_meanwhile(root, rounds)
     click.echo("a share whose answers take their time …")
     far = shares.first_looks(rounds)
     click.echo("unmounts and new photos …")
@@ -90,6 +94,7 @@ def _measure(root: str, rounds: int) -> list[Measured]:
         Measured(f"all listed, {tree.FILES:,} files", took.listing, 5, yardstick_s),
         Measured(f"mode changed, {tree.FILES:,} files", took.changed, 3, yardstick_s),
         Measured(f"mode new, {tree.FILES:,} files", took.new, 1.5, yardstick_s),
+        Measured("the sidecar while photos are read, a second", read, 100),
         Measured(f"find, {shares.FILES:,} files on a share (yardstick)", far.find, None, median(far.find)),
         Measured(f"first look, {shares.FILES:,} files on a share", far.agent, 1, median(far.find)),
         Measured(f"raw upsert, {ingest.ROWS:,} rows, SQLite (yardstick)", into_sqlite.raw),

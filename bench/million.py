@@ -28,7 +28,7 @@ from tests.mariadb import IN_EARNEST, MariaDB
 
 DIRECTORIES = 10_000
 SMALL_DIRECTORIES = 10
-UNPLUGS = 11
+UNPLUGS = 31
 SETTLED_S = 6.0
 _DISK_MIB = 24 * 1024  # a file with holes; by its size it has inodes for a million and a half
 _WAIT_S = 600.0

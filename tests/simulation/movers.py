@@ -57,6 +57,7 @@ def _can_be_moved(disk: FakeDisk, path: str) -> bool:
 
 def _move(disk: FakeDisk, path: str, number: int) -> str:
     directory, name = paths.split(path)
-    new = paths.join(directory, f"moved-{number}-{name}")
+    # A photo that lives for long is moved many times, and no name is longer than 255 bytes.
+    new = paths.join(directory, f"moved-{number}-{name.rpartition('-')[2]}")
     disk.rename(path, new)
     return new
