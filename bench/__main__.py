@@ -25,8 +25,8 @@ _EXPLANATION = """\
 - *First scan*: from the request that makes the library until the last file is committed in the catalog.
 - *All listed*: from asking the agent for a scan, which takes nothing on trust, until it has ended. Nothing has changed.
 - *Mode changed*, *mode new*: from asking the catalog for such a scan until it says that it is done.
-- *The sidecar while photos are read*: time on a processor, of all its processes, in each second in which the agent reads
-  what is in the files and tells it, as it does for hours after a first scan.
+- *The sidecar while photos are read*: time on a processor, of all its processes, while the agent reads what is in the
+  files and tells it, as it does for hours after a first scan.
 - *First look*: the agent's engine alone, on a share (FUSE) on which every answer takes 5 ms and is remembered for three
   seconds, with nothing remembered yet.
 - *Ingest*: one stream of reports of 5,000 new files each through the whole application, until all are committed. Its
