@@ -156,3 +156,21 @@ def test_r34_versions_of_an_agent_without_memory_begin_above_its_old_ones() -> N
 
     # Nobody counts up a version more than a thousand times a second.
     assert first_version(1_700_000_010.0) >= first_version(1_700_000_000.0) + 10_000
+
+
+def test_a_folder_that_is_renamed_or_deleted_costs_what_was_in_it_however_large_the_library() -> None:
+    def steps(folders: int) -> list[int]:
+        """About how many of its instructions SQLite takes for each."""
+        world = known(*(f"{number % 10}/{number}/{photo}.jpg" for number in range(folders) for photo in range(5)))
+        taken: list[int] = []
+        world.store.db.set_progress_handler(lambda: taken.append(1), 10)
+        world.disk.rename("5/15", "6/renamed")
+        world.run(30)
+        renamed = len(taken)
+        world.disk.rmtree("8/18")
+        world.run(30)
+        assert world.news()["absent"] == {f"8/18/{photo}.jpg" for photo in range(5)}
+        return [renamed, len(taken) - renamed]
+
+    few, many = steps(30), steps(600)
+    assert all(later < 2 * before for before, later in zip(few, many, strict=True)), (few, many)
