@@ -50,9 +50,11 @@ def learn(
             if (compared.known.stamp, compared.known.whole) != (stamp, whole):
                 journal.learn(directory, compared.known._replace(stamp=stamp, whole=whole), (), ())
             continue
-        files = compared.files
+        files, fresh = compared.files, compared.fresh
         if moved:
-            files = [file for file in files if (directory, file.inode, file.name) not in moved]
+            files, fresh = (
+                [file for file in some if (directory, file.inode, file.name) not in moved] for some in (files, fresh)
+            )
         births = (
             {**compared.listing.births, **compared.kept_births} if compared.kept_births else compared.listing.births
         )
@@ -72,5 +74,4 @@ def learn(
             came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
             went=went if stable else (),
         )
-        before = set() if compared.known is None else set(compared.known.files)
-        contents.note(directory, [file for file in files if file not in before])
+        contents.note(directory, fresh)

@@ -38,7 +38,7 @@ class Survey(NamedTuple):
     must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
     ``held`` are names that are still being written. ``before`` are the times that must have moved for a name to be
     gone; None where they prove nothing. ``named`` are files that were known by their names only, and have been seen
-    now."""
+    now. ``fresh`` are all files that are not just as they were known."""
 
     listing: Listing
     at: Moment
@@ -55,6 +55,7 @@ class Survey(NamedTuple):
     unchanged: bool
     before: Stamp | None = None
     named: Sequence[FileEntry] = ()
+    fresh: Sequence[FileEntry] = ()
 
 
 class Refused(NamedTuple):
@@ -92,7 +93,7 @@ def compare(
         directories = dict.fromkeys(directories, 0)
     if known is None:
         fresh = [file for file in files if file.name not in held]
-        return Survey(listing, at, directories, None, fresh, fresh, [], [], [], {}, [], held, False)
+        return Survey(listing, at, directories, None, fresh, fresh, [], [], [], {}, [], held, False, fresh=fresh)
     if (
         not held
         and known.told
@@ -104,7 +105,8 @@ def compare(
     is_unmoved = is_same_stamp(known.stamp, (listing.mtime_ns, listing.ctime_ns), traits)
     # Times that did not move prove nothing where a person vouches for what they do not show.
     before_stamp = None if accepted and is_unmoved else known.stamp
-    comparison = _Comparison(listing.directory, known, before_stamp, traits, listing.births)
+    births = dict(zip(before, known.births, strict=True))
+    comparison = _Comparison(listing.directory, known, births, before_stamp, traits, listing.births)
     comparison.look_at(files, before, held)
     comparison.miss(before, set(listing.unclear))
     survey = comparison.survey(listing, at, directories, held)
@@ -163,6 +165,7 @@ def withhold(survey: Survey, names: Collection[str]) -> Survey:
     return survey._replace(
         files=[file for file in survey.files if file.name not in names],
         arrivals=[file for file in survey.arrivals if file.name not in names],
+        fresh=[file for file in survey.fresh if file.name not in names],
         held=survey.held.union(names),
     )
 
@@ -194,20 +197,22 @@ class _Comparison:
         self,
         directory: str,
         known: KnownDirectory,
+        births: Mapping[str, int | None],
         stamp: Stamp | None,
         traits: Traits,
-        births: Mapping[str, int | None],
+        births_now: Mapping[str, int | None],
     ) -> None:
         self._directory = directory
-        self._births_now = births
+        self._births_now = births_now
         self._known = known
         self._stamp = stamp
         self._traits = traits
-        self._births = dict(zip((file.name for file in known.files), known.births, strict=True))
+        self._births = births
         self._arrivals: list[FileEntry] = []
         self._changes: list[FileEntry] = []
         self._retold: list[FileEntry] = []
         self._named: list[FileEntry] = []
+        self._fresh: list[FileEntry] = []
         self._departures: list[Departure] = []
         self._remembered: list[FileEntry] = []
         self._kept_births: dict[str, int | None] = {}
@@ -224,6 +229,8 @@ class _Comparison:
                 if old is not None:
                     self._keep(old, self._births[old.name])
                 continue
+            if file != old:
+                self._fresh.append(file)
             if old is None or is_other:
                 self._remembered.append(file)
                 self._arrivals.append(file)
@@ -266,6 +273,7 @@ class _Comparison:
             unchanged=False,
             before=self._stamp,
             named=self._named,
+            fresh=self._fresh,
         )
 
     def _keep(self, file: FileEntry, birth_ns: int | None) -> None:
