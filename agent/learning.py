@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from agent import survey
 from agent.contents import Contents
 from agent.filesystems import Traits
 from agent.journal import Journal
 from agent.known import KnownDirectory, pack_births, pack_directories, pack_files
+from agent.ports import FileEntry
 from agent.survey import Survey
 
 
@@ -50,11 +51,7 @@ def learn(
             if (compared.known.stamp, compared.known.whole) != (stamp, whole):
                 journal.learn(directory, compared.known._replace(stamp=stamp, whole=whole), (), ())
             continue
-        files, fresh = compared.files, compared.fresh
-        if moved:
-            files, fresh = (
-                [file for file in some if (directory, file.inode, file.name) not in moved] for some in (files, fresh)
-            )
+        files = _staying(directory, compared.files, moved)
         births = (
             {**compared.listing.births, **compared.kept_births} if compared.kept_births else compared.listing.births
         )
@@ -74,4 +71,11 @@ def learn(
             came=[file.inode for file in (*compared.arrivals, *compared.named)] if stable else (),
             went=went if stable else (),
         )
-        contents.note(directory, fresh)
+        contents.note(directory, _staying(directory, compared.fresh, moved))
+
+
+def _staying(
+    directory: str, files: Sequence[FileEntry], moved: Collection[tuple[str, int, str]]
+) -> Sequence[FileEntry]:
+    """Those of the files of a directory that have not left it."""
+    return [file for file in files if (directory, file.inode, file.name) not in moved] if moved else files

@@ -84,6 +84,7 @@ class Steward:
         self._letting_go = False
         self._hang_watch: HangWatch | None = None
         self._turn = 0
+        self._spooled = False
 
     def fileno(self) -> int:
         """The descriptor of the worker's line."""
@@ -204,27 +205,8 @@ class Steward:
     def read(self, now: float) -> News:
         """What the worker has said since the last call, or what its silence means."""
         self._died_at = [at for at in self._died_at if now - at < _DEATHS_S]
-        if self.worker is None:
-            return News([], spooled=False)
-        messages = self.worker.receive(now)
-        if messages is None:
-            return self._ended(now)
-        sightings: list[Sighting] = []
-        spooled = False
-        for message in messages:
-            # One that lets go says nothing more of what it has found before.
-            spooled = spooled or not isinstance(message, Reading) or message.spooled
-            sightings.extend(self._take(message, now))
-        if messages and self._hang_watch is not None:
-            self._hang_watch.heard()
-        if self._epoch is not None and self._is_hung(self.worker, now):
-            self._hangs += 1
-            self._stuck[self._epoch.mount_id] = self.worker
-            self.doubted_mounts.add(self._epoch.mount_id)
-            self._give_up()
-            self._wait(now)
-            sightings.append(Doubtful(Reason.HUNG, self._where, ""))
-            spooled = True
+        sightings = self._hear(now)
+        spooled, self._spooled = self._spooled, False
         return News(sightings, spooled)
 
     def due(self) -> float | None:
@@ -286,6 +268,28 @@ class Steward:
             _log.warning("worker.given_up", volume=self.volume_id, pid=self.worker.pid)
         self._give_up()
 
+    def _hear(self, now: float) -> list[Sighting]:
+        if self.worker is None:
+            return []
+        messages = self.worker.receive(now)
+        if messages is None:
+            return self._ended(now)
+        sightings: list[Sighting] = []
+        for message in messages:
+            # One that lets go says nothing more of what it has found before.
+            self._spooled = self._spooled or not isinstance(message, Reading) or message.spooled
+            sightings.extend(self._take(message, now))
+        if messages and self._hang_watch is not None:
+            self._hang_watch.heard()
+        if self._epoch is not None and self._is_hung(self.worker, now):
+            self._hangs += 1
+            self._stuck[self._epoch.mount_id] = self.worker
+            self.doubted_mounts.add(self._epoch.mount_id)
+            self._give_up()
+            self._wait(now)
+            sightings.append(Doubtful(Reason.HUNG, self._where, ""))
+        return sightings
+
     def _take(self, message: FromWorker, now: float) -> Sequence[Sighting]:
         match message:
             case Reading():
@@ -325,7 +329,7 @@ class Steward:
             self._scans += said.scans_finished - before
             self._last_scan = said.last_scan
 
-    def _ended(self, now: float) -> News:
+    def _ended(self, now: float) -> list[Sighting]:
         """The worker died, which is no fault of the storage; it is tried again with another one."""
         _log.error("worker.ended", volume=self.volume_id, pid=self.worker.pid if self.worker else None)
         self._died_at.append(now)
@@ -336,7 +340,7 @@ class Steward:
         self._give_up()
         self._wait(now)
         lost = Doubtful(Reason.NOT_YET_VERIFIED, self._where, "its worker process ended and is started again")
-        return News([lost] if was_attached else [], spooled=True)
+        return [lost] if was_attached else []
 
     def _is_hung(self, worker: WorkerProcess, now: float) -> bool:
         if not worker.busy:
@@ -365,6 +369,7 @@ class Steward:
     def _give_up(self) -> None:
         if self.worker is not None:
             self._workers.give_up(self.worker)
+            self._spooled = True  # it may have been, with no time to say so
         self.worker = None
         self._letting_go = False
         self._epoch = None

@@ -28,9 +28,9 @@ def sidecar_meanwhile(root: str, rounds: int) -> list[float]:
         stage.gather(_one_is_read, "the first photo to be read", _WAIT_S)
         running = processes.of_sidecar(stage)
         for _ in range(rounds):
-            before_s, began = sum(map(processes.spent_s, running)), time.monotonic()
+            before_s, began = processes.spent_s(running), time.monotonic()
             stage.pause(_SECONDS)
-            spent.append((sum(map(processes.spent_s, running)) - before_s) / (time.monotonic() - began))
+            spent.append((processes.spent_s(running) - before_s) / (time.monotonic() - began))
     return spent
 
 

@@ -47,13 +47,13 @@ def _settle(place: str) -> None:
 
 def _minute(stage: Stage, places: Sequence[str]) -> float:
     running, requests = processes.of_agent(stage), [_requests(place) for place in places]
-    spent_s = sum(map(processes.spent_s, running))
+    spent_s = processes.spent_s(running)
     stage.pause(_MINUTE_S)
     if [_requests(place) for place in places] != requests:
         raise StepFailed("a disk was asked for something while the agent had nothing to do")
     if processes.of_agent(stage) != running:
         raise StepFailed("the agent has started or ended processes while it had nothing to do")
-    return sum(map(processes.spent_s, running)) - spent_s
+    return processes.spent_s(running) - spent_s
 
 
 def _requests(place: str) -> list[str]:

@@ -53,7 +53,7 @@ def _round(stage: Stage, camera: str, series: str, took: Imported) -> None:
     stage.wait_for(stage.is_settled, "rest")
     stage.catch_up()
     running = processes.of_agent(stage)
-    spent_s, began = sum(map(processes.spent_s, running)), time.monotonic()
+    spent_s, began = processes.spent_s(running), time.monotonic()
     with _Reader(stage) as reader:
         closed: dict[str, float] = {}
         for number in range(_NEW):
@@ -61,7 +61,7 @@ def _round(stage: Stage, camera: str, series: str, took: Imported) -> None:
             _write(os.path.join(camera, name))
             closed[name] = time.monotonic()
             stage.pause(max(0.0, began + (number + 1) * EVERY_S - closed[name]))
-        spent_s = sum(map(processes.spent_s, running)) - spent_s
+        spent_s = processes.spent_s(running) - spent_s
         took.spent.append(spent_s / (time.monotonic() - began))
         stage.wait_for(lambda: closed.keys() <= reader.told.keys(), "the last of the new photos", _WAIT_S)
     took.told.extend(reader.told[name] - at for name, at in closed.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from demo.stage import Stage, StepFailed
 
@@ -39,11 +40,15 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-def spent_s(pid: int) -> float:
-    """The processor time of all threads of a process, in the kernel and outside of it (proc_pid_stat(5))."""
+def spent_s(pids: Iterable[int]) -> float:
+    """The processor time of all threads of these processes, in the kernel and outside of it (proc_pid_stat(5))."""
+    return sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) + int(fields[12])
 
 
 def _children(pid: int) -> list[int]:

@@ -165,6 +165,17 @@ def announced(world: World, photos: int) -> list[float]:
     return at
 
 
+def read_some(world: World, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let some of twenty photos be read, a moment ago, so that nothing was said of them yet."""
+    slow_down(world, monkeypatch)
+    world.photos(*(f"{number}.jpg" for number in range(20)))
+    world.clock.advance(60)
+    world.mount()
+    while len(watched.read) < 5:
+        world.run(0.01)
+    world.engine.take_spooled()
+
+
 def test_what_is_read_in_the_background_is_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(reads=True)
     read = slow_down(world, monkeypatch)
@@ -182,13 +193,7 @@ def test_what_was_read_is_told_though_nothing_more_may_be_read(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(reads=True)
-    slow_down(world, monkeypatch)
-    world.photos(*(f"{number}.jpg" for number in range(20)))
-    world.clock.advance(60)
-    world.mount()
-    while len(watched.read) < 5:
-        world.run(0.01)
-    world.engine.take_spooled()
+    read_some(world, watched, monkeypatch)
     world.engine.guard(guarded=True)
     world.run(0.5)
     assert not world.engine.take_spooled()
@@ -201,15 +206,9 @@ def test_what_was_read_is_told_before_the_rest_is_read_another_time(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(reads=True)
-    slow_down(world, monkeypatch)
     world.settings = structs.replace(world.settings, read_after_s=10.0)
     world.start()
-    world.photos(*(f"{number}.jpg" for number in range(20)))
-    world.clock.advance(60)
-    world.mount()
-    while len(watched.read) < 5:
-        world.run(0.01)
-    world.engine.take_spooled()
+    read_some(world, watched, monkeypatch)
     world.disk.mkdir("2025")  # which is nothing to be told, and a reason to wait with the rest
     world.run(0.1)
     assert not world.engine.take_spooled()

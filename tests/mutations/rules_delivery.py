@@ -276,8 +276,8 @@ STREAMS = [
         ("R32",),
         "what a worker has found last is not announced",
         "agent/stewards.py",
-        "spooled = spooled or not isinstance(message, Reading) or message.spooled",
-        "spooled = spooled or (isinstance(message, Reading) and message.spooled)",
+        "not isinstance(message, Reading) or message.spooled",
+        "(isinstance(message, Reading) and message.spooled)",
         ("tests/linux/test_stewards.py::test_r32_what_was_found_last_is_announced_when_a_volume",),
     ),
     Mutation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -66,6 +66,16 @@ def cost(engine: sa.Engine, one: Sent) -> Cost:
         if engine.dialect.name == "sqlite":
             return _cost_on_sqlite(driver, one)
         return _cost_on_mariadb(driver, one)
+
+
+def excesses(engine: sa.Engine, sent: Iterable[Sent], growing: Collection[str], bound: int) -> Iterator[str]:
+    """What is wrong with these statements, if none may read all of a table that grows, nor more rows than so many."""
+    for one in sent:
+        came_to = cost(engine, one)
+        if scanned := came_to.scanned.intersection(growing):
+            yield f"reads all of {', '.join(scanned)}: {one.text}"
+        if came_to.rows > bound:
+            yield f"reads {came_to.rows} rows: {one.text}"
 
 
 @contextlib.contextmanager

@@ -21,11 +21,10 @@ from sidecar.api.endpoint import Route
 from sidecar.asset import Status
 from sidecar.catalog import asset_rows, assets, lanes, path_checksums, previewing, rules, seeking
 from sidecar.catalog import feed as feed_module
-from sidecar.catalog.tables import metadata
 from tests.sidecar import crowd
-from tests.sidecar.counting import Sent, cost, selects
+from tests.sidecar.counting import Sent, cost, excesses, selects
 from tests.sidecar.crowd import Crowd
-from tests.sidecar.growth import GROWING, grow
+from tests.sidecar.growth import GROWING, analyzed, grow
 from tests.sidecar.world import World, checked
 
 ROWS = 12_000
@@ -178,14 +177,6 @@ def made(world: World) -> Crowd:
     return crowd.fill(world, ROWS)
 
 
-def analyzed(engine: sa.Engine) -> None:
-    """Let the database count; MariaDB would do so by itself, some time."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            return  # the product never asks it to
-        connection.exec_driver_sql(f"ANALYZE TABLE {', '.join(f'`{one}`' for one in sorted(metadata.tables))}")
-
-
 def ask(world: World, route: Route, one: Example, cursor: str | None) -> Any:
     """Send a request; pages are of :data:`PAGE`."""
     path = re.sub(r"<(\w+)>", lambda name: one.values[name[1]], route.path)
@@ -220,12 +211,7 @@ def faults(world: World, route: Route, one: Example) -> Iterator[str]:
         where = f"{route.method} {short(route)} {one.query or ''} ({name})"
         if len(sent) > QUESTIONS:
             yield f"{where}: {len(sent)} questions"
-        for question in sent:
-            came_to = cost(world.engine, question)
-            if scanned := came_to.scanned & GROWING:
-                yield f"{where}: reads all of {', '.join(scanned)}: {question.text}"
-            if came_to.rows > BOUND:
-                yield f"{where}: reads {came_to.rows} rows: {question.text}"
+        yield from (f"{where}: {excess}" for excess in excesses(world.engine, sent, GROWING, BOUND))
 
 
 def test_no_question_reads_more_than_its_share(world: World, engine: sa.Engine, made: Crowd) -> None:

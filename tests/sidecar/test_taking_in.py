@@ -3,7 +3,7 @@ makes the database read, by its count and plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from msgspec import structs
@@ -13,10 +13,9 @@ from holdfast.reports import FileFacts, Observation, ScanFinished, ScanStarted
 from holdfast.scans import ScanMode
 from sidecar.asset import Status
 from tests.sidecar import crowd
-from tests.sidecar.counting import Sent, cost, searches
+from tests.sidecar.counting import excesses, searches
 from tests.sidecar.crowd import Crowd
-from tests.sidecar.growth import GROWING, grow
-from tests.sidecar.test_reading import analyzed
+from tests.sidecar.growth import GROWING, analyzed, grow
 from tests.sidecar.world import World, absent, listed, moved, new_id, unreadable
 
 ROWS = 12_000
@@ -57,16 +56,6 @@ def reports(made: Crowd) -> dict[str, Sequence[Observation]]:
     }
 
 
-def faults(engine: sa.Engine, told: str, sent: Sequence[Sent]) -> Iterator[str]:
-    """What is wrong with the statements that take in a report."""
-    for one in sent:
-        came_to = cost(engine, one)
-        if scanned := came_to.scanned & GROWING:
-            yield f"{told}: reads all of {', '.join(scanned)}: {one.text}"
-        if came_to.rows > BOUND:
-            yield f"{told}: reads {came_to.rows} rows: {one.text}"
-
-
 def test_no_report_makes_more_be_read_than_its_share(world: World, engine: sa.Engine) -> None:
     made = crowd.fill(world, ROWS)
     grow(world, made)
@@ -76,5 +65,5 @@ def test_no_report_makes_more_be_read_than_its_share(world: World, engine: sa.En
         with searches(engine) as sent:
             made.agents[0].send(*observations)
         assert sent, f"{told}: nothing was asked"
-        found += faults(engine, told, sent)
+        found += (f"{told}: {excess}" for excess in excesses(engine, sent, GROWING, BOUND))
     assert not found, "\n\n".join(found)
