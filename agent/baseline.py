@@ -48,7 +48,6 @@ class Baseline:
         with self._store.transaction():
             self._outbox.begin_anew(journal_id, keep=keep)
             self._journal.retell("")
-            self._journal.retell_suspected()
             self._journal.forget_unreadable()
             # That they are done may have been told to a catalog that has forgotten it, or not at all.
             asked.forget_done(self._store)

@@ -148,8 +148,12 @@ class Journal:
         self._db.execute(f"DELETE FROM directory WHERE {_BELOW}", bounds)
 
     def retell(self, path: str) -> None:
-        """All that is known in a directory and below it must be told again when it is next seen."""
+        """All that is known in a directory and below it, what is suspected gone from there too, must be told again when
+        it is next seen."""
         self._db.execute(f"UPDATE directory SET told = 0 WHERE {_BELOW}", _below(path))
+        where = _BELOW.replace("path", "directory")
+        rows = self._db.execute(f"SELECT body FROM candidate WHERE {where}", _below(path)).fetchall()
+        self.suspect(msgspec.structs.replace(_unpack_candidate(body), told=False) for (body,) in rows)
 
     def retell_one(self, path: str) -> None:
         """All that is known in a directory must be told again when it is next seen."""
@@ -244,11 +248,6 @@ class Journal:
                 for c in candidates
             ],
         )
-
-    def retell_suspected(self) -> None:
-        """All that is suspected gone must be told again should it be back."""
-        rows = self._db.execute("SELECT body FROM candidate").fetchall()
-        self.suspect(msgspec.structs.replace(_unpack_candidate(body), told=False) for (body,) in rows)
 
     def clear(self, keys: Iterable[tuple[str, str]]) -> None:
         """Strike out candidates, by directory and name."""

@@ -51,6 +51,21 @@ def test_r26_directory_that_opens_and_closes_is_told_each_time() -> None:
         assert told == ([Unreadable("trip", "EACCES")] if code else [])
 
 
+def test_r26_a_missed_photo_that_is_back_in_a_directory_that_was_closed_meanwhile_is_told() -> None:
+    world = known("trip/a.jpg", "b.jpg")
+    world.disk.rename("trip/a.jpg", "trip/a.hidden")
+    world.run(1)
+    world.disk.deny("trip")
+    world.engine.scan()
+    world.run(0.1)
+    assert [one for one in world.told() if isinstance(one, Unreadable)] == [Unreadable("trip", "EACCES")]
+    world.disk.rename("trip/a.hidden", "trip/a.jpg")
+    world.disk.deny("trip", 0)
+    world.engine.scan()
+    world.run(60)
+    assert world.news() == {"listed": {"trip/a.jpg"}}
+
+
 def test_r21_nothing_is_confirmed_while_a_new_directory_waits_to_be_entered() -> None:
     world = known("a.jpg", "b.jpg", watch=False)
     world.disk.rename("a.jpg", "a.hidden")

@@ -10,6 +10,7 @@ _CONTRADICTIONS = "tests/agent/test_contradictions.py"
 _REAPPEARING = "tests/agent/test_reappearing.py"
 _CANDIDATES = "tests/agent/test_candidates.py"
 _BASELINE = "tests/agent/test_baseline.py"
+_JOURNALS = "tests/agent/test_journals.py"
 
 MUTATIONS: list[Mutation] = [
     Mutation(
@@ -135,12 +136,15 @@ MUTATIONS: list[Mutation] = [
         ),
     ),
     Mutation(
-        ("R35",),
-        "what was missed when the catalog was set back is not told when it is back",
-        "agent/baseline.py",
-        "            self._journal.retell_suspected()\n",
-        "",
-        (f"{_BASELINE}::test_r35_what_was_missed_when_the_catalog_was_set_back_is_told_when_it_is_back",),
+        ("R26", "R35"),
+        "what was missed when something was to be told again is not told when it is back",
+        "agent/journal.py",
+        "replace(_unpack_candidate(body), told=False)",
+        "replace(_unpack_candidate(body))",
+        (
+            f"{_BASELINE}::test_r35_what_was_missed_when_the_catalog_was_set_back_is_told_when_it_is_back",
+            f"{_JOURNALS}::test_r26_a_missed_photo_that_is_back_in_a_directory_that_was_closed_meanwhile_is_told",
+        ),
     ),
     Mutation(
         ("R34",),
