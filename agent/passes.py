@@ -146,7 +146,8 @@ class Pass:
         """List one directory; returns where else to look because of it."""
         directory = wish.directory
         known = self._journal.directory(directory)
-        listing = self._at.files.list(directory, survey.on_trust(known, wish.mode))
+        alike = self._unmoved.alike.pop(directory, None)  # whoever lists it twice in a pass has a reason
+        listing = self._at.files.list(directory, alike or survey.on_trust(known, wish.mode))
         if isinstance(listing, Trouble):
             return self._trouble(directory, listing)
         now = self._clock.now()

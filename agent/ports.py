@@ -163,9 +163,11 @@ class Files(Protocol):
         """These are going to be listed, in this order. Storage that takes its time may be asked for them meanwhile;
         nothing is concluded from that."""
 
-    def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
-        """The directories among these that have their times still, and their files as they were. That is no proof of
-        anything; it means that there is nothing to do. One that is not there any more is left out."""
+    def unmoved(self, places: Sequence[Place]) -> Mapping[str, Collection[str]] | Trouble:
+        """The directories among these that have their times still, each with the names of those of its files that are
+        not as they were. That is no proof of anything; where there are no such names, it means that there is nothing
+        to do. A directory or a file that is not there any more is left to a listing, and so may be a directory in which
+        many files have changed."""
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
         """Whether each of these files is there, asked past every cache that can be passed.

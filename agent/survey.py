@@ -35,7 +35,7 @@ class Survey(NamedTuple):
     they were known.
 
     ``changes`` are those of the same inode with another size or modification time. ``retold`` are known files that
-    must be told again as they are. ``kept_births`` are the births of all files that are not arrivals.
+    must be told again as they are. ``kept_births`` are the births of all files that were known, and are not new.
     ``held`` are names that are still being written. ``before`` are the times that must have moved for a name to be
     gone; None where they prove nothing. ``named`` are files that were known by their names only, and have been seen
     now. ``fresh`` are all files that are not just as they were known."""
@@ -208,6 +208,7 @@ class _Comparison:
         self._stamp = stamp
         self._traits = traits
         self._births = births
+        self._kept_births = dict(births)
         self._arrivals: list[FileEntry] = []
         self._changes: list[FileEntry] = []
         self._retold: list[FileEntry] = []
@@ -215,32 +216,36 @@ class _Comparison:
         self._fresh: list[FileEntry] = []
         self._departures: list[Departure] = []
         self._remembered: list[FileEntry] = []
-        self._kept_births: dict[str, int | None] = {}
 
     def look_at(self, files: list[FileEntry], before: dict[str, FileEntry], held: frozenset[str]) -> None:
         """Take the files that are listed, and strike them from those that were there ``before``."""
+        is_told = self._known.told
         for file in files:
             old = before.pop(file.name, None)
+            if file == old and is_told and file.name not in held:
+                self._remembered.append(file)
+                continue
             # Of a file that the catalog told of only the name is known, and this is it.
             is_other = old is not None and old.inode not in (UNSEEN, file.inode)
             if old is not None and is_other:
                 self._depart(old, replaced=True)
             if file.name in held:
                 if old is not None:
-                    self._keep(old, self._births[old.name])
+                    self._remembered.append(old)
                 continue
+            self._remembered.append(file)
             if file != old:
                 self._fresh.append(file)
             if old is None or is_other:
-                self._remembered.append(file)
+                self._kept_births.pop(file.name, None)
                 self._arrivals.append(file)
                 continue
             if old.inode == UNSEEN:
-                self._remembered.append(file)
+                del self._kept_births[file.name]
                 self._named.append(file)
-            else:
+            elif born := self._births_now.get(file.name):
                 # An inode that was freed is used again at once, often for the file that takes the place of the old one.
-                self._keep(file, self._births_now.get(file.name) or self._births[file.name])
+                self._kept_births[file.name] = born
             if old.size != file.size or not is_same_time(old.mtime_ns, file.mtime_ns, self._traits):
                 self._changes.append(file)
             elif not self._known.told:
@@ -250,7 +255,7 @@ class _Comparison:
         """Take the files that were there before, and are not listed."""
         for old in before.values():
             if old.name in unclear:
-                self._keep(old, self._births[old.name])
+                self._remembered.append(old)
             else:
                 self._depart(old, replaced=False)
 
@@ -275,10 +280,6 @@ class _Comparison:
             named=self._named,
             fresh=self._fresh,
         )
-
-    def _keep(self, file: FileEntry, birth_ns: int | None) -> None:
-        self._remembered.append(file)
-        self._kept_births[file.name] = birth_ns
 
     def _depart(self, old: FileEntry, *, replaced: bool) -> None:
         self._departures.append(

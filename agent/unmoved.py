@@ -4,18 +4,18 @@ A name cannot come to a directory or leave it without moving its times, where th
 times have not moved has the names that are known; in mode ``changed`` the known files are asked for theirs, in mode
 ``new`` not even that. Nothing is concluded from it but that there is nothing to do. What casts the least doubt on that
 is listed: names that were left out, times that prove nothing. Files that are missed are looked for besides, by second
-looks.
+looks. Where some files have changed the directory is listed too, but only these are looked at once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agent.journal import Journal
 from agent.known import Outline
 from agent.looks import Attachment, Wish
-from agent.ports import Place, Trouble
+from agent.ports import FileEntry, Place, Trouble
 from agent.store import Store
 from holdfast.scans import ScanMode
 
@@ -40,13 +40,15 @@ class Trust:
 
 
 class Unmoved(NamedTuple):
-    """Directories as they are known, and how many files were asked for to find them so."""
+    """Directories as they are ``known``, and how many files were asked for to find them so. ``alike`` are those files
+    of other directories that were found as they are known, by their names."""
 
     known: dict[str, Outline]
     asked_for: int
+    alike: dict[str, Mapping[str, FileEntry]]
 
 
-NONE = Unmoved({}, 0)
+NONE = Unmoved({}, 0, {})
 
 
 def find(journal: Journal, at: Attachment, wishes: Iterable[Wish]) -> Unmoved:
@@ -68,4 +70,10 @@ def find(journal: Journal, at: Attachment, wishes: Iterable[Wish]) -> Unmoved:
     found = at.files.unmoved(places)
     if isinstance(found, Trouble):
         return NONE
-    return Unmoved({directory: known[directory] for directory in found}, sum(len(place.files) for place in places))
+    alike: dict[str, Mapping[str, FileEntry]] = {
+        place.directory: {file.name: file for file in place.files if file.name not in changed}
+        for place in places
+        if (changed := found.get(place.directory))
+    }
+    still = {directory: known[directory] for directory, changed in found.items() if not changed}
+    return Unmoved(still, sum(len(place.files) for place in places if place.directory in still), alike)

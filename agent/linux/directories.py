@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -27,7 +27,10 @@ UNCLEAR = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EACCES, errno.EPERM})
 # Looks at a file between two questions whether somebody waits for the disk. On a cold disk a look takes 10 ms.
 PAUSE_EVERY = kernel.FileLooker.AT_ONCE
+# Where more files than these have changed, to look at all of them once more is not much more work.
+_CHANGED_MAX = 32
 
+_TYPE = stat.S_IFMT(0xFFFF)
 _name = itemgetter(0)
 entry_of = partial(tuple.__new__, FileEntry)  # NamedTuple's own constructor costs as much as the system call
 _looker = kernel.FileLooker()
@@ -64,24 +67,24 @@ class Sorted:
 def read_names(reading: Reading, known: Mapping[str, FileEntry]) -> Unsorted:
     """Read a directory. ``known`` files need not be looked at."""
     found = Unsorted()
-    photos, others = found.photos, found.others
+    photos, others, as_known = found.photos, found.others, found.known
     with os.scandir(reading.descriptor) as names:
-        for entry in names:
-            found.entries += 1
+        for found.entries, entry in enumerate(names, start=1):
+            name = entry.name
+            file = known.get(paths.from_os(name)) if known else None
             try:
-                if kind(entry.name) is not None:
-                    if known and (file := _as_known(entry, known)) is not None:
-                        found.known.append(file)
-                    else:
-                        photos[entry.name] = entry.inode()
-                elif entry.name == IGNORE_FILE:
+                if file is not None and _is_as_known(entry, file):
+                    as_known.append(file)
+                elif kind(name) is not None:
+                    photos[name] = entry.inode()
+                elif name == IGNORE_FILE:
                     found.has_rules = True
                 elif entry.is_dir(follow_symlinks=False):
-                    found.directories[paths.from_os(entry.name)] = entry.inode()
+                    found.directories[paths.from_os(name)] = entry.inode()
                 elif not entry.is_file(follow_symlinks=False):
-                    others[entry.name] = entry.inode()
+                    others[name] = entry.inode()
             except OSError as error:
-                _note_unclear(entry.name, error, found.unclear)
+                _note_unclear(name, error, found.unclear)
     return found
 
 
@@ -98,60 +101,59 @@ def sort_out(names: Unsorted, reading: Reading) -> Sorted:
     return found
 
 
-def are_as_known(reading: Reading, files: Sequence[FileEntry]) -> bool:
-    """Whether each of these files of a directory is there as it was."""
+def changed(reading: Reading, files: Sequence[FileEntry]) -> Collection[str] | None:
+    """Which of these files of a directory are not as they were; None where they are too many to be told. Raises
+    :class:`OSError` where one is not there."""
+    names: list[str] = []
     for start in range(0, len(files), PAUSE_EVERY):
+        if len(names) > _CHANGED_MAX:
+            return None
         reading.pause()
         descriptor = reading.descriptor
         for name, inode, size, mtime_ns, ctime_ns in files[start : start + PAUSE_EVERY]:
             found = os.stat(paths.to_os(name) if "\0" in name else name, dir_fd=descriptor, follow_symlinks=False)
-            if found.st_mtime_ns != mtime_ns or found.st_ctime_ns != ctime_ns or found.st_size != size:
-                return False
-            # An inode with all its times is the same file still. Where inodes mean nothing, it may be anything.
-            if inode != found.st_ino and (inode or not stat.S_ISREG(found.st_mode)):
-                return False
-    return True
+            if (
+                found.st_mtime_ns != mtime_ns
+                or found.st_ctime_ns != ctime_ns
+                or found.st_size != size
+                # An inode with all its times is the same file still. Where inodes mean nothing, it may be anything.
+                or (inode != found.st_ino and (inode or not stat.S_ISREG(found.st_mode)))
+            ):
+                names.append(name)
+    return names
 
 
-def _as_known(entry: os.DirEntry[str], known: Mapping[str, FileEntry]) -> FileEntry | None:
-    """A file as it is known, if this is it: told by what the listing itself says, so that no file system that says it
-    is asked anything."""
-    file = known.get(paths.from_os(entry.name))
-    if file is None or file.inode not in (0, entry.inode()):
-        return None
-    return file if entry.is_file(follow_symlinks=False) else None
+def _is_as_known(entry: os.DirEntry[str], file: FileEntry) -> bool:
+    """Whether this is the file: told by what the listing itself says, so that no file system that says it is asked
+    anything."""
+    return file.inode in (0, entry.inode()) and entry.is_file(follow_symlinks=False)
 
 
 def _look_at(asked: Mapping[str, int], reading: Reading, found: Sorted, *, wanted: bool = True) -> None:
     """The media files among these names (``wanted``), and directories: those that look like photos, or whose type had
     to be asked for. A photo costs one system call, and nearly every other name none."""
     files, births = found.files, found.births
-    for (raw, listed), seen in _looks(asked, reading):
-        if isinstance(seen, OSError):
-            _note_unclear(raw, seen, found.unclear)
-            found.as_listed = False
-            continue
-        mode, inode, size, mtime_ns, ctime_ns, birth_ns = seen
-        if inode != listed:
-            found.as_listed = False
-        name = raw if raw.isascii() else paths.from_os(raw)
-        if stat.S_ISREG(mode):
-            if wanted:
-                files.append(entry_of((name, inode, size, mtime_ns, ctime_ns)))
-                births[name] = birth_ns
-        elif stat.S_ISDIR(mode):
-            found.directories[name] = inode
-
-
-def _looks(asked: Mapping[str, int], reading: Reading) -> Iterator[tuple[tuple[str, int], kernel.FileFacts | OSError]]:
-    """Each of these names with what it was asked with, and what it is."""
-    names, done = list(asked.items()), 0
+    names, done = list(asked), 0
     while done < len(names):
         reading.pause()
         part = names[done : done + PAUSE_EVERY]
-        seen = _looker.look_at(reading.descriptor, [raw.encode("utf-8", "surrogateescape") for raw, _ in part])
-        yield from zip(part, seen, strict=False)  # no further than to the first that cannot be looked at
+        seen, error = _looker.look_at(reading.descriptor, [raw.encode("utf-8", "surrogateescape") for raw in part])
+        # Fewer were seen than asked for where one could not be looked at.
+        for raw, (mode, inode, size, mtime_ns, ctime_ns, birth_ns) in zip(part, seen, strict=False):
+            if inode != asked[raw]:
+                found.as_listed = False
+            name = raw if raw.isascii() else paths.from_os(raw)
+            if mode & _TYPE == stat.S_IFREG:
+                if wanted:
+                    files.append(entry_of((name, inode, size, mtime_ns, ctime_ns)))
+                    births[name] = birth_ns
+            elif mode & _TYPE == stat.S_IFDIR:
+                found.directories[name] = inode
         done += len(seen)
+        if error is not None:
+            _note_unclear(part[len(seen)], error, found.unclear)
+            found.as_listed = False
+            done += 1
 
 
 def _read_rules(reading: Reading, found: Sorted) -> str | None:

@@ -17,7 +17,7 @@ from agent.linux import background, blockdev, kernel, sentinels
 from agent.linux.ahead import Ahead, Question
 from agent.linux.attachment import Attachment, Reading, trouble
 from agent.linux.clock import boot_s
-from agent.linux.directories import NOT_THERE, PAUSE_EVERY, are_as_known, entry_of, read_names, sort_out
+from agent.linux.directories import NOT_THERE, PAUSE_EVERY, changed, entry_of, read_names, sort_out
 from agent.linux.marker import read_marker
 from agent.linux.mountinfo import MOUNTINFO, TableEvents, parse
 from agent.linux.pace import Pace
@@ -125,8 +125,8 @@ class MountedFiles:
         """These are going to be listed, in this order."""
         self._ask_ahead(Question(directory, None) for directory in directories)
 
-    def unmoved(self, places: Sequence[Place]) -> Collection[str] | Trouble:
-        """The directories among these that have their times still, and their files as they were."""
+    def unmoved(self, places: Sequence[Place]) -> Mapping[str, Collection[str]] | Trouble:
+        """The directories among these that have their times still, and which of their files are not as they were."""
         began, worked = time.monotonic(), time.thread_time()
         found: list[Place] = []
         try:
@@ -139,14 +139,14 @@ class MountedFiles:
                     if self._has_stamp(root.descriptor, place):
                         found.append(place)
             self._ask_ahead(Question(one.directory, [paths.to_os(file.name) for file in one.files]) for one in found)
-            unmoved = [place.directory for place in found if self._are_as_known(place)]
+            moved = {place.directory: self._changed(place) for place in found}
             self._check_undisturbed()
         except OSError as error:
             return trouble(error, "")
         finally:
             self._expect_nothing()
         self._note(began, worked, len(places) + sum(len(place.files) for place in found), ahead=is_ahead)
-        return unmoved
+        return {directory: names for directory, names in moved.items() if names is not None}
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
         """Whether each of these files is there, asked past every cache that can be passed."""
@@ -272,18 +272,18 @@ class MountedFiles:
             return False
         return (found.st_mtime_ns, found.st_ctime_ns) == place.stamp
 
-    def _are_as_known(self, place: Place) -> bool:
-        """Whether the files of a directory are as they were."""
+    def _changed(self, place: Place) -> Collection[str] | None:
+        """The files of a directory that are not as they were; None where a listing has to say."""
         if not place.files:
-            return True
+            return ()
         self._reach(place.directory)
         try:
             with self._attachment.reading(place.directory, self._asked_to_let_go) as reading:
-                return are_as_known(reading, place.files)
+                return changed(reading, place.files)
         except OSError as error:
             if error.errno not in NOT_THERE:
                 raise
-            return False
+            return None
 
     def _gate_root(self, baseline: _Baseline, quiet: bool) -> Sequence[str] | Trouble:
         check = Check.MOUNT

@@ -13,7 +13,6 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -101,15 +100,9 @@ def statx(descriptor: int, path: bytes, flags: int, mask: int) -> Statx:
     )
 
 
-class FileFacts(NamedTuple):
-    """What there is to know of a name in a directory; ``birth_ns`` is None where births are not kept."""
-
-    mode: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    birth_ns: int | None
+# What there is to know of a name in a directory: mode, inode, size, and the times at which it was modified, changed and
+# born in ns; the last is None where births are not kept. Names for these would cost as much as the system call.
+FileFacts = tuple[int, int, int, int, int, int | None]
 
 
 class FileLooker:
@@ -130,46 +123,36 @@ class FileLooker:
         call(self._statx, descriptor, name, AT_SYMLINK_NOFOLLOW, _FILE_MASK, self._addresses[0])
         return self._facts(1)[0]
 
-    def look_at(self, descriptor: int, names: Sequence[bytes]) -> list[FileFacts | OSError]:
-        """Look at up to ``AT_ONCE`` names, no further than to the first that cannot be looked at: what is wrong with it
-        stands in its place. Storage that fails may take a minute for each answer."""
+    def look_at(self, descriptor: int, names: Sequence[bytes]) -> tuple[list[FileFacts], OSError | None]:
+        """Look at up to ``AT_ONCE`` names, no further than to the first that cannot be looked at; also answers with
+        what is wrong with that. Storage that fails may take a minute for each answer."""
         links, mask, addresses = repeat(AT_SYMLINK_NOFOLLOW), repeat(_FILE_MASK), iter(self._addresses)
         # It answers with 0 for each of them, or with -1, which ends it.
         if not any(map(self._statx, repeat(descriptor), names, links, mask, addresses)):
-            return [*self._facts(len(names))]
+            return self._facts(len(names)), None
         code = ctypes.get_errno()
-        good = self.AT_ONCE - 1 - len([*addresses])
-        found: list[FileFacts | OSError] = [*self._facts(good)]
-        interrupted = code == errno.EINTR
-        found.append(self._try(descriptor, names[good]) if interrupted else OSError(code, os.strerror(code)))
-        return found
-
-    def _try(self, descriptor: int, name: bytes) -> FileFacts | OSError:
+        seen = self._facts(self.AT_ONCE - 1 - len([*addresses]))
+        if code != errno.EINTR:
+            return seen, OSError(code, os.strerror(code))
         try:
-            return self.look(descriptor, name)
+            return [*seen, self.look(descriptor, names[len(seen)])], None
         except OSError as error:
-            return error
+            return seen, error
 
     def _facts(self, count: int) -> list[FileFacts]:
         return [
-            _new_facts(
-                (
-                    mode,
-                    inode,
-                    size,
-                    modified_s * 1_000_000_000 + modified_ns,
-                    changed_s * 1_000_000_000 + changed_ns,
-                    born_s * 1_000_000_000 + born_ns or None if given & STATX_BTIME else None,
-                )
+            (
+                mode,
+                inode,
+                size,
+                modified_s * 1_000_000_000 + modified_ns,
+                changed_s * 1_000_000_000 + changed_ns,
+                born_s * 1_000_000_000 + born_ns or None if given & STATX_BTIME else None,
             )
             for given, mode, inode, size, born_s, born_ns, changed_s, changed_ns, modified_s, modified_ns in (
                 _FILE.iter_unpack(memoryview(self._buffers).cast("B")[: count * _FILE.size])
             )
         ]
-
-
-# NamedTuple's own constructor costs as much as the system call.
-_new_facts = partial(tuple.__new__, FileFacts)
 
 
 def stat_descriptor(descriptor: int) -> Statx:

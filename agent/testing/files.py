@@ -81,17 +81,17 @@ class FakeFiles:
     def expect(self, directories: Sequence[str]) -> None:
         """Answers at once as ever."""
 
-    def unmoved(self, places: Sequence[Known]) -> Collection[str] | Trouble:
-        """The directories among these that have their times still, and their files as they were."""
+    def unmoved(self, places: Sequence[Known]) -> Mapping[str, Collection[str]] | Trouble:
+        """The directories among these that have their times still, and which of their files are not as they were."""
         try:
             self._host.called("files.unmoved")
             with self._directory(""):
                 pass
-            found = [place.directory for place in places if self._is_unmoved(place)]
+            found = {place.directory: self._changed(place) for place in places}
             self._check_undisturbed()
         except OSError as error:
             return Trouble(error.errno or errno.EIO, "")
-        return found
+        return {directory: names for directory, names in found.items() if names is not None}
 
     def look_for(self, sought: Sequence[Sought]) -> Mapping[Sought, bool] | Trouble:
         """Whether each of these files is there, asked past the caches."""
@@ -156,7 +156,8 @@ class FakeFiles:
         elif self._baseline.where == Check.IDENTITY:
             raise OSError(self._baseline.errno, os.strerror(self._baseline.errno))
 
-    def _is_unmoved(self, known: Known) -> bool:
+    def _changed(self, known: Known) -> Collection[str] | None:
+        names: list[str] = []
         try:
             with self._directory(known.directory) as (place, node):
                 disk = place.mounted.disk
@@ -165,14 +166,16 @@ class FakeFiles:
                     path = paths.join(place.path, file.name)
                     disk.faults.check(path)
                     child = node.children.get(file.name)
-                    now = None if child is None or not disk.faults.shows(path) else entry(file.name, child)
-                    if now is None or now not in (file, file._replace(inode=now.inode) if not file.inode else file):
-                        return False
-                return disk.times(node) == known.stamp
+                    if child is None or not disk.faults.shows(path):
+                        return None
+                    now = entry(file.name, child)
+                    if now not in (file, file._replace(inode=now.inode) if not file.inode else file):
+                        names.append(file.name)
+                return names if disk.times(node) == known.stamp else None
         except OSError as error:
             if error.errno not in directories.NOT_THERE:
                 raise
-            return False
+            return None
 
     @contextmanager
     def _directory(self, directory: str) -> Iterator[tuple[Place, Node]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from agent import store
 from agent.outbox import Outbox
+from agent.ports import NOTHING_KNOWN, FileEntry, Listing, Trouble
 from agent.scopes import Scope, Scopes
 from agent.settings import EngineSettings
 from agent.store import Standing, Store
+from agent.testing.files import FakeFiles
 from agent.unmoved import TRUST_S
 from holdfast import media
 from holdfast.reports import ScanFinished
@@ -46,6 +49,20 @@ def asked(world: World, mode: ScanMode, name: str | None = None) -> int:
     )
     world.run(60)
     return world.host.calls["files.list"] - before
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
+    """The directories that are listed from now on, each with the files that are not taken as they are known."""
+    real, looks = FakeFiles.list, []
+
+    def listing(files: FakeFiles, directory: str, known: Mapping[str, FileEntry] = NOTHING_KNOWN) -> Listing | Trouble:
+        found = real(files, directory, known)
+        assert isinstance(found, Listing)
+        looks.append((directory, {file.name for file in found.files} - known.keys()))
+        return found
+
+    monkeypatch.setattr(FakeFiles, "list", listing)
+    return looks
 
 
 def test_r41_a_scan_lists_nothing_that_looks_as_it_did_and_counts_it_all() -> None:
@@ -106,6 +123,41 @@ def test_what_changes_in_place_is_found_by_its_own_times() -> None:
     assert scan(world) == 1
     assert world.news() == {"listed": {"trip/b.jpg"}}
     assert scan(world) == 0
+
+
+def test_only_what_has_changed_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = unwatched("trip/a.jpg", "trip/b.jpg", "trip/c.jpg", "keeper.jpg")
+    looks = looked_at(monkeypatch)
+    world.disk.append("trip/b.jpg", 7)
+    world.clock.advance(60)
+    scan(world)
+    assert looks == [("trip", {"b.jpg"})]
+    assert world.news() == {"listed": {"trip/b.jpg"}}
+
+
+def test_a_folder_that_has_moved_is_looked_at_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = unwatched("trip/a.jpg", "trip/b.jpg", "keeper.jpg")
+    looks = looked_at(monkeypatch)
+    world.disk.append("trip/b.jpg", 7)
+    world.photos("trip/new.jpg")
+    world.clock.advance(60)
+    scan(world)
+    assert looks == [("trip", {"a.jpg", "b.jpg", "new.jpg"})]
+    assert world.news() == {"listed": {"trip/b.jpg", "trip/new.jpg"}}
+
+
+def test_r38_photos_beside_one_that_changes_are_known_as_well_as_before() -> None:
+    """Inodes are used again: that it is the same photo is known by when it was born."""
+    world = unwatched("trip/a.jpg", "trip/b.jpg", "keeper.jpg")
+    world.disk.append("trip/b.jpg", 7)
+    world.clock.advance(60)
+    scan(world)
+    world.told()
+    world.disk.rename("trip/a.jpg", "trip/renamed.jpg")
+    world.disk.rename("trip/b.jpg", "b.jpg")
+    world.clock.advance(60)
+    scan(world)
+    assert world.news() == {"moved": {"trip/a.jpg > trip/renamed.jpg", "trip/b.jpg > b.jpg"}}
 
 
 @pytest.mark.parametrize("mode", [ScanMode.NEW, ScanMode.CHANGED])

@@ -117,7 +117,7 @@ def test_r37_names_are_bytes(disks: Disks, tmp_path: Path, attach: Attach) -> No
     assert "od\0ff d\n" in root.directories
     assert names_in(files, "od\0ff d\n") == ["\0e9té.jpg"]
     assert list(born(files, "od\0ff d\n")) == ["\0e9té.jpg"]
-    assert files.unmoved([as_listed(files, "od\0ff d\n")]) == ["od\0ff d\n"]
+    assert files.unmoved([as_listed(files, "od\0ff d\n")]) == {"od\0ff d\n": []}
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -169,7 +169,7 @@ def test_r13_a_mount_inside_the_volume_is_not_entered(disks: Disks, tmp_path: Pa
     run("mount", "--bind", str(place / "2024"), str(place / "inner"))
     assert code(files.list("inner")) == errno.EXDEV
     covered = os.stat(place / "inner")
-    assert files.unmoved([Place("inner", (covered.st_mtime_ns, covered.st_ctime_ns), ())]) == []
+    assert files.unmoved([Place("inner", (covered.st_mtime_ns, covered.st_ctime_ns), ())]) == {}
     run("umount", str(place / "inner"))
     assert names_in(files, "inner") == []
 
@@ -303,10 +303,10 @@ def test_r39_where_inodes_mean_nothing_a_name_stands_for_whatever_has_it(
     disk, place = photos(disks, tmp_path / "disk")
     real = kernel.FileLooker.look_at
 
-    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> tuple[list[object], None]:
         fill(place, f"2024/new {len(os.listdir(place / '2024'))}.jpg")
-        found = real(looker, descriptor, names)
-        return [one._replace(inode=one.inode + 1_000_000) for one in found if isinstance(one, kernel.FileFacts)]
+        found, _ = real(looker, descriptor, names)
+        return [(mode, inode + 1_000_000, *rest) for mode, inode, *rest in found], None
 
     monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
     mount_id = kernel.mount_at(os.fsencode(place)).mount_id
@@ -320,12 +320,15 @@ def while_looking(monkeypatch: pytest.MonkeyPatch, happens: Callable[[bytes], No
     """Something happens whenever a photo is going to be looked at."""
     real = kernel.FileLooker.look_at
 
-    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> tuple[list[object], object]:
         found: list[object] = []
         for name in names:
             happens(name)
-            found += real(looker, descriptor, [name])
-        return found
+            seen, error = real(looker, descriptor, [name])
+            if error is not None:
+                return found, error
+            found += seen
+        return found, None
 
     monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
 
@@ -347,11 +350,12 @@ def test_r1_a_name_that_cannot_be_looked_at_is_unclear_or_casts_doubt_on_all(
     files = attach(place)
     real = kernel.FileLooker.look_at
 
-    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> list[object]:
+    def look_at(looker: kernel.FileLooker, descriptor: int, names: Sequence[bytes]) -> object:
         """Fails for one name, as soon as more than that is asked for."""
-        found = real(looker, descriptor, names)
-        error = OSError(failure, os.strerror(failure))
-        return [error if name == b"b.jpg" else one for name, one in zip(names, found, strict=True)]
+        if b"b.jpg" not in names:
+            return real(looker, descriptor, names)
+        found, _ = real(looker, descriptor, names[: names.index(b"b.jpg")])
+        return found, OSError(failure, os.strerror(failure))
 
     monkeypatch.setattr(kernel.FileLooker, "look_at", look_at)
     answer = files.list("2024")
@@ -690,12 +694,11 @@ def test_names_are_looked_at_together_up_to_the_first_that_is_not_there(tmp_path
 
     def look_at(wanted: list[str]) -> int:
         """How many of these it has looked at, each as it is."""
-        found = looker.look_at(descriptor, [os.fsencode(name) for name in wanted])
-        for name, one in zip(wanted, found, strict=False):
-            if isinstance(one, OSError):
-                assert one.errno == errno.ENOENT
-                assert not os.path.lexists(tmp_path / name)
-                continue
+        found, error = looker.look_at(descriptor, [os.fsencode(name) for name in wanted])
+        if error is not None:
+            assert error.errno == errno.ENOENT
+            assert not os.path.lexists(tmp_path / wanted[len(found)])
+        for name, one in zip(wanted, found, strict=error is None):
             there = os.lstat(tmp_path / name)
             assert one[:5] == (there.st_mode, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
             assert one == looker.look(descriptor, os.fsencode(name))
@@ -705,7 +708,7 @@ def test_names_are_looked_at_together_up_to_the_first_that_is_not_there(tmp_path
         assert [look_at(names), look_at(names[:3])] == [len(names), 3]
         for gone in (names[-1], "9.jpg", names[0]):
             (tmp_path / gone).unlink()
-            assert look_at(names) == names.index(gone) + 1
+            assert look_at(names) == names.index(gone)
         assert look_at(names[1:9]) == 8
 
 

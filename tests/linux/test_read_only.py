@@ -41,7 +41,7 @@ for directory in ("", "2024"):
     assert [watch.add(directory) for watch in watches] == [None, None]
     listing = files.list(directory)
     assert isinstance(listing, Listing), listing
-    assert files.unmoved([Place(directory, (listing.mtime_ns, listing.ctime_ns), listing.files)]) == [directory]
+    assert [*files.unmoved([Place(directory, (listing.mtime_ns, listing.ctime_ns), listing.files)])] == [directory]
 for watch in watches:
     watch.read()
     watch.remove("2024")

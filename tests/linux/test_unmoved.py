@@ -52,7 +52,7 @@ def known(request: pytest.FixtureRequest, disks: Disks, tmp_path: Path) -> Itera
 
 
 def test_a_directory_that_nobody_touches_does_not_move(known: Known) -> None:
-    assert known.files.unmoved(known.places) == ["2024", "2025"]
+    assert known.files.unmoved(known.places) == {"2024": [], "2025": []}
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,39 @@ def test_one_whose_names_or_rights_change_does(known: Known, change: Callable[[P
         lambda photo: os.truncate(photo, 0),
     ],
 )
-def test_one_with_a_file_that_changes_does_if_its_files_are_asked_for(
-    known: Known, change: Callable[[Path], object]
-) -> None:
+def test_a_file_in_one_that_changes_is_named_if_it_is_asked_for(known: Known, change: Callable[[Path], object]) -> None:
     change(known.top / "2024/a.jpg")
-    assert known.files.unmoved(known.places) == ["2025"]
+    assert known.files.unmoved(known.places) == {"2024": ["a.jpg"], "2025": []}
     nothing_asked = [place._replace(files=()) for place in known.places]
-    assert known.files.unmoved(nothing_asked) == ["2024", "2025"]
+    assert known.files.unmoved(nothing_asked) == {"2024": (), "2025": ()}
+
+
+def test_another_file_with_the_times_of_one_is_not_that_one(known: Known) -> None:
+    before = known.places[0]
+    here = (known.top / "2024").stat()
+    as_another = [file._replace(inode=file.inode + (file.name == "b.jpg")) for file in before.files]
+    assert known.files.unmoved([before._replace(files=as_another)]) == {"2024": ["b.jpg"]}
+    by_name = [file._replace(inode=0) for file in before.files]
+    assert known.files.unmoved([before._replace(files=by_name)]) == {"2024": []}
+    assert here.st_mtime_ns == before.stamp[0]
+
+
+def test_where_many_files_change_a_listing_looks_at_all_of_them(known: Known) -> None:
+    for number in range(100):
+        put(known.top / f"2026/{number:03}.jpg")
+    place = as_listed(known.files, "2026")
+    os.utime(known.top / "2026/050.jpg", (1, 1))
+    assert known.files.unmoved([place]) == {"2026": ["050.jpg"]}
+    for number in range(60):
+        os.utime(known.top / f"2026/{number:03}.jpg", (1, 1))
+    assert known.files.unmoved([place]) == {}
 
 
 def test_what_cannot_be_looked_at_is_left_to_its_listing(known: Known) -> None:
     known.top.joinpath("2025").rename(known.top / "2026")
     (known.top / "link").symlink_to("2024")
     linked = known.places[0]._replace(directory="link")
-    assert known.files.unmoved([*known.places, linked]) == ["2024"]
+    assert known.files.unmoved([*known.places, linked]) == {"2024": []}
 
 
 def test_whoever_wants_the_disk_gets_it(known: Known) -> None:

@@ -216,8 +216,8 @@ ENGINES = [
         ("R1",),
         "a new scan takes whatever has the name of a known file for that file",
         "agent/linux/directories.py",
-        "if file is None or file.inode not in (0, entry.inode()):",
-        "if file is None:",
+        "return file.inode in (0, entry.inode()) and entry.is_file(follow_symlinks=False)",
+        "return entry.is_file(follow_symlinks=False)",
         ("tests/conformance/test_files.py::TestListing::test_looks_at_what_took_the_place_of_a_known_file",),
     ),
     Mutation(

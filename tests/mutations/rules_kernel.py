@@ -171,7 +171,7 @@ DESCRIPTORS = [
         ("R1",),
         "a name that stands for another file than the directory said passes for the same",
         "agent/linux/directories.py",
-        "if inode != listed:",
+        "if inode != asked[raw]:",
         "if False:",
         (f"{FILES}::test_r1_a_listing_does_not_count_when_a_name_in_it_stands_for_something_else_by_now",),
     ),
