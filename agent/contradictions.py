@@ -11,7 +11,7 @@ from holdfast import paths
 def older(surveys: Mapping[str, Survey], directory: str, origins: Collection[str]) -> list[str]:
     """The origins that were listed before this directory, and show a file that has arrived in it: it was moved between
     the two listings, or has two names. Another look at them can tell."""
-    if directory not in surveys:
+    if not origins or directory not in surveys:
         return []
     arrived = {file.inode for file in surveys[directory].arrivals}
     return [

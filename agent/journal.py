@@ -334,6 +334,7 @@ class Journal:
             self._db.execute(text, (number, _json(gone).decode()))
 
 
+_INTEGER_MAX = 0x7FFF_FFFF_FFFF_FFFF
 _INTERESTS = "(SELECT value FROM meta WHERE key = 'interests')"
 _COLUMNS = f"mtime_ns, ctime_ns, files, births, directories, told, whole = {_INTERESTS}"
 _APART = ("path = ?", "path >= ? AND path < ?")
@@ -354,4 +355,7 @@ def _known(row: Sequence[Any]) -> KnownDirectory:
 
 def _signed(inodes: Iterable[int]) -> list[int]:
     """Inode numbers have 64 bits without a sign, SQLite's integers have one."""
-    return [inode - 0x1_0000_0000_0000_0000 if inode > 0x7FFF_FFFF_FFFF_FFFF else inode for inode in inodes]
+    found = list(inodes)
+    if max(found, default=0) <= _INTEGER_MAX:  # as nearly everywhere
+        return found
+    return [inode - 0x1_0000_0000_0000_0000 if inode > _INTEGER_MAX else inode for inode in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 
 from agent import survey
 from agent.contents import Contents
@@ -11,6 +12,8 @@ from agent.journal import Journal
 from agent.known import KnownDirectory, pack_births, pack_directories, pack_files
 from agent.ports import FileEntry
 from agent.survey import Survey
+
+_name = itemgetter(0)  # of every file on a disk
 
 
 def has_news(surveys: Mapping[str, Survey], traits: Traits) -> bool:
@@ -64,7 +67,7 @@ def learn(
             KnownDirectory(
                 stamp,
                 pack_files(files),
-                pack_births([births.get(file.name) for file in files]),
+                pack_births([*map(births.get, map(_name, files))]),
                 pack_directories(compared.directories),
                 whole=whole,
             ),

@@ -46,7 +46,10 @@ class Reappearing:
 
     def still_shown(self, surveys: Mapping[str, Survey], directory: str) -> list[str]:
         """The directories that were listed before this one, and show a file that may be in this one by now."""
-        twins = {(one.directory, one.name) for found in self._twins.get(directory, {}).values() for one in found}
+        found = self._twins.get(directory)
+        if not found:
+            return []
+        twins = {(one.directory, one.name) for them in found.values() for one in them}
         return [
             origin
             for origin in {at for at, _ in twins} & surveys.keys() - {directory}

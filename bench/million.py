@@ -10,8 +10,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from statistics import median
 from typing import NamedTuple
@@ -30,6 +30,7 @@ DIRECTORIES = 10_000
 SMALL_DIRECTORIES = 10
 UNPLUGS = 31
 SETTLED_S = 6.0
+REST_S = 0.5  # what has just come to its end leaves a commit or two behind
 _DISK_MIB = 24 * 1024  # a file with holes; by its size it has inodes for a million and a half
 _WAIT_S = 600.0
 _MEMORY_MIB = 120
@@ -48,6 +49,7 @@ _EXPLANATION = """\
   reads what is in the files, whenever nothing else is to do.
 - *1 % has changed*: likewise, after one file of each directory has got another time. Nothing is watched.
 - *Unplugging*, *plugging in*: from the return of umount(2) and mount(2) until a reader that waits on the feed has it.
+  No photos are read meanwhile.
 - *Memory*: the most that the supervisor and the worker of this disk have had, as the kernel counts it.
 
 The limits are aims. What those that fail are up against, by profiles on this machine:
@@ -69,9 +71,14 @@ class Taken(NamedTuple):
     first: list[float]
     changed: list[float]
     new: list[float]
+    memory: list[float]
+
+
+class Gone(NamedTuple):
+    """Seconds until it was known that a disk had gone, and that it was there again."""
+
     unplugged: list[float]
     plugged: list[float]
-    memory: list[float]
 
 
 @click.command()
@@ -107,19 +114,20 @@ def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
         engine = [_agent_alone(_place(large), files) for _ in range(rounds)]
         into_sqlite = _taken("SQLite", large, files, [None] * rounds)
         partly_sqlite = _partly_changed("SQLite", large, files, None, rounds)
-        few_sqlite = _taken("SQLite", small, few, [None])
+        drives, counts = (large, small), (files, few)
+        gone_sqlite = _gone("SQLite", drives, counts, (None, None))
         with closing(MariaDB(None, IN_EARNEST)) as server:
             into_mariadb = _taken("MariaDB", large, files, [server.fresh_database() for _ in range(rounds)])
             partly_mariadb = _partly_changed("MariaDB", large, files, server.fresh_database(), rounds)
-            few_mariadb = _taken("MariaDB", small, few, [server.fresh_database()])
+            gone_mariadb = _gone("MariaDB", drives, counts, [server.fresh_database() for _ in drives])
     yardstick_s = median(find)
     found = [
         Measured(f"find, {files:,} files (yardstick)", find, None, yardstick_s),
         Measured(f"agent alone, {files:,} files, until all is in its outbox", engine, 4, yardstick_s),
     ]
-    for name, limit, took, partly, little in (
-        ("SQLite", 10, into_sqlite, partly_sqlite, few_sqlite),
-        ("MariaDB", 15, into_mariadb, partly_mariadb, few_mariadb),
+    for name, limit, took, partly, (gone, little) in (
+        ("SQLite", 10, into_sqlite, partly_sqlite, gone_sqlite),
+        ("MariaDB", 15, into_mariadb, partly_mariadb, gone_mariadb),
     ):
         found += [
             Measured(f"{name}, first scan, {files:,} files, until committed", took.first, limit, yardstick_s),
@@ -129,8 +137,8 @@ def _measure(folder: str, directories: int, rounds: int) -> list[Measured]:
             Measured(f"{name}, memory of supervisor and worker, at most", took.memory, _MEMORY_MIB, mib=True),
         ]
         for verb, many, one in (
-            ("unplugging", took.unplugged, little.unplugged),
-            ("plugging in", took.plugged, little.plugged),
+            ("unplugging", gone.unplugged, little.unplugged),
+            ("plugging in", gone.plugged, little.plugged),
         ):
             found += [
                 Measured(f"{name}, {verb} {few:,} files, until the feed shows it", one),
@@ -163,28 +171,31 @@ def _agent_alone(place: str, files: int) -> float:
         return alone.first_scan(place, files, os.path.join(folder, "journal.sqlite3"), fs_type="ext4")
 
 
-def _taken(name: str, drive: Disk, files: int, databases: list[str] | list[None]) -> Taken:
+def _taken(name: str, drive: Disk, files: int, databases: Sequence[str | None]) -> Taken:
     click.echo(f"{files:,} files into {name} …")
-    took = Taken([], [], [], [], [], [])
+    took = Taken([], [], [], [])
     place = _place(drive)
-    for number, database in enumerate(databases):
-        peers.listings("find", place, 0)  # to have it cached again after it was unmounted
-        with (
-            tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
-            Stage(os.path.join(folder, "state"), [place], database=database) as stage,
-            Client(stage.url, stage.token) as client,
-        ):
+    for database in databases:
+        with _staged(drive, database) as stage, Client(stage.url, stage.token) as client:
             library = stage.library("Bench", place).id
             took.first.append(_first(stage, library, files))
             os.sync()  # or the kernel writes a gigabyte of the catalog beside what is measured next
             took.changed.append(scans.asked(stage, client, library, ScanMode.CHANGED))
             took.new.append(scans.asked(stage, client, library, ScanMode.NEW))
-            if number == 0:
-                for _ in range(UNPLUGS):
-                    took.unplugged.append(_unplugged(stage, drive))
-                    took.plugged.append(_plugged(stage, drive, place, library))
             took.memory.append(_memory_mib(stage))
     return took
+
+
+@contextmanager
+def _staged(drive: Disk, database: str | None, **settings: str) -> Iterator[Stage]:
+    """An agent and a sidecar for this disk, with all names on it cached."""
+    place = _place(drive)
+    peers.listings("find", place, 0)
+    with (
+        tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
+        Stage(os.path.join(folder, "state"), [place], database=database, **settings) as stage,
+    ):
+        yield stage
 
 
 def _first(stage: Stage, library: str, files: int) -> float:
@@ -197,7 +208,31 @@ def _first(stage: Stage, library: str, files: int) -> float:
     return took_s
 
 
+def _gone(name: str, drives: Sequence[Disk], files: Sequence[int], databases: Sequence[str | None]) -> list[Gone]:
+    """Of each of these disks, in turns, each with an agent and a catalog of its own. Nothing is read meanwhile: a
+    thousand photos are read in a moment and a million are not, and it is the size of a library that is to make no
+    difference."""
+    click.echo(f"Unplugging disks, {name} …")
+    found = [Gone([], []) for _ in drives]
+    with ExitStack() as stack:
+        stages = [
+            stack.enter_context(_staged(drive, database, read_contents="no"))
+            for drive, database in zip(drives, databases, strict=True)
+        ]
+        libraries = [stage.library("Bench", _place(drive)).id for stage, drive in zip(stages, drives, strict=True)]
+        for stage, library, count in zip(stages, libraries, files, strict=True):
+            _first(stage, library, count)
+        os.sync()
+        for _ in range(UNPLUGS):
+            for stage, library, drive, gone in zip(stages, libraries, drives, found, strict=True):
+                place = _place(drive)
+                gone.unplugged.append(_unplugged(stage, drive))
+                gone.plugged.append(_plugged(stage, drive, place, library))
+    return found
+
+
 def _unplugged(stage: Stage, drive: Disk) -> float:
+    stage.pause(REST_S)
     stage.catch_up()
     drive.umount()
     return stage.gather(_is("volume.offline"), "the unmount").took_s
@@ -206,6 +241,7 @@ def _unplugged(stage: Stage, drive: Disk) -> float:
 def _plugged(stage: Stage, drive: Disk, place: str, library: str) -> float:
     """The scan that follows is waited for as well."""
     refreshed = stage.refreshed_at(library)
+    stage.pause(REST_S)
     stage.catch_up()
     drive.mount(place)
     took_s = stage.gather(_is("volume.online"), "the mount").took_s
@@ -218,13 +254,8 @@ def _partly_changed(name: str, drive: Disk, files: int, database: str | None, ro
     by itself: nothing is watched."""
     click.echo(f"1 % of {files:,} files changes, {name} …")
     place = _place(drive)
-    peers.listings("find", place, 0)  # to have it cached again after it was unmounted
     took = []
-    with (
-        tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
-        Stage(os.path.join(folder, "state"), [place], database=database, watch="no") as stage,
-        Client(stage.url, stage.token) as client,
-    ):
+    with _staged(drive, database, watch="no") as stage, Client(stage.url, stage.token) as client:
         library = stage.library("Bench", place).id
         _first(stage, library, files)
         for _ in range(rounds):

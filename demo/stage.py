@@ -46,12 +46,13 @@ class Stage:
         *,
         plain: Sequence[str] = (),
         database: str | None = None,
-        watch: str = "auto",
+        **settings: str,
     ) -> None:
         """``plain``: those of the roots that are plain folders, with no disk mounted on them. ``database``: the URL of
-        an empty one; None for a file of the stage's own. ``watch``: as in the agent's settings."""
+        an empty one; None for a file of the stage's own. ``settings``: of the agent, ``watch`` and
+        ``read_contents``."""
         self._home = Home(state)
-        self._roots, self._plain, self._watch = list(roots), list(plain), watch
+        self._roots, self._plain, self._settings = list(roots), list(plain), settings
         self._database = database or f"sqlite:///{self._home.directory}/catalog.sqlite3"
         self._listen = Listen("127.0.0.1", _free_port())
         self._crew = Crew()
@@ -66,7 +67,7 @@ class Stage:
             token = launch.sidecar(self._database)
             self.url, self.token = self._listen.url, token
             self.catalog = Catalog(self.url, token)
-            agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain, watch=self._watch)
+            agent = launch.agent(self.catalog, "demo", self._roots, plain=self._plain, **self._settings)
             self.agent = agent.agent
         except BaseException:
             self._crew.stop()

@@ -124,10 +124,17 @@ class Home:
 
 
 def agent_toml(
-    home: Home, sidecar: str, name: str, roots: Sequence[str], plain: Sequence[str] = (), *, watch: str = "auto"
+    home: Home,
+    sidecar: str,
+    name: str,
+    roots: Sequence[str],
+    plain: Sequence[str] = (),
+    *,
+    watch: str = "auto",
+    read_contents: str = "auto",
 ) -> str:
-    """The agent's configuration. ``plain`` are the roots that are on no disk of their own; ``watch`` as in its
-    settings: a measurement of scans does without watching."""
+    """The agent's configuration. ``plain`` are the roots that are on no disk of their own; ``watch`` and
+    ``read_contents`` as in its settings: a measurement may do without watching, or without reading."""
     lines = [
         "# Written by 'holdfast up' at each start; the roots of earlier runs are kept.",
         f"state_dir = {_quoted(home.agent_state)}",
@@ -139,6 +146,7 @@ def agent_toml(
         *_list("roots", roots),
         *_list("plain_directories", plain),
         f"watch = {_quoted(watch)}",
+        f"read_contents = {_quoted(read_contents)}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -52,12 +52,13 @@ class Launch:
         return token
 
     def agent(
-        self, catalog: Catalog, name: str, roots: Sequence[str], plain: Sequence[str], *, watch: str = "auto"
+        self, catalog: Catalog, name: str, roots: Sequence[str], plain: Sequence[str], **settings: str
     ) -> AgentStatus:
-        """Start the agent; answers with its status once it is enrolled and connected."""
+        """Start the agent, with these settings (:func:`agent_toml`); answers with its status once it is enrolled and
+        connected."""
         if not self._home.is_enrolled:
             self._home.write(self._home.enrolment_token, catalog.enrolment_token(name) + "\n")
-        config = agent_toml(self._home, self._listen.url, name, roots, plain, watch=watch)
+        config = agent_toml(self._home, self._listen.url, name, roots, plain, **settings)
         self._home.write(self._home.agent_config, config)
         self._crew.add(self._part("agent", "agent.cli", ["run", "--config", self._home.agent_config]))
         return self._wait_for("agent", self._connected)

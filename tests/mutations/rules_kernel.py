@@ -187,9 +187,9 @@ DESCRIPTORS = [
         ("R37",),
         "names that are not UTF-8 are passed over",
         "agent/linux/directories.py",
-        "        name = raw if raw.isascii() else paths.from_os(raw)\n",
-        "        if not raw.isprintable():\n            continue\n"
-        "        name = raw if raw.isascii() else paths.from_os(raw)\n",
+        "            name = raw if raw.isascii() else paths.from_os(raw)\n",
+        "            if not raw.isprintable():\n                continue\n"
+        "            name = raw if raw.isascii() else paths.from_os(raw)\n",
         (f"{FILES}::test_r37_names_are_bytes",),
     ),
 ]
