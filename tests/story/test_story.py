@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests import turns
-from tests.linux.disks import Disk, Disks
+from tests.linux.disks import Disk, Disks, umount
 from tests.story.stack import Item, Stack, stack
 
 pytestmark = [pytest.mark.root, pytest.mark.story]
@@ -250,7 +250,7 @@ def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Pa
         if how == "covered":
             subprocess.run(["mount", "-t", "tmpfs", "none", place / "usb"], check=True)
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
-            subprocess.run(["umount", place / "usb"], check=True)
+            umount(place / "usb")
         else:
             unmount(disk, lazy=how == "lazy")
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
