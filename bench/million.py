@@ -52,17 +52,21 @@ _EXPLANATION = """\
   No photos are read meanwhile.
 - *Memory*: the most that the supervisor and the worker of this disk have had, as the kernel counts it.
 
-The limits are aims. What those that fail are up against, by profiles on this machine:
+The limits are aims. How far those that fail are missed hangs on the machine: `find` spends its time in the kernel,
+Holdfast in Python and the database. What they are up against, by profiles on the machine named below:
 
-- Every file is looked at from Python. `os.stat` alone, of all files by their known names and with nothing done to what
-  it answers, takes as long as `find` takes for everything (1.8 µs a file). To compare it, to read what is known from
-  the journal, and to go through the directories takes mode *changed* to 1.4 x find, without anything around the engine.
-  A second process would halve that, and keep both cores of a small machine busy; one scan is not worth it.
-- A first scan adds a row with seven indexes to the catalog for each file. The same rows, written in bulk by nobody
-  else, take 7.6 x find into SQLite and 13 x into MariaDB. One process of the sidecar is busy with it from beginning to
-  end, and the agent waits for it.
-- A directory in which one file has changed is listed whole, and asked for the birth of each file too (`statx`, 2.6 µs).
-  With one changed file in each, that is everything."""
+- *Agent alone*: each file is looked at with `statx`, because of its birth. That call takes as long as `find` takes for
+  everything. Names, the journal, and the outbox take as long again, each.
+- *Mode changed*: `os.stat` of all files by their known names, each compared with what it was, takes 1.1 x find. To read
+  what is known from the journal, to go through the directories, and to pass the gate takes it to 1.5 x find, without
+  anything around the engine. A second process would halve that, and keep both cores of a small machine busy; one scan
+  is not worth it.
+- *1 % has changed*: a directory in which one file has changed is then listed as well, and written to the journal. With
+  one changed file in each, that is all of them.
+- *First scan*: it adds a row with seven indexes to the catalog for each file. One process of the sidecar is busy with
+  it from beginning to end, and the agent waits for it. [benchmarks.md](benchmarks.md) compares it with raw rows.
+- *Mode new*: to open each directory and ask for its times takes a third of it, the journal a third; to ask the catalog
+  for a scan and to hear that it is done takes 40 ms more."""
 
 
 class Taken(NamedTuple):
