@@ -222,7 +222,7 @@ class _Comparison:
         is_told = self._known.told
         for file in files:
             old = before.pop(file.name, None)
-            if file == old and is_told and file.name not in held:
+            if file == old and is_told and file.name not in held and self._births[file.name] is not None:
                 self._remembered.append(file)
                 continue
             # Of a file that the catalog told of only the name is known, and this is it.

@@ -118,6 +118,15 @@ def test_r39_nothing_is_relied_on_where_the_file_system_is_not_known() -> None:
     assert departed(compared(listing(), remembered("a.jpg"), traits=unknown)) == ["a.jpg"], "no doubt, and no proof yet"
 
 
+def test_r38_a_birth_that_was_not_known_is_remembered_as_soon_as_it_is() -> None:
+    """A kernel or a server may begin to tell of births, of files that have not changed as well."""
+    before = remembered("a.jpg", "b.jpg", "c.jpg")._replace(births_packed=pack_births([None, 1, None]))
+    found = listing("a.jpg", "b.jpg", "c.jpg", "new.jpg")._replace(births={"a.jpg": 5, "b.jpg": 1, "new.jpg": 6})
+    survey = compared(found, before)
+    assert isinstance(survey, Survey)
+    assert survey.kept_births == {"a.jpg": 5, "b.jpg": 1, "c.jpg": None}
+
+
 def test_r29_what_a_pattern_takes_away_has_not_departed() -> None:
     there = listing(times=(OLD_NS + 1, OLD_NS + 1))._replace(files=[entry("._a.jpg"), entry("._new.jpg")], entries=2)
     survey = compared(there, remembered("._a.jpg"), excluded=lambda name: name[0] == ".")
