@@ -252,7 +252,7 @@ def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Pa
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
             umount(place / "usb")
         else:
-            unmount(disk, lazy=how == "lazy")
+            disk.umount(lazy=how == "lazy")
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
             disk.mount(place / "usb")
         parts.feed.until(lambda item: item["kind"] == "volume.online")
@@ -261,16 +261,3 @@ def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Pa
     assert {item["kind"] for item in parts.feed.items} & {"asset.missing", "asset.unreadable", "asset.removed"} == set()
     assert parts.assets(library=library).keys() == before
     assert parts.by_status(library) == {"present": PHOTOS}
-
-
-def unmount(disk: Disk, *, lazy: bool) -> None:
-    """Unmount as a person does: try again while it is busy, but not for longer than a second (R40)."""
-    deadline = time.monotonic() + 1.0
-    while True:
-        try:
-            disk.umount(lazy=lazy)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
-            continue
-        return
