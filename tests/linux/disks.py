@@ -42,10 +42,10 @@ def run(*command: str) -> str:
     return done.stdout.strip()
 
 
-def umount(place: str | Path, *, lazy: bool = False) -> None:
-    """Unmount what is mounted there, trying again for a moment as people do. Fails when it stays busy, unless
-    ``lazy``."""
-    until = time.monotonic() + _BUSY_S
+def umount(place: str | Path, *, lazy: bool = False, within_s: float = _BUSY_S) -> None:
+    """Unmount what is mounted there, trying again for a moment as people do. Fails when it stays busy for longer than
+    ``within_s``, unless ``lazy``."""
+    until = time.monotonic() + within_s
     while True:
         try:
             run("umount", *(["-l"] if lazy else []), str(place))
@@ -83,9 +83,9 @@ class Disk:
         self._mounted_at.append(place)
         return place
 
-    def umount(self, *, lazy: bool = False) -> None:
+    def umount(self, *, lazy: bool = False, within_s: float = _BUSY_S) -> None:
         """Unmount it from the last place."""
-        umount(self.path, lazy=lazy)
+        umount(self.path, lazy=lazy, within_s=within_s)
         self._mounted_at.pop()
 
     def forget_mount(self) -> None:

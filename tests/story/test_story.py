@@ -252,7 +252,7 @@ def test_unmount_in_the_middle_of_a_scan(running: Stack, disks: Disks, place: Pa
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
             umount(place / "usb")
         else:
-            disk.umount(lazy=how == "lazy")
+            disk.umount(lazy=how == "lazy", within_s=1.0)  # R40
             parts.feed.until(lambda item: item["entity"] == "volume" and item["kind"] != "volume.online")
             disk.mount(place / "usb")
         parts.feed.until(lambda item: item["kind"] == "volume.online")
